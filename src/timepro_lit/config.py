@@ -1,0 +1,235 @@
+"""From composed yaml to objects: the root schema, `validate` and `build`, the only place that instantiates.
+
+Yaml wires, Python thinks: past this file no function takes a config, constructors list what they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from timepro_lit.binding import UNRESOLVED, argument_faults, locate, node_faults
+
+ROOT = Path(__file__).resolve().parents[2]
+SINGLE = ("model", "lora", "time_prompt", "data", "reward", "trainer")
+"""Groups of which one option is chosen: a node with `_target_`, or null."""
+KEYED = ("task", "stage", "callbacks", "logger")
+"""Groups of which several may be chosen: each option is a node under its own name."""
+NEEDED = ("model", "data", "trainer")
+SUPPLIED: Mapping[str, tuple[str, ...]] = {
+    "stage": ("load_lalm", "tasks", "metrics"),
+    "trainer": ("logger", "callbacks"),
+    "logger": ("save_dir", "name", "version"),
+    "callbacks": ("dirpath",),
+}
+"""Arguments that the code adds to the `_partial_` nodes of a group."""
+
+
+@dataclass
+class Paths:
+    """Folders. Everything is read under `root`, `assets` and `data` and written under `outputs` alone."""
+
+    root: str = str(ROOT)
+    assets: str = MISSING
+    data: str = MISSING
+    outputs: str = MISSING
+
+
+@dataclass
+class TrainConfig:
+    """Root of `conf/train.yaml`: top-level keys that are not listed here do not compose."""
+
+    model: Any = None
+    lora: Any = None
+    time_prompt: Any = None
+    task: dict[str, Any] = field(default_factory=dict)
+    data: Any = None
+    sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Numbers of each stage that belong to a scale; the stages refer to them."""
+    stage: dict[str, Any] = field(default_factory=dict)
+    """Run in this order."""
+    reward: Any = None
+    """Stages that learn from rewards refer to it."""
+    classes: list[str] = field(default_factory=list)
+    """Sound event classes of the data."""
+    trainer: Any = None
+    callbacks: dict[str, Any] = field(default_factory=dict)
+    logger: dict[str, Any] = field(default_factory=dict)
+    paths: Paths = field(default_factory=Paths)
+    name: str | None = None
+    """Of the run; null = the experiment's."""
+    scale: str = "embedded"
+    """Name of the chosen scale; each scale sets its own."""
+    scales: list[str] | None = None
+    """Scales that the experiment is made for; null = any."""
+    seed: int = 1
+    init_from: str | None = None
+    """Result folder of a stage to start the first stage from; null = the base model."""
+    rows: list[str] | None = None
+    """Of the table: zero_shot and names of stages; null = the last of them alone."""
+    output_dir: str | None = None
+    """Run directory; null = outputs/<experiment>/<scale>-seed<seed>[-<hash of the other overrides>]."""
+
+
+@dataclass
+class EvaluateConfig:
+    """Root of `conf/evaluate.yaml`."""
+
+    run: str = MISSING
+    """Run directory of `train`, whose settings are used again."""
+    split: str = "test"
+    rows: list[str] | None = None
+    """Stages to evaluate, "zero_shot" for the base model; null = all of them."""
+    data: Any = None
+    """Null = the run's."""
+    trainer: Any = None
+    """Null = the run's."""
+    paths: Paths = field(default_factory=Paths)
+
+
+def register() -> None:
+    """Make the schemas known to Hydra, under the names that the yaml files' defaults lists use."""
+    store = ConfigStore.instance()
+    store.store(name="train_schema", node=TrainConfig)
+    store.store(name="evaluate_schema", node=EvaluateConfig)
+
+
+def validate(cfg: DictConfig) -> None:
+    """Check every `_target_` node against the signature it names, before anything is built.
+
+    Raises ValueError that lists all faults, each with its key's path, or says that the experiment refuses the scale.
+    """
+    _refuse_scale(cfg)
+    faults: list[str] = []
+    plain = _resolved(cfg, "", faults)
+    for group in SINGLE:
+        if plain[group] is None and group in NEEDED:
+            faults.append(f"{group}: nothing is chosen")
+        elif plain[group] is not None:
+            faults += _node_faults(plain[group], group, group)
+    for group in KEYED:
+        for name, node in plain[group].items():
+            faults += _node_faults(node, f"{group}.{name}", group)
+    faults += _fit_faults(plain)
+    faults += _unused_sizes(cfg)
+    if faults:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise ValueError(f"{count} in the settings: " + "; ".join(dict.fromkeys(faults)))
+
+
+def build(cfg: DictConfig) -> dict[str, Any]:
+    """Instantiate all chosen options: an object or None per group of `SINGLE`, a dict by name per group of `KEYED`.
+
+    The reward is left to the stages that refer to it. Raises ValueError with the key's path where a constructor
+    refuses a value.
+    """
+    plain = settings_of(cfg)
+    single = {group: _built(plain[group], group) for group in SINGLE if group != "reward"}
+    keyed = {g: {name: _built(node, f"{g}.{name}") for name, node in plain[g].items()} for g in KEYED}
+    return single | keyed
+
+
+def settings_of(cfg: DictConfig) -> dict[str, Any]:
+    """The settings as plain dicts, lists and scalars, all interpolations resolved."""
+    settings = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(settings, dict)
+    return {str(key): value for key, value in settings.items()}
+
+
+def portable(cfg: DictConfig) -> dict[str, Any]:
+    """The settings with folder names in place of the folders, so that they say the same on every machine."""
+    names = {"paths": {name: f"<{name}>" for name in cfg.paths}}
+    return settings_of(OmegaConf.merge(cfg, names))  # type: ignore[arg-type]
+
+
+def of_run(settings: dict[str, Any], evaluation: DictConfig) -> DictConfig:
+    """The settings of a run with the data and the trainer of an evaluation, where it names others."""
+    other = {group: evaluation[group] for group in ("data", "trainer") if evaluation[group] is not None}
+    merged = OmegaConf.structured(TrainConfig)
+    merged.merge_with(settings | {group: None for group in other})
+    merged.merge_with(other)
+    return merged
+
+
+def _built(node: Any, path: str) -> Any:
+    if node is None:
+        return None
+    try:
+        return instantiate(node, _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValueError | OSError):
+            raise type(error.__cause__)(f"{path}: {error.__cause__}") from error
+        raise
+
+
+def _resolved(node: Any, path: str, faults: list[str]) -> Any:
+    """Plain containers; what is missing or refers to nothing becomes a fault and `UNRESOLVED`.
+
+    A node that refers to another node is left out as well: its faults are those of the other.
+    """
+    if OmegaConf.is_list(node):
+        return [_resolved_item(node, i, f"{path}[{i}]", faults) for i in range(len(node))]
+    return {str(key): _resolved_item(node, key, f"{path}.{key}".lstrip("."), faults) for key in node}
+
+
+def _resolved_item(node: Any, key: Any, path: str, faults: list[str]) -> Any:
+    if OmegaConf.is_missing(node, key):
+        faults.append(f"{path}: has no value yet (???)")
+        return UNRESOLVED
+    refers = OmegaConf.is_interpolation(node, key)
+    try:
+        value = node[key]
+    except OmegaConfBaseException as error:
+        faults.append(f"{path}: {str(error).splitlines()[0]}")
+        return UNRESOLVED
+    if not OmegaConf.is_config(value):
+        return value
+    return UNRESOLVED if refers else _resolved(value, path, faults)
+
+
+def _node_faults(node: Any, path: str, group: str) -> Iterator[str]:
+    if not isinstance(node, Mapping):
+        yield f"{path}: {node!r} is no node with _target_"
+    elif "_target_" not in node:
+        yield f"{path}: has {sorted(node)} but no _target_"
+    else:
+        yield from node_faults(node, path, SUPPLIED.get(group, ()))
+
+
+def _refuse_scale(cfg: DictConfig) -> None:
+    if cfg.scales is not None and cfg.scale not in cfg.scales:
+        raise ValueError(f"this experiment is made for the scale {', '.join(cfg.scales)} alone and refuses {cfg.scale}")
+
+
+def _fit_faults(plain: Mapping[str, Any]) -> Iterator[str]:
+    """`stage.<name>.fit` holds arguments of the trainer."""
+    trainer = plain["trainer"]
+    if not isinstance(trainer, Mapping) or "_target_" not in trainer:
+        return
+    for name, node in plain["stage"].items():
+        if isinstance(node, Mapping) and isinstance(node.get("fit"), Mapping):
+            target = trainer["_target_"]
+            yield from argument_faults(locate(target), node["fit"], f"stage.{name}.fit", (), target)
+
+
+def _unused_sizes(cfg: DictConfig) -> Iterator[str]:
+    """A size that no setting refers to while others of its group are in use: most likely a typo."""
+    stages = {path.stem for path in (ROOT / "conf" / "stage").glob("*.yaml")}
+    raw = OmegaConf.to_yaml(cfg)
+    for group, sizes in cfg.sizes.items():
+        if group not in stages | {"data"}:
+            yield f"sizes.{group}: there is no stage of this name"
+        elif group in cfg.stage or f"${{sizes.{group}." in raw:
+            yield from (
+                f"sizes.{group}.{key}: no setting refers to it"
+                for key in sizes
+                if f"${{sizes.{group}.{key}}}" not in raw
+            )

@@ -1,0 +1,128 @@
+"""Audio files in, 16 kHz mono float32 out: the only door to soundfile and torchaudio.
+
+libsndfile reads WAV, FLAC, OGG, Opus, MP3 and AIFF. It trusts headers: half a file loads silently short, and a header
+may promise 2**36 samples. So the header is judged before anything is decoded, and what was decoded against the header.
+Half a WAV, AIFF or OGG file still agrees with its own header; `ClipDataset` holds it against the manifest's duration.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import soundfile
+import torch
+from torch import Tensor
+
+MAX_CHANNELS = 8
+MIN_SAMPLING_RATE, MAX_SAMPLING_RATE = 4_000, 192_000
+MAX_AMPLITUDE = 8.0
+"""Lossy decoders overshoot 1 a little (and are clipped); a float file far beyond it is no audio."""
+LENGTH_TOLERANCE_S = 0.1
+"""Allowed difference between a promised and a decoded length: MP3 and OGG pad to whole frames."""
+_MAX_KERNEL_SIZE = 1 << 24  # resampling 44,101 Hz to 16 kHz would need a filter of 700 million taps
+
+AudioFault = Literal[
+    "missing", "not_a_file", "outside_root", "unreadable", "channels", "sampling_rate", "empty", "too_long",
+    "truncated", "not_finite", "out_of_range",
+]  # fmt: skip
+
+
+class AudioError(ValueError):
+    """A clip that cannot be used; the text names the file and says why."""
+
+    kind: AudioFault | None
+    """What is wrong. None after the trip from a DataLoader worker, which carries the text alone."""
+
+    def __init__(self, message: str, kind: AudioFault | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def read_audio(path: str | Path, sampling_rate: int = 16_000, max_duration_s: float = 30.0) -> Tensor:
+    """Decode a file to mono (mean of the channels) at `sampling_rate`: (num_samples,) float32 within [-1, 1].
+
+    Raises AudioError for whatever cannot be a clip of at most `max_duration_s` seconds. Silence is a clip.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise AudioError(f"{path}: there is no such audio file", "missing")
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise AudioError(f"{path}: not a regular file", "not_a_file")
+    waveform, file_sampling_rate = _decode(path, sampling_rate, max_duration_s)
+    if file_sampling_rate != sampling_rate:
+        waveform = _resample(waveform, file_sampling_rate, sampling_rate)
+    return waveform[: int(max_duration_s * sampling_rate)].clamp_(-1.0, 1.0)
+
+
+def write_audio(path: str | Path, waveform: Tensor, sampling_rate: int) -> None:
+    """Write a (num_samples,) waveform within [-1, 1] as 16-bit .flac or .wav, in one move.
+
+    Raises ValueError for any other suffix, shape or amplitude.
+    """
+    path = Path(path)
+    if path.suffix not in (".flac", ".wav"):
+        raise ValueError(f"{path}: audio is written as .flac or .wav, not {path.suffix!r}")
+    if waveform.ndim != 1 or len(waveform) == 0:
+        raise ValueError(f"{path}: expected a waveform of shape (num_samples,), not {tuple(waveform.shape)}")
+    if not bool((waveform.abs() <= 1.0).all()):  # also false for NaN
+        raise ValueError(f"{path}: the waveform leaves [-1, 1]; scale it before writing")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The temporary file lies beside the target: a rename is atomic only within one file system.
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o644)
+            samples = waveform.detach().to("cpu", torch.float32).numpy()
+            soundfile.write(file, samples, sampling_rate, format=path.suffix[1:].upper(), subtype="PCM_16")
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _decode(path: Path, sampling_rate: int, max_duration_s: float) -> tuple[Tensor, int]:
+    try:
+        # By descriptor, because soundfile believes the suffix of a name (.raw) instead of the contents.
+        with path.open("rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as sound:
+            _check_header(path, sound, sampling_rate, max_duration_s)
+            num_frames = sound.frames
+            samples = torch.from_numpy(sound.read(num_frames, dtype="float32", always_2d=True))
+            file_sampling_rate = sound.samplerate
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{path}: cannot be decoded: {error.error_string}", "unreadable") from error
+    if num_frames - len(samples) > LENGTH_TOLERANCE_S * file_sampling_rate or len(samples) == 0:
+        found, promised = len(samples) / file_sampling_rate, num_frames / file_sampling_rate
+        raise AudioError(f"{path}: holds {found:.2f} s, its header promises {promised:.2f} s", "truncated")
+    if not bool(torch.isfinite(samples).all()):
+        raise AudioError(f"{path}: holds samples that are not finite", "not_finite")
+    peak = float(samples.abs().max())
+    if peak > MAX_AMPLITUDE:
+        raise AudioError(f"{path}: reaches an amplitude of {peak:.3g}, audio lies within [-1, 1]", "out_of_range")
+    return samples.mean(dim=1), file_sampling_rate
+
+
+def _check_header(path: Path, sound: soundfile.SoundFile, sampling_rate: int, max_duration_s: float) -> None:
+    if sound.channels > MAX_CHANNELS:
+        raise AudioError(f"{path}: has {sound.channels} channels, at most {MAX_CHANNELS} are read", "channels")
+    rate = sound.samplerate
+    gcd = math.gcd(rate, sampling_rate)
+    if not MIN_SAMPLING_RATE <= rate <= MAX_SAMPLING_RATE or rate // gcd * (sampling_rate // gcd) > _MAX_KERNEL_SIZE:
+        raise AudioError(f"{path}: its sampling rate of {rate} Hz cannot be resampled to {sampling_rate} Hz",
+                         "sampling_rate")  # fmt: skip
+    if sound.frames == 0:
+        raise AudioError(f"{path}: holds no samples", "empty")
+    if sound.frames > max_duration_s * rate:
+        raise AudioError(f"{path}: lasts {sound.frames / rate:.2f} s, at most {max_duration_s:g} s are read; "
+                         f"cut it into windows of {max_duration_s:g} s", "too_long")  # fmt: skip
+
+
+def _resample(waveform: Tensor, from_rate: int, to_rate: int) -> Tensor:
+    # Imported here: corpora at the model's own rate never need torchaudio.
+    from torchaudio.functional import resample
+
+    resampled: Tensor = resample(waveform, from_rate, to_rate)
+    return resampled

@@ -1,0 +1,76 @@
+"""What every door does the same way: where conf/ lies, the order of +groups, one sentence per error."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from timepro_lit.config import ROOT
+from timepro_lit.runs import override_key
+
+CONF = str(ROOT / "conf")
+LAYERS = ("experiment", "scale", "debug")
+"""Groups added with `+`, each of which may override the ones before it."""
+SINGLE_PROCESS = ("cpu", "gpu")
+
+Main = Callable[[DictConfig], float | None]
+
+
+def check_order(overrides: Sequence[str]) -> None:
+    """Raise ValueError where an earlier layer stands after a later one and would silently undo it."""
+    given = [override_key(o) for o in overrides if override_key(o) in LAYERS]
+    wanted = sorted(given, key=LAYERS.index)
+    if given != wanted:
+        line = " ".join(f"+{layer}=..." for layer in wanted)
+        raise ValueError(f"+{given[0]} stands before +{wanted[0]}, which would silently undo it: write {line}")
+    for layer in LAYERS:
+        if given.count(layer) > 1:
+            raise ValueError(f"+{layer} is given twice: write +{layer}=[a,b] to put b on top of a")
+
+
+def check_sweep(mode: RunMode | None, trainer: str, launcher: str) -> None:
+    """Raise ValueError where every process that the trainer starts would start the whole sweep again."""
+    if mode == RunMode.MULTIRUN and launcher == "basic" and trainer not in SINGLE_PROCESS:
+        raise ValueError(
+            f"trainer={trainer} starts processes by itself, each of which would start this sweep again: "
+            f"sweep with trainer={' or '.join(SINGLE_PROCESS)}, or with hydra/launcher=submitit_slurm"
+        )
+
+
+def overrides() -> list[str]:
+    """The command line's overrides, those of Hydra itself left out; a sweep's job has its own."""
+    return list(HydraConfig.get().overrides.task)
+
+
+def guarded(main: Main) -> Main:
+    """Check the command line, then run `main`; a ValueError or OSError becomes one line on stderr and exit code 1.
+
+    HYDRA_FULL_ERROR=1 or a +debug option shows the traceback. A failed job does not end its sweep.
+    """
+
+    @functools.wraps(main)
+    def door(cfg: DictConfig) -> float | None:
+        hydra = HydraConfig.get()
+        choices = hydra.runtime.choices
+        try:
+            check_order(overrides())
+            check_sweep(hydra.mode, choices.get("trainer") or "cpu", choices["hydra/launcher"])
+            return main(cfg)
+        except (ValueError, OSError) as error:
+            if os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug"):
+                raise
+            sentence = " ".join(str(error).split())
+            if hydra.mode == RunMode.MULTIRUN:
+                print(f"error in job {hydra.job.num} ({hydra.job.override_dirname}): {sentence}", file=sys.stderr)
+                raise CompactHydraException(f"error: {sentence}") from None
+            print(f"error: {sentence}", file=sys.stderr)
+            sys.exit(1)
+
+    return door

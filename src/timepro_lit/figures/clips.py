@@ -1,0 +1,172 @@
+"""Test clips for a page: player, spectrogram and aligned timelines of reference and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from timepro_lit.figures.layout import MAX_DRAWN, Placed, html_text, is_drawable, place
+from timepro_lit.figures.spectrogram import SAMPLING_RATE, spectrogram_uri
+from timepro_lit.records import Event
+
+TASK_NAMES = {"ag": "Audio grounding", "sed": "Sound event detection", "dac": "Dense audio captioning"}
+HEADLINE = {"ag": "IoU", "sed": "Eb-F1", "dac": "Eb-F1"}
+"""The score of one answer, in percent, that stands beside its timeline."""
+NUM_HUES = 8
+_CHARS_ACROSS = 52
+"""Characters of label text that fit across the timelines of a phone."""
+_MAX_LABEL_WIDTH = 0.46
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one system said to one question."""
+
+    system: str
+    """Short name, e.g. "GRPO"."""
+    text: str
+    """The raw answer, untrusted."""
+    readable: bool
+    events: tuple[Event, ...]
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One test example: a task asked about a clip, its reference and the answers of the systems that were asked."""
+
+    task: str
+    query: str | None
+    prompt: str
+    reference: tuple[Event, ...]
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One test clip with the questions asked about it."""
+
+    name: str
+    duration_s: float
+    questions: tuple[Question, ...]
+    waveform: Tensor | None = None
+    """(n,) float32, mono, 16 kHz; None where the sound is not at hand."""
+    audio: str | None = None
+    """The sound as a data URI."""
+    num_left_out: int = 0
+    """Questions about this clip that are not shown."""
+
+
+def clip_html(clip: Clip, hues: Mapping[str, int]) -> str:
+    """One `<article>`; `hues` maps the classes of sound event detection to numbers, other labels stay grey."""
+    if clip.audio is None:
+        player = '<p class="missing">The audio file was not found.</p>'
+    else:
+        player = f'<audio controls preload="metadata" src="{clip.audio}"></audio>'
+    left_out = f'<p class="missing">{clip.num_left_out} more in predictions.jsonl.</p>' if clip.num_left_out else ""
+    return (
+        f'<article class="clip" data-duration="{clip.duration_s:.3f}">'
+        f"<header><h3>{html_text(clip.name, 120)}</h3><span>{clip.duration_s:.1f} s</span></header>{player}"
+        f'<div class="tracks">{_spectrogram(clip)}'
+        + "".join(_question(question, clip.duration_s, hues) for question in clip.questions)
+        + f"{_time_axis(clip.duration_s)}</div>{left_out}{_details(clip)}</article>"
+    )
+
+
+def _spectrogram(clip: Clip) -> str:
+    if clip.waveform is None:
+        return ""
+    share = min(1.0, clip.waveform.numel() / SAMPLING_RATE / clip.duration_s)
+    image = f'<img style="width:{share:.2%}" alt="log-mel spectrogram" src="{spectrogram_uri(clip.waveform)}">'
+    return f'<div class="row"><div class="who"></div><div class="track mel">{image}</div></div>'
+
+
+def _question(question: Question, duration_s: float, hues: Mapping[str, int]) -> str:
+    name = TASK_NAMES.get(question.task, question.task)
+    query = f" <q>{html_text(question.query, 200)}</q>" if question.query else ""
+    metric = HEADLINE.get(question.task, "")
+    known = metric if any(metric in answer.scores for answer in question.answers) else ""
+    rows = [_row("reference", "Reference", _timeline(question.reference, True, question.task, duration_s, hues))]
+    for answer in question.answers:
+        score = f"{answer.scores[metric]:.0f}" if metric in answer.scores else ""
+        timeline = _timeline(answer.events, answer.readable, question.task, duration_s, hues)
+        rows.append(_row("answer", f"{html_text(answer.system, 40)}<em>{score}</em>", timeline))
+    heading = f"<span>{html_text(name, 80)}</span>{query}"
+    return f'<div class="row task"><div class="who"><em>{known}</em></div><div>{heading}</div></div>' + "".join(rows)
+
+
+def _row(css: str, who: str, timeline: str) -> str:
+    return f'<div class="row {css}"><div class="who">{who}</div><div class="track">{timeline}</div></div>'
+
+
+def _timeline(events: Sequence[Event], readable: bool, task: str, duration_s: float, hues: Mapping[str, int]) -> str:
+    labels = [_label(event, task) for event in events]
+    lanes = place(events, duration_s, [min(_MAX_LABEL_WIDTH, (len(s) + 1) / _CHARS_ACROSS) for s in labels])
+    drawn = "".join(
+        '<div class="lane">' + "".join(_event(item, task, hues) for item in lane) + "</div>" for lane in lanes
+    )
+    return _grid(duration_s) + drawn + _remark(events, readable, duration_s)
+
+
+def _event(item: Placed, task: str, hues: Mapping[str, int]) -> str:
+    (start, end), (left, right) = item.bar, item.label
+    shift = (start - left) / (right - left)
+    hue = hues.get(item.event.label) if task == "sed" else {"ag": 0, "dac": 2}.get(task)
+    css = "none" if hue is None else f"{hue % NUM_HUES}" + (" striped" if hue // NUM_HUES % 2 else "")
+    tip = html_text(f"{item.event.onset:.2f}–{item.event.offset:.2f} s  {item.event.label}", 300)
+    label = html_text(_label(item.event, task), 160)
+    return (
+        f'<div class="label" style="left:{left:.2%};width:{right - left:.2%};--shift:{shift:.2%}" title="{tip}">'
+        f"<span>{label}</span></div>"
+        f'<i class="bar h{css}" style="left:{start:.2%};width:{end - start:.2%}"></i>'
+    )
+
+
+def _label(event: Event, task: str) -> str:
+    return f"{event.onset:.2f}–{event.offset:.2f} s" if task == "ag" else event.label
+
+
+def _remark(events: Sequence[Event], readable: bool, duration_s: float) -> str:
+    if not readable:
+        return '<p class="remark warn">no events could be read from this answer</p>'
+    if not events:
+        return '<p class="remark">no events</p>'
+    num_drawable = sum(is_drawable(event, duration_s) for event in events)
+    hidden = [
+        (len(events) - num_drawable, "reversed, empty or outside the clip"),
+        (num_drawable - MAX_DRAWN, "more"),
+    ]
+    found = ", ".join(f"{count} {kind}" for count, kind in hidden if count > 0)
+    return f'<p class="remark warn">not drawn: {found}</p>' if found else ""
+
+
+def _ticks(duration_s: float) -> list[float]:
+    ticks = MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(0, duration_s)
+    return [float(tick) for tick in ticks if tick <= duration_s]
+
+
+def _grid(duration_s: float) -> str:
+    return "".join(f'<b style="left:{tick / duration_s:.2%}"></b>' for tick in _ticks(duration_s)[1:])
+
+
+def _time_axis(duration_s: float) -> str:
+    marks = "".join(f'<span style="left:{t / duration_s:.2%}">{t:g}</span>' for t in _ticks(duration_s))
+    return f'<div class="row axis"><div class="who">seconds</div><div class="track">{marks}</div></div>'
+
+
+def _details(clip: Clip) -> str:
+    return "<details><summary>Raw answers</summary>" + "".join(map(_raw, clip.questions)) + "</details>"
+
+
+def _raw(question: Question) -> str:
+    name = TASK_NAMES.get(question.task, question.task)
+    blocks = [f'<h4>{html_text(name, 80)}</h4><p class="prompt">{html_text(question.prompt)}</p>']
+    for answer in question.answers:
+        scores = " · ".join(f"{html_text(name, 40)} {value:.1f}" for name, value in answer.scores.items())
+        blocks.append(
+            f"<h5>{html_text(answer.system, 40)} <span>{scores}</span></h5><pre>{html_text(answer.text)}</pre>"
+        )
+    return "".join(blocks)

@@ -1,0 +1,85 @@
+"""What pictures and pages share: the place and colour of events on a timeline, and text that is safe to show."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from timepro_lit.records import Event
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#C7B300", "#4B3AA8")
+"""Okabe and Ito's colours, safe for colour-blind readers; the yellow is darkened to show on white, indigo stands in for
+their black. The page's style sheet has the same as --h0 to --h7, and a lighter set for dark mode."""
+MAX_DRAWN = 40
+"""Events of one answer that are drawn; a run-away answer can hold hundreds."""
+_LABEL_GAP = 0.012
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One event on a timeline of length 1: its bar, and the stretch its label may use."""
+
+    event: Event
+    bar: tuple[float, float]
+    """Start and end as shares of the clip's duration, cut to the clip."""
+    label: tuple[float, float]
+    """Start and end of the room for the label; covers the bar, and no label of the same lane."""
+
+
+def visible(text: str, max_chars: int = 4000) -> str:
+    r"""`text` with everything that is not a printable character, a newline or a tab written as an escape.
+
+    Control characters, direction overrides and lone surrogates would otherwise hide text or break the file.
+
+    >>> visible("a\x1b[0m\u202eb")
+    'a\\x1b[0m\\u202eb'
+    """
+    kept = text[:max_chars]
+    shown = "".join(c if c in "\n\t" or _printable(c) else c.encode("unicode_escape").decode() for c in kept)
+    return shown if len(text) <= max_chars else f"{shown} … ({len(text):,} characters in all)"
+
+
+def html_text(text: str, max_chars: int = 4000) -> str:
+    """Untrusted text as HTML, for elements and quoted attributes."""
+    return escape(visible(text, max_chars))
+
+
+def _printable(char: str) -> bool:
+    return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def is_drawable(event: Event, duration_s: float) -> bool:
+    """True for finite times, onset before offset, that overlap the clip."""
+    finite = math.isfinite(event.onset) and math.isfinite(event.offset)
+    return finite and event.onset < event.offset and event.onset < duration_s and event.offset > 0
+
+
+def place(events: Sequence[Event], duration_s: float, label_widths: Sequence[float]) -> list[list[Placed]]:
+    """Lanes of drawable events, packed first-fit in onset order so that neither bars nor labels of a lane collide.
+
+    `label_widths` are shares of the clip's duration, one for each event; of the drawable events the first
+    `MAX_DRAWN` are placed.
+    """
+    chosen = [(e, w) for e, w in zip(events, label_widths, strict=True) if is_drawable(e, duration_s)][:MAX_DRAWN]
+    placed = []
+    for event, width in chosen:
+        bar = (max(0.0, event.onset / duration_s), min(1.0, event.offset / duration_s))
+        start = max(0.0, min(bar[0], 1.0 - width))
+        placed.append(Placed(event, bar, (start, min(1.0, max(bar[1], start + width)))))
+    lanes: list[list[Placed]] = []
+    for item in sorted(placed, key=lambda p: p.label):
+        free = (lane for lane in lanes if lane[-1].label[1] + _LABEL_GAP <= item.label[0])
+        lane = next(free, None)
+        if lane is None:
+            lanes.append([item])
+        else:
+            lane.append(item)
+    return lanes
+
+
+def class_indices(labels: Iterable[str]) -> dict[str, int]:
+    """A number for each distinct label, in alphabetical order: the same classes get the same colours in every clip."""
+    return {label: index for index, label in enumerate(sorted(set(labels)))}

@@ -1,0 +1,161 @@
+"""The report of a run as one HTML page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from timepro_lit.figures.clips import Clip, clip_html
+from timepro_lit.figures.curves import Chart, Rows, learning_charts
+from timepro_lit.figures.layout import class_indices, html_text
+from timepro_lit.figures.table import SYSTEMS, Cell, Column, ResultRow, Results, System, results
+
+DEFAULT_TITLE = "When does it happen?"
+_GROUPS = {"ag": "Audio grounding", "sed": "Sound events", "dac": "Dense captioning", "": "All tasks"}
+_STORY = {
+    "zero_shot": "<b>Zero-shot</b> is the base model as it comes.",
+    "sft": "<b>SFT</b> (supervised fine-tuning) puts timestamps between the audio frames that the model hears and "
+    "teaches it by example to use them.",
+    "grpo": "<b>GRPO</b> (reinforcement learning) then lets the model try several answers to each question and rewards "
+    "those that place the events best, with the evaluation metrics themselves as the reward.",
+}
+_GLOSSARY = {
+    "mIoU": "overlap of the answered and the true stretch of time, divided by their union, averaged over the clips",
+    "R@0.5, R@0.7, R@0.9": "share of clips whose overlap is at least 0.5, 0.7 or 0.9",
+    "Eb-F1": "event-based F1: an event counts as found when its onset is within 0.2 s and its offset within 0.2 s or a "
+    "fifth of its length (for sound events the class must be right too, and the score is averaged over the classes)",
+    "METEOR": "likeness of the captions to the reference captions, 0 to 100",
+    "Parse rate": "share of answers in which an event list could be read; all others score 0",
+}
+
+
+def render_page(
+    report: Mapping[str, Any],
+    stages: Mapping[str, Rows],
+    clips: Sequence[Clip],
+    classes: Sequence[str],
+    *,
+    title: str = DEFAULT_TITLE,
+    introduction: str | None = None,
+    systems: Sequence[System] = SYSTEMS,
+) -> str:
+    """The whole page as text.
+
+    `report` is the content of report.json; `stages` the metrics.csv rows of "sft" and "grpo", either may be missing;
+    `classes` are those of sound event detection, which get the colours. `introduction` is plain text that replaces
+    the paragraph about the method. Raises ValueError where the report knows none of `systems`.
+    """
+    found = results(report, systems)
+    story = _introduction(report, systems) if introduction is None else html_text(introduction)
+    sections = (
+        f'<header class="top"><h1>{html_text(title)}</h1><p class="lead">{story}</p></header>',
+        _results_section(found),
+        _curves_section(learning_charts(stages)),
+        _clips_section(clips, class_indices(classes)),
+    )
+    script = _asset("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{html_text(title)}</title><style>{_asset('page.css')}</style></head>\n"
+        f"<body><main>{''.join(sections)}</main><script>{script}</script></body></html>\n"
+    )
+
+
+def _asset(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _introduction(report: Mapping[str, Any], systems: Sequence[System]) -> str:
+    told = " ".join(_STORY[system.key] for system in systems if system.key in report and system.key in _STORY)
+    return (
+        "Audio language models describe sounds well but place them badly in time. This run follows TimePro-RL to teach "
+        f"one to say <em>when</em>. {told} Every figure below is measured on test clips that the training never saw."
+    )
+
+
+def _results_section(found: Results) -> str:
+    groups = [(task, list(columns)) for task, columns in groupby(found.columns, key=lambda c: c.task)]
+    heads = "".join(f'<th colspan="{len(columns)}" scope="colgroup">{_GROUPS[task]}</th>' for task, columns in groups)
+    names = "".join(f'<th scope="col"{_edge(found.columns, i)}>{c.label}</th>' for i, c in enumerate(found.columns))
+    systems = "".join(_result_row(row, found.columns) for row in found.rows if not row.is_difference)
+    differences = "".join(_result_row(row, found.columns) for row in found.rows if row.is_difference)
+    if differences:
+        heading = f'<th colspan="{len(found.columns) + 1}" scope="rowgroup">Paired differences</th>'
+        differences = f'<tbody><tr class="between">{heading}</tr>{differences}</tbody>'
+    return (
+        '<section><h2>Results</h2><table class="results">'
+        f"<thead><tr><td></td>{heads}</tr><tr><td></td>{names}</tr></thead>"
+        f"<tbody>{systems}</tbody>{differences}</table>{_results_note(found)}</section>"
+    )
+
+
+def _results_note(found: Results) -> str:
+    over = "the test clips" if found.num_test is None else f"the {found.num_test:,} test examples"
+    marked = (
+        ' In <span class="up">▲</span> and <span class="down">▼</span> differences the interval excludes zero.'
+        if any(row.is_difference for row in found.rows)
+        else ""
+    )
+    terms = "".join(f"<dt>{term}</dt><dd>{meaning}</dd>" for term, meaning in _GLOSSARY.items())
+    return (
+        f'<p class="note">In percent; in small type the 95% interval by bootstrap over {over}.{marked}</p>'
+        f"<details><summary>What the columns mean</summary><dl>{terms}</dl></details>"
+    )
+
+
+def _result_row(row: ResultRow, columns: Sequence[Column]) -> str:
+    cells = "".join(
+        f'<td data-label="{html_text(columns[i].heading)}"{_edge(columns, i)}>{_cell(cell)}</td>'
+        for i, cell in enumerate(row.cells)
+    )
+    css = ' class="difference"' if row.is_difference else ""
+    return f'<tr{css}><th scope="row">{html_text(row.name)}</th>{cells}</tr>'
+
+
+def _cell(cell: Cell) -> str:
+    interval = f"<small>{cell.interval_text}</small>" if cell.interval is not None else ""
+    if not cell.direction:
+        return f"<span>{cell.value_text}</span>{interval}"
+    css, mark = ("up", "▲") if cell.direction > 0 else ("down", "▼")
+    return f'<span class="{css}"><i title="the interval excludes zero">{mark}</i> {cell.value_text}</span>{interval}'
+
+
+def _edge(columns: Sequence[Column], index: int) -> str:
+    return ' class="edge"' if index == 0 or columns[index].task != columns[index - 1].task else ""
+
+
+def _curves_section(charts: Sequence[Chart]) -> str:
+    if not charts:
+        return ""
+    return f'<section><h2>Training</h2><div class="charts">{"".join(map(_chart, charts))}</div></section>'
+
+
+def _chart(chart: Chart) -> str:
+    legend = "".join(f'<span><i class="s{color}"></i>{html_text(name)}</span>' for name, color in chart.legend)
+    legend = f'<div class="legend">{legend}</div>' if legend else ""
+    note = f"<figcaption>{html_text(chart.note)}</figcaption>"
+    return f"<figure><h3>{html_text(chart.title)}</h3>{legend}{chart.svg}{note}</figure>"
+
+
+def _clips_section(clips: Sequence[Clip], hues: Mapping[str, int]) -> str:
+    if not clips:
+        return ""
+    many = "One test clip" if len(clips) == 1 else f"{len(clips)} test clips"
+    return (
+        f'<section><h2>Listen</h2><p class="note">{many}, drawn by a hash of the file name, not picked by hand. '
+        "Press play and follow the line; click a timeline to jump there.</p>"
+        + "".join(clip_html(clip, hues) for clip in clips)
+        + "</section>"
+    )

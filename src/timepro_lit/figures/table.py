@@ -1,0 +1,200 @@
+"""The results of a run as rows and cells, and as a table for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+MINUS = "\N{MINUS SIGN}"
+EN_DASH = "\N{EN DASH}"
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One row of the results: a model at one point of the training."""
+
+    key: str
+    """Its key in report.json and its folder under evaluation/."""
+    name: str
+    short: str
+    """For narrow places, e.g. beside a timeline."""
+
+
+SYSTEMS = (
+    System("zero_shot", "Zero-shot", "Zero-shot"),
+    System("sft", "SFT with the time prompt", "SFT"),
+    System("grpo", "After GRPO", "GRPO"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One metric of the results table."""
+
+    task: str
+    """Name of the task; empty for a figure over all tasks."""
+    metric: str
+    """Its key in report.json."""
+    label: str
+
+    @property
+    def heading(self) -> str:
+        """Task and metric together, e.g. "AG mIoU"."""
+        return f"{self.task.upper()} {self.label}".strip()
+
+
+COLUMNS = (
+    Column("ag", "mIoU", "mIoU"),
+    Column("ag", "R@0.5", "R@0.5"),
+    Column("ag", "R@0.7", "R@0.7"),
+    Column("ag", "R@0.9", "R@0.9"),
+    Column("sed", "Eb-F1", "Eb-F1"),
+    Column("dac", "METEOR", "METEOR"),
+    Column("dac", "Eb-F1", "Eb-F1"),
+    Column("", "parse_rate", "Parse rate"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One figure in percent (or percentage points) with its 95% interval; nan where it does not exist."""
+
+    value: float
+    interval: tuple[float, float] | None = None
+    is_difference: bool = False
+
+    @property
+    def direction(self) -> int:
+        """1 or -1 for a difference whose interval lies above or below zero, else 0."""
+        if not self.is_difference or self.interval is None:
+            return 0
+        low, high = self.interval
+        return int(low > 0) - int(high < 0)
+
+    @property
+    def value_text(self) -> str:
+        """Such as "71.7", "+3.4" or an en dash.
+
+        >>> Cell(71.68).value_text, Cell(3.42, is_difference=True).value_text
+        ('71.7', '+3.4')
+        """
+        return _number(self.value, signed=self.is_difference)
+
+    @property
+    def interval_text(self) -> str:
+        """Such as "68.2–74.9", of a difference "−0.3 to 5.2"; empty where there is no interval."""
+        bounds = [_number(bound, signed=False) for bound in self.interval or ()]
+        return (" to " if self.is_difference else EN_DASH).join(bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """The cells of one system, or of the difference of two, in the order of the table's columns."""
+
+    name: str
+    short: str
+    cells: tuple[Cell, ...]
+    is_difference: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything a results table shows."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[ResultRow, ...]
+    num_test: int | None
+    """Number of test examples, where the report tells it."""
+
+
+def results(report: Mapping[str, Any], systems: Sequence[System] = SYSTEMS) -> Results:
+    """Rows of the systems that `report` (the content of report.json, in percent) knows, then the paired differences.
+
+    Columns no system has are left out. Raises ValueError where the report holds none of the systems.
+    """
+    known = [system for system in systems if system.key in report]
+    if not known:
+        raise ValueError(f"the report holds none of the rows {', '.join(system.key for system in systems)}")
+    columns = tuple(c for c in COLUMNS if any(math.isfinite(_value(report[s.key], c)) for s in known))
+    intervals = report.get("intervals", {})
+    rows = [
+        ResultRow(s.name, s.short, tuple(_cell(report[s.key], intervals.get(s.key, {}), c) for c in columns))
+        for s in known
+    ]
+    for earlier, later in pairwise(known):
+        between = intervals.get(f"{later.key} - {earlier.key}", {})
+        gains = [_value(report[later.key], c) - _value(report[earlier.key], c) for c in columns]
+        cells = tuple(
+            Cell(gain, _interval(between, c), is_difference=True) for gain, c in zip(gains, columns, strict=True)
+        )
+        name = f"{later.short} {MINUS} {earlier.short}"
+        rows.append(ResultRow(name, name, cells, is_difference=True))
+    return Results(columns, tuple(rows), report.get("n_test"))
+
+
+def results_table(report: Mapping[str, Any], systems: Sequence[System] = SYSTEMS) -> Table:
+    """The results for a terminal of 80 columns: metrics down, systems and their differences across."""
+    found = results(report, systems)
+    table = Table(
+        title="Results on the test clips, in percent",
+        caption=_caption(found),
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    table.add_column("", no_wrap=True, min_width=max(len(column.heading) for column in found.columns))
+    for row in found.rows:
+        table.add_column(row.short, justify="right")
+    for index, column in enumerate(found.columns):
+        last_of_task = index + 1 == len(found.columns) or found.columns[index + 1].task != column.task
+        table.add_row(column.heading, *(_rich_cell(r.cells[index]) for r in found.rows), end_section=last_of_task)
+    return table
+
+
+def _caption(found: Results) -> str:
+    over = "the test clips" if found.num_test is None else f"{found.num_test:,} test examples"
+    marked = "; * the interval of the difference excludes 0" if any(row.is_difference for row in found.rows) else ""
+    return f"Below each figure its 95% interval, bootstrap over {over}{marked}"
+
+
+def _rich_cell(cell: Cell) -> Text:
+    style = {1: "bold green", -1: "bold red", 0: ""}[cell.direction]
+    text = Text(cell.value_text + ("*" if cell.direction else ""), style=style, no_wrap=True)
+    if cell.interval is not None:
+        text.append("\n" + cell.interval_text, style="not bold dim")
+    return text
+
+
+def _number(value: float, signed: bool) -> str:
+    if not math.isfinite(value):
+        return EN_DASH
+    text = f"{abs(value):.1f}"
+    if text == "0.0":
+        return text
+    sign = MINUS if value < 0 else "+" if signed else ""
+    return sign + text
+
+
+def _cell(row: Mapping[str, Any], intervals: Mapping[str, Any], column: Column) -> Cell:
+    return Cell(_value(row, column), _interval(intervals, column))
+
+
+def _value(row: Mapping[str, Any], column: Column) -> float:
+    value = _entry(row, column)
+    return math.nan if value is None else float(value)
+
+
+def _interval(row: Mapping[str, Any], column: Column) -> tuple[float, float] | None:
+    bounds = _entry(row, column)
+    return None if bounds is None or not all(map(math.isfinite, bounds)) else (float(bounds[0]), float(bounds[1]))
+
+
+def _entry(row: Mapping[str, Any], column: Column) -> Any:
+    return (row.get(column.task, {}) if column.task else row).get(column.metric)

@@ -1,0 +1,68 @@
+"""One clip as a picture: its log-mel spectrogram over timelines of reference and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from timepro_lit.figures.layout import PALETTE, Placed, class_indices, place, visible
+from timepro_lit.figures.spectrogram import SAMPLING_RATE, log_mel
+from timepro_lit.records import Event
+
+_WIDTH_IN = 8.0
+_LANE_IN = 0.28
+_CHARS_ACROSS = 115
+"""Characters of label text that fit across the axes."""
+
+
+def clip_figure(waveform: Tensor, timelines: Mapping[str, Sequence[Event]], title: str = "") -> Figure:
+    """Spectrogram of `waveform` ((n,) float32, 16 kHz) over one band of bars for each named timeline, in their order.
+
+    Bars are coloured by label. Events that are not finite, reversed or outside the clip are left out. The figure
+    belongs to no window: save it with `figure.savefig`.
+    """
+    duration_s = waveform.numel() / SAMPLING_RATE
+    colors = class_indices(e.label for events in timelines.values() for e in events)
+    lanes = {name: _lanes(events, duration_s) for name, events in timelines.items()}
+    heights = [1.3, *(_LANE_IN * max(1, len(rows)) + 0.08 for rows in lanes.values())]
+    figure = Figure(figsize=(_WIDTH_IN, sum(heights) + 0.7), layout="constrained")
+    top, *bands = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
+    top.imshow(log_mel(waveform).numpy(), origin="lower", aspect="auto", cmap="magma", extent=(0, duration_s, 0, 80))
+    top.set(yticks=[], ylabel="mel", xlim=(0, duration_s))
+    top.set_title(visible(title), parse_math=False, fontsize=10, loc="left")
+    for band, (name, rows) in zip(bands, lanes.items(), strict=True):
+        _draw_band(band, name, rows, colors, duration_s)
+    (bands[-1] if bands else top).set_xlabel("time (s)")
+    return figure
+
+
+def _lanes(events: Sequence[Event], duration_s: float) -> list[list[Placed]]:
+    return place(events, duration_s, [min(0.6, len(e.label) / _CHARS_ACROSS) for e in events])
+
+
+def _draw_band(
+    axes: Axes, name: str, lanes: Sequence[Sequence[Placed]], colors: Mapping[str, int], duration_s: float
+) -> None:
+    for height, lane in enumerate(lanes):
+        for item in lane:
+            start, end = (share * duration_s for share in item.bar)
+            color = PALETTE[colors[item.event.label] % len(PALETTE)]
+            axes.broken_barh([(start, end - start)], (height + 0.7, 0.2), color=color)
+            room = int((item.label[1] - item.label[0]) * _CHARS_ACROSS) + 1
+            axes.text(item.label[0] * duration_s, height + 0.1, _cut(item.event.label, room), fontsize=8, va="top",
+                      parse_math=False)  # fmt: skip
+    if not lanes:
+        axes.text(0.01 * duration_s, 0.5, "no events", fontsize=8, va="center", color="0.5", style="italic")
+    axes.set(ylim=(max(1, len(lanes)), 0), yticks=[])
+    axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+    axes.grid(axis="x", color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _cut(label: str, max_chars: int) -> str:
+    shown = visible(label, 200).replace("\n", " ")
+    return shown if len(shown) <= max_chars else shown[: max(1, max_chars - 1)] + "…"

@@ -1,0 +1,1 @@
+"""Group-relative policy optimisation on packed rows, and the rollouts and log-probabilities it needs (torch only)."""

@@ -1,0 +1,91 @@
+"""Log-probabilities of answers, teacher-forced: the one forward that SFT, GRPO and its reference policy share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from timepro_lit.grpo.layout import check_prompt, packed_mask, packed_positions
+from timepro_lit.grpo.protocol import LanguageModel
+
+
+def answer_logprobs(
+    lalm: LanguageModel,
+    prompt_embeds: Tensor,
+    prompt_mask: Tensor,
+    answer_ids: Tensor,
+    answer_mask: Tensor,
+    *,
+    temperature: float = 1.0,
+    chunk_size: int = 512,
+    prompt_positions: Tensor | None = None,
+) -> Tensor:
+    """Log-probability of every answer token given its prompt and the answer so far.
+
+    All G answers of a prompt share one packed row. The output head runs only on positions that predict an answer
+    token, `chunk_size` of them at a time; with several chunks each is computed again in the backward pass, so that
+    one chunk of logits is alive at once and a whole sequence of them never.
+
+    Shapes: prompt_embeds (B, P, D), prompt_mask (B, P) bool left-padded, answer_ids (B, G, R) int64 right-padded,
+    answer_mask (B, G, R) bool, prompt_positions (B, P) int64 (None: running count) -> (B, G, R) float32, 0 on padding.
+
+    Raises ValueError for masks that are not bool, do not fit, or are padded on the wrong side, for answers without a
+    single token, and for a temperature or chunk size that is not positive.
+    """
+    if temperature <= 0 or chunk_size < 1:
+        raise ValueError(f"temperature and chunk_size must be positive, not {temperature} and {chunk_size}")
+    positions_BP = check_prompt(prompt_embeds, prompt_mask, prompt_positions)
+    _check_answers(answer_ids, answer_mask, batch_size=len(prompt_embeds))
+
+    hidden_BGRD = _predicting_states(lalm, prompt_embeds, prompt_mask, positions_BP, answer_ids, answer_mask)
+    hidden_ND, targets_N = hidden_BGRD[answer_mask], answer_ids[answer_mask]
+    logp_N = _in_chunks(lalm, hidden_ND, targets_N, temperature, chunk_size)
+    return torch.zeros(answer_ids.shape, device=logp_N.device).masked_scatter(answer_mask, logp_N)
+
+
+def _check_answers(answer_ids: Tensor, answer_mask: Tensor, batch_size: int) -> None:
+    if answer_mask.dtype != torch.bool or answer_mask.shape != answer_ids.shape or answer_ids.ndim != 3:
+        found = f"{tuple(answer_ids.shape)} and {answer_mask.dtype} {tuple(answer_mask.shape)}"
+        raise ValueError(f"answer_ids and a bool answer_mask must share one shape (B, G, R), not {found}")
+    if len(answer_ids) != batch_size:
+        raise ValueError(f"answer_ids holds answers to {len(answer_ids)} prompts, prompt_embeds holds {batch_size}")
+    if bool((answer_mask[..., 1:] > answer_mask[..., :-1]).any()) or not bool(answer_mask.any()):
+        raise ValueError("answer_mask must be true from each answer's first token to its last, with a token at least")
+
+
+def _predicting_states(
+    lalm: LanguageModel,
+    prompt_embeds: Tensor,
+    prompt_mask: Tensor,
+    positions_BP: Tensor,
+    answer_ids: Tensor,
+    answer_mask: Tensor,
+) -> Tensor:
+    """Hidden states (B, G, R, D): entry r predicts answer token r, so entry 0 is the prompt's last state."""
+    num_prompt = prompt_embeds.shape[1]
+    batch_size, group_size, num_tokens = answer_ids.shape
+    fed_ids, fed_mask = answer_ids[..., :-1], answer_mask[..., :-1]  # the last token predicts nothing
+    answer_embeds = lalm.embed(fed_ids.flatten(1), None).to(prompt_embeds.dtype)
+    hidden = lalm.decode(
+        torch.cat([prompt_embeds, answer_embeds], dim=1),
+        packed_positions(positions_BP, group_size, num_tokens - 1),
+        packed_mask(prompt_mask, fed_mask),
+        None,
+    )
+    first = hidden[:, num_prompt - 1, None, None].expand(-1, group_size, 1, -1)
+    rest = hidden[:, num_prompt:].reshape(batch_size, group_size, num_tokens - 1, hidden.shape[-1])
+    return torch.cat([first, rest], dim=2)
+
+
+def _in_chunks(
+    lalm: LanguageModel, hidden_ND: Tensor, targets_N: Tensor, temperature: float, chunk_size: int
+) -> Tensor:
+    def token_logps(hidden: Tensor, targets: Tensor) -> Tensor:
+        logits = lalm.logits(hidden).float() / temperature
+        return logits.gather(-1, targets[:, None]).squeeze(-1) - logits.logsumexp(dim=-1)
+
+    if len(targets_N) <= chunk_size:  # nothing to save: the one chunk need not be computed twice
+        return token_logps(hidden_ND, targets_N)
+    pairs = zip(torch.split(hidden_ND, chunk_size), torch.split(targets_N, chunk_size), strict=True)
+    return torch.cat([checkpoint(token_logps, hidden, targets, use_reentrant=False) for hidden, targets in pairs])

@@ -1,0 +1,47 @@
+"""What rollout and log-probabilities need from a language model, and nothing more."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from torch import Tensor
+
+
+class LanguageModel(Protocol):
+    """A causal decoder fed with embeddings, explicit positions and explicit masks.
+
+    Shapes: B rows, L tokens fed now, K = tokens already in the cache + L, D hidden size, V vocabulary.
+    """
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """Tokens that end an answer."""
+        ...
+
+    @property
+    def pad_id(self) -> int:
+        """The token fed after an answer has ended; its output is never used."""
+        ...
+
+    def embed(self, ids: Tensor, frames: Tensor | None) -> Tensor:
+        """Embed (B, L) int64 ids as (B, L, D); `frames` is None wherever ids hold no audio placeholder."""
+        ...
+
+    def decode(self, embeds: Tensor, positions: Tensor, mask: Tensor, cache: Any | None) -> Tensor:
+        """Hidden states (B, L, D) of (B, L, D) embeds.
+
+        `positions` is (B, L) int64; `mask` is (B, L, K) bool, true = may attend. A cache grows by L in place.
+        """
+        ...
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Next-token logits (..., V) float32 of hidden states (..., D)."""
+        ...
+
+    def new_cache(self) -> Any:
+        """An empty key-value cache."""
+        ...
+
+    def select(self, cache: Any, rows: Tensor) -> Any:
+        """The cache of the (N,) int64 batch rows alone; the cache given may be changed in place."""
+        ...

@@ -1,0 +1,115 @@
+"""Packed decoding: G answers to each prompt from one prefill; with G = 1 and temperature 0, greedy evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from timepro_lit.grpo.layout import check_prompt, packed_mask, rollout_mask
+from timepro_lit.grpo.protocol import LanguageModel
+from timepro_lit.grpo.sampling import draw, uniforms
+from timepro_lit.records import Rollouts
+
+COMPACT_BELOW = 0.75
+"""Share of unfinished prompts below which finished ones leave the batch; leaving copies the cache once."""
+
+
+@torch.no_grad()  # not inference_mode: the update indexes with these ids under autograd
+def sample(
+    lalm: LanguageModel,
+    prompt_embeds: Tensor,
+    prompt_mask: Tensor,
+    *,
+    group_size: int,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    keys: Sequence[str] = (),
+    prompt_positions: Tensor | None = None,
+) -> Rollouts:
+    """Sample `group_size` answers to every prompt, or decode greedily at temperature 0.
+
+    Each prompt is prefilled once. Every step then feeds the G newest tokens of a prompt as G columns of its row, at
+    equal positions, each attending the prompt and its own past. An answer depends on (seed, its prompt's key, its
+    number in the group) and not on the batch around it; mix the training step into `seed` to get fresh answers.
+    The log-probabilities of `answer_logprobs` at the same temperature are those sampled from if top_p is 1.
+
+    Shapes: prompt_embeds (B, P, D), prompt_mask (B, P) bool left-padded, keys B strings (not needed at temperature
+    0), prompt_positions (B, P) int64 (None: running count) -> Rollouts with R = steps taken <= max_new_tokens.
+
+    Raises ValueError for settings out of range, keys missing, masks that do not fit, and non-finite logits.
+    """
+    batch_size, num_prompt, _ = prompt_embeds.shape
+    _check_settings(batch_size, group_size, max_new_tokens, temperature, top_p, keys)
+    positions_BP = check_prompt(prompt_embeds, prompt_mask, prompt_positions)
+    device = prompt_embeds.device
+    uniforms_BGT = uniforms(seed, keys, group_size, max_new_tokens).to(device) if temperature > 0 else None
+    end_ids = torch.tensor(lalm.end_ids, device=device)
+
+    # b is the number of prompts still in the batch; `rows` says which ones
+    cache, logits = _prefill(lalm, prompt_embeds, prompt_mask, positions_BP)
+    logits_bGV = logits[:, None].expand(-1, group_size, -1)
+    rows = torch.arange(batch_size, device=device)
+    start_bG = (positions_BP[:, -1:] + 1).expand(-1, group_size)
+    mask_bGK = rollout_mask(prompt_mask, group_size, max_new_tokens)
+    done_bG = torch.zeros(batch_size, group_size, dtype=torch.bool, device=device)
+    tokens_BGT = torch.full((batch_size, group_size, max_new_tokens), lalm.pad_id, device=device)
+
+    for step in range(max_new_tokens):
+        if uniforms_BGT is None:
+            next_bG = logits_bGV.argmax(dim=-1)
+        else:
+            next_bG = draw(logits_bGV, uniforms_BGT[rows, :, step], temperature, top_p)
+        next_bG = next_bG.masked_fill(done_bG, lalm.pad_id)
+        tokens_BGT[rows, :, step] = next_bG
+        done_bG = done_bG | torch.isin(next_bG, end_ids)
+
+        open_b = ~done_bG.all(dim=1)
+        num_open = int(open_b.sum())  # the one wait for the device in a step
+        if num_open == 0 or step + 1 == max_new_tokens:
+            break
+        if num_open <= COMPACT_BELOW * len(rows):
+            keep = open_b.nonzero().squeeze(1)
+            rows, start_bG, mask_bGK = rows[keep], start_bG[keep], mask_bGK[keep]
+            done_bG, next_bG = done_bG[keep], next_bG[keep]
+            cache = lalm.select(cache, keep)
+        embeds = lalm.embed(next_bG, None).to(prompt_embeds.dtype)
+        mask = mask_bGK[:, :, : num_prompt + (step + 1) * group_size]
+        logits_bGV = lalm.logits(lalm.decode(embeds, start_bG + step, mask, cache))
+
+    return _rollouts(tokens_BGT[:, :, : step + 1], end_ids)
+
+
+def _check_settings(
+    batch_size: int, group_size: int, max_new_tokens: int, temperature: float, top_p: float, keys: Sequence[str]
+) -> None:
+    if group_size < 1 or max_new_tokens < 1:
+        raise ValueError(f"group_size and max_new_tokens must be at least 1, not {group_size} and {max_new_tokens}")
+    if temperature < 0 or not 0 < top_p <= 1:
+        raise ValueError(f"temperature must be >= 0 and top_p in (0, 1], not {temperature} and {top_p}")
+    if temperature == 0 and group_size > 1:
+        raise ValueError(f"temperature 0 would give {group_size} equal answers: use group_size 1 or a temperature")
+    if temperature > 0 and len(keys) != batch_size:
+        raise ValueError(f"sampling needs one key per prompt: {batch_size} prompts, {len(keys)} keys")
+
+
+def _prefill(
+    lalm: LanguageModel, prompt_embeds: Tensor, prompt_mask: Tensor, positions_BP: Tensor
+) -> tuple[object, Tensor]:
+    """The prompts' cache and the logits (B, V) of each first answer token."""
+    cache = lalm.new_cache()
+    no_answers = prompt_mask.new_zeros(len(prompt_mask), 1, 0)
+    hidden = lalm.decode(prompt_embeds, positions_BP, packed_mask(prompt_mask, no_answers), cache)
+    logits = lalm.logits(hidden[:, -1])
+    if not bool(logits.isfinite().all()):
+        raise ValueError("the model's logits on the prompts are not finite, so no answer can be drawn from them")
+    return cache, logits
+
+
+def _rollouts(tokens_BGR: Tensor, end_ids: Tensor) -> Rollouts:
+    is_end = torch.isin(tokens_BGR, end_ids)
+    ends_before = is_end.long().cumsum(dim=-1) - is_end.long()
+    return Rollouts(answer_ids=tokens_BGR, answer_mask=ends_before == 0, truncated=~is_end.any(dim=-1))

@@ -1,0 +1,98 @@
+"""LoRA by peft around the outer task class, so that adapters load anywhere with plain peft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+
+from timepro_lit.lalm.base import LALM
+
+POLICY, REFERENCE = "default", "reference"
+
+
+@dataclass(frozen=True, slots=True)
+class LoRA:
+    """Low-rank adaptation of all linear layers of the language model; encoder, embeddings and head stay as they are.
+
+    Raises ValueError for a rank below 1.
+    """
+
+    rank: int = 8
+    alpha: int = 32
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise ValueError(f"lora.rank must be at least 1, got {self.rank}")
+
+
+def add_lora(lalm: LALM, lora: LoRA) -> None:
+    """Wrap the model with a new adapter: trainable, float32 whatever the base's dtype, and at first without effect."""
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=_linear_layers(lalm),
+        task_type="CAUSAL_LM",
+    )
+    lalm.model = get_peft_model(lalm.model, config)
+
+
+def load_adapter(lalm: LALM, folder: Path) -> None:
+    """Wrap the model with a stored adapter, trainable. Raises FileNotFoundError where the folder holds none."""
+    if not (folder / "adapter_config.json").exists():
+        raise FileNotFoundError(f"{folder} holds no adapter (no adapter_config.json)")
+    lalm.model = PeftModel.from_pretrained(lalm.model, str(folder), adapter_name=POLICY, is_trainable=True)
+
+
+def save_adapter(lalm: LALM, folder: Path) -> None:
+    """Store the trained adapter alone, as plain peft does; a reference is left out."""
+    lalm.model.save_pretrained(str(folder), selected_adapters=[POLICY])
+
+
+def add_reference(lalm: LALM) -> None:
+    """Keep a frozen copy of the adapter as it is now: the policy that KL is measured against."""
+    model = lalm.model
+    assert isinstance(model, PeftModel), "a reference policy needs an adapter"
+    model.add_adapter(REFERENCE, model.peft_config[POLICY])
+    weights = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, weight in weights.items():
+            if f".{REFERENCE}." in name:
+                weight.copy_(weights[name.replace(f".{REFERENCE}.", f".{POLICY}.")])
+    _activate(model, POLICY)
+
+
+@contextmanager
+def reference_policy(lalm: LALM) -> Iterator[None]:
+    """Within the context the model answers as the reference, without gradients; afterwards as the policy again.
+
+    Use it *before* the policy's forward: gradient checkpointing recomputes with the adapter active at backward time.
+    """
+    _activate(lalm.model, REFERENCE)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        _activate(lalm.model, POLICY)
+
+
+def _activate(model: nn.Module, adapter: str) -> None:
+    model.set_adapter(adapter)
+    # set_adapter makes the active adapter trainable and the others frozen; the reference never is.
+    for name, weight in model.named_parameters():
+        if "lora_" in name:
+            weight.requires_grad_(f".{POLICY}." in name)
+
+
+def _linear_layers(lalm: LALM) -> list[str]:
+    """Full names, within the outer model, of the language model's linear layers."""
+    language_model = lalm.language_model
+    inside = {id(module) for module in language_model.modules() if isinstance(module, nn.Linear)}
+    return [name for name, module in lalm.model.named_modules() if id(module) in inside]

@@ -1,0 +1,157 @@
+"""What SFT, GRPO and pretraining share: loading, the optimiser, and evaluation by greedy answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+
+from timepro_lit.grpo.rollout import sample
+from timepro_lit.lalm.base import LALM
+from timepro_lit.metrics.base import SumMetric
+from timepro_lit.records import Batch, Example, Prediction
+from timepro_lit.tasks.base import Task
+
+MAX_ANSWER_TOKENS = 640
+"""In evaluation: one pair of times costs about 14 single-digit tokens, and clips hold up to 20 events."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One greedy answer of an evaluation."""
+
+    example: Example
+    prompt: str
+    text: str
+    prediction: Prediction
+    truncated: bool
+    """Whether the answer was cut at the token limit."""
+
+
+class AnsweringModule(LightningModule):
+    """A model that answers; validation and test are the same loop of greedy answers, read once and scored.
+
+    `load_lalm` reads the weights when Lightning asks for them (`configure_model`), so that making a module is cheap.
+    Answers of the last test pass stay in `answers`.
+    """
+
+    def __init__(
+        self,
+        load_lalm: Callable[[], LALM],
+        tasks: Mapping[str, Task],
+        metrics: Mapping[str, Sequence[SumMetric]],
+        max_answer_tokens: int = MAX_ANSWER_TOKENS,
+    ) -> None:
+        super().__init__()
+        self.strict_loading = False  # checkpoints hold the trained weights alone
+        self.load_lalm = load_lalm
+        self.tasks = dict(tasks)
+        self.metrics = nn.ModuleDict({task: nn.ModuleList(of_task) for task, of_task in metrics.items()})
+        self.max_answer_tokens = max_answer_tokens
+        self.answers: list[Answer] = []
+        self.lalm: LALM | None = None
+
+    def configure_model(self) -> None:
+        if self.lalm is None:
+            self.lalm = self.load_lalm()
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch.to(device)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        trained = {name for name, weight in self.named_parameters() if weight.requires_grad}
+        checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trained}
+
+    def prompt_embeds(self, batch: Batch) -> Tensor:
+        """(B, P, D) prompts with their audio, encoded once per clip by the frozen encoder."""
+        with torch.no_grad():
+            frames = self.lalm.encode_audio(batch.features, batch.feature_mask)
+            return self.lalm.embed(batch.prompt_ids, frames)
+
+    def answer(self, batch: Batch) -> list[Answer]:
+        """Greedy answers to a batch, read by each example's task."""
+        with torch.no_grad():
+            rollouts = sample(
+                self.lalm,
+                self.prompt_embeds(batch),
+                batch.prompt_mask,
+                group_size=1,
+                max_new_tokens=self.max_answer_tokens,
+                temperature=0.0,
+                prompt_positions=self.lalm.positions(batch.prompt_ids, batch.prompt_mask),
+            )
+        texts = [self.lalm.frontend.text(ids) for ids in rollouts.answer_ids[:, 0].tolist()]
+        cut = rollouts.truncated[:, 0].tolist()
+        return [
+            Answer(example, self.tasks[example.task].prompt(example), text, self.tasks[example.task].parse(text), is_cut)
+            for example, text, is_cut in zip(batch.examples, texts, cut, strict=True)
+        ]
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        for answer in self.answer(batch):
+            for metric in self._metrics_of(answer.example.task):
+                metric.update([answer.prediction], [answer.example])
+
+    def on_validation_epoch_end(self) -> None:
+        for task in self.metrics:
+            for metric in self._metrics_of(task):
+                if metric.update_called:
+                    self.log_dict({f"val/{task}/{name}": value for name, value in metric.compute().items()})
+                    metric.reset()
+
+    def on_test_epoch_start(self) -> None:
+        self.answers = []
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self.answers += self.answer(batch)
+
+    def _metrics_of(self, task: str) -> nn.ModuleList | tuple[()]:
+        # Questions that nobody scores (tagging, counting, ...) have no metrics.
+        return self.metrics[task] if task in self.metrics else ()
+
+
+class TrainingModule(AnsweringModule):
+    """An answering module with AdamW over whatever is trainable, and a cosine schedule with linear warm-up."""
+
+    def __init__(
+        self,
+        load_lalm: Callable[[], LALM],
+        tasks: Mapping[str, Task],
+        metrics: Mapping[str, Sequence[SumMetric]],
+        learning_rate: float,
+        warmup_fraction: float = 0.03,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(load_lalm, tasks, metrics)
+        self.learning_rate = learning_rate
+        self.warmup_fraction = warmup_fraction
+        self.weight_decay = weight_decay
+
+    def save_base(self, folder: Path) -> None:
+        """Write the trained base weights as a checkpoint folder, in bfloat16."""
+        self.lalm.save_base(folder, torch.bfloat16)
+
+    def configure_optimizers(self) -> Any:
+        trained = [weight for weight in self.parameters() if weight.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=self.learning_rate, weight_decay=self.weight_decay)
+        num_steps = int(self.trainer.estimated_stepping_batches)
+        warmup = max(1, round(self.warmup_fraction * num_steps))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine(step, warmup, num_steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def cosine(step: int, warmup: int, num_steps: int) -> float:
+    """Factor on the learning rate: linear up to 1 over `warmup` steps, then half a cosine down to 0.
+
+    >>> [round(cosine(s, 2, 6), 3) for s in range(7)]
+    [0.5, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0]
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, num_steps - warmup)))

@@ -1,0 +1,220 @@
+"""A run: its stages in order, each made once and kept, then an evaluation of each row of the table."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning import Trainer, seed_everything
+from rich.console import Console
+
+from timepro_lit.data.audio import read_audio
+from timepro_lit.figures.run_report import write_report
+from timepro_lit.figures.table import results_table
+from timepro_lit.lalm.checkpoint import Backbone, ModelSource
+from timepro_lit.lalm.lora import LoRA, save_adapter
+from timepro_lit.lit.base import AnsweringModule, TrainingModule
+from timepro_lit.lit.datamodule import ClipDataModule
+from timepro_lit.lit.evaluation import (
+    Metrics,
+    gather_answers,
+    read_answers,
+    report,
+    score_answers,
+    write_evaluation,
+)
+from timepro_lit.lit.stage import Stage
+from timepro_lit.metrics.meteor import Meteor
+from timepro_lit.metrics.suite import Scores, default_metrics
+from timepro_lit.stage_store import Claim, StageStore, fingerprint, is_rank_zero, write_atomically
+from timepro_lit.tasks.base import Task
+from timepro_lit.tasks.sound_events import SoundEventDetection
+from timepro_lit.time_prompt.prompt import TimePrompt
+
+ZERO_SHOT = "zero_shot"
+ADAPTER, CHECKPOINT = "adapter", "checkpoint"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every stage and row of a run has in common."""
+
+    directory: Path
+    tasks: Mapping[str, Task]
+    data: ClipDataModule
+    trainer: Callable[..., Trainer]
+    callbacks: Mapping[str, Any]
+    logger: Mapping[str, Callable[..., Any]]
+    seed: int
+
+    def metrics(self) -> Metrics:
+        """New metrics of the tasks that are scored."""
+        sed = self.tasks.get("sed")
+        classes = sed.classes if isinstance(sed, SoundEventDetection) else ()
+        return {name: m for name, m in default_metrics(classes, Meteor()).items() if name in self.tasks}
+
+    def new_trainer(self, name: str, **arguments: Any) -> Trainer:
+        """A Trainer that writes to the run directory's folder `name`."""
+        return self.trainer(
+            logger=[make(save_dir=str(self.directory), name=name, version="") for make in self.logger.values()],
+            callbacks=list(self.callbacks.values()),
+            default_root_dir=str(self.directory / name),
+            enable_checkpointing=False,
+            **arguments,
+        )
+
+
+def run(
+    directory: Path,
+    store: StageStore,
+    stage_settings: Mapping[str, Any],
+    init_from: str | None,
+    seed: int,
+    rows: Sequence[str] | None,
+    model: Backbone,
+    lora: LoRA | None,
+    time_prompt: TimePrompt | None,
+    task: Mapping[str, Task],
+    data: ClipDataModule,
+    stage: Mapping[str, Stage],
+    trainer: Callable[..., Trainer],
+    callbacks: Mapping[str, Any],
+    logger: Mapping[str, Callable[..., Any]],
+) -> tuple[str, float | None]:
+    """Train what is missing, evaluate, write the report; returns the table and the last stage's validation score."""
+    setting = Setting(directory, task, data, trainer, callbacks, logger, seed)
+    data.prepare_data()
+    model.prepare(data.texts)
+    source = ModelSource(model, time_prompt, lora, Path(init_from) / ADAPTER if init_from else None)
+    parent = fingerprint(Path(init_from)) if init_from else base_fingerprint(model)
+    sources = {ZERO_SHOT: ModelSource(model, None, None)}
+    metric = None
+    for name, one in stage.items():
+        determinants = {"settings": stage_settings[name], "parent": parent, "data": data.fingerprints(fingerprint)}
+        with store.claim(name, determinants) as claim:
+            if not claim.complete:
+                claim.publish(fit(setting, name, one, source, claim))
+            metric = claim.result["validation"]
+            parent = claim.key
+            adapter = claim.final / ADAPTER
+            source = ModelSource(model, time_prompt, lora, adapter if adapter.exists() else None)
+            sources[name] = source
+            _link(directory / name / "result", claim.final)
+    trains_base = bool(stage) and source.adapter is None
+    if trains_base:  # the weights themselves were trained: nothing to put beside them
+        return f"trained weights: {claim.final / CHECKPOINT}", metric
+    wanted = rows or [list(sources)[-1]]
+    table = evaluate_rows(setting, {name: sources[name] for name in wanted}, data.test_split)
+    return table, metric
+
+
+def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: Claim) -> dict[str, Any]:
+    """Train one stage and store what it trained in the claim's folder; returns its validation scores."""
+    seed_everything(setting.seed, workers=True)
+    setting.data.connect(source.frontend())
+    module = stage.module(load_lalm=source.load, tasks=setting.tasks, metrics=setting.metrics())
+    assert isinstance(module, TrainingModule)
+    accumulation = stage.accumulation(setting.trainer(logger=False, enable_checkpointing=False).world_size)
+    trainer = setting.new_trainer(
+        name, accumulate_grad_batches=accumulation, **_in_micro_batches(stage.fit, accumulation)
+    )
+    trainer.fit(
+        module,
+        setting.data.train_loader(stage.micro_batch_size, stage.examples_per_task, setting.seed),
+        setting.data.val_dataloader(),
+    )
+    if is_rank_zero():
+        if source.lora is not None or source.adapter is not None:
+            save_adapter(module.lalm, claim.folder / ADAPTER)
+        else:
+            module.save_base(claim.folder / CHECKPOINT)
+    scores = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
+    return {"scores": scores, "validation": validation_score(scores)}
+
+
+def validation_score(scores: Mapping[str, float]) -> float | None:
+    """One number to choose by: the mean of the tasks' time scores on the validation split, in percent."""
+    kept = [scores[k] for k in ("val/ag/mIoU", "val/sed/Eb-F1", "val/dac/Eb-F1") if k in scores]
+    return sum(kept) / len(kept) if kept else None
+
+
+def evaluate(
+    directory: Path,
+    rows: Sequence[str] | None,
+    split: str,
+    model: Backbone,
+    lora: LoRA | None,
+    time_prompt: TimePrompt | None,
+    task: Mapping[str, Task],
+    data: ClipDataModule,
+    stage: Mapping[str, Stage],
+    trainer: Callable[..., Trainer],
+    callbacks: Mapping[str, Any],
+    logger: Mapping[str, Callable[..., Any]],
+) -> str:
+    """Evaluate stages of a finished run on a split, into `<directory>/evaluation-<split>`; returns the table."""
+    setting = Setting(directory, task, data, trainer, callbacks, {}, 0)
+    data.prepare_data()
+    sources = {ZERO_SHOT: ModelSource(model, None, None)}
+    for name in stage:
+        sources[name] = ModelSource(model, time_prompt, lora, (directory / name / "result").resolve() / ADAPTER)
+    wanted = rows or list(sources)
+    unknown = [row for row in wanted if row not in sources]
+    if unknown:
+        raise ValueError(f"rows: the run has no {', '.join(unknown)}; it has {', '.join(sources)}")
+    return evaluate_rows(setting, {name: sources[name] for name in wanted}, split)
+
+
+def evaluate_rows(setting: Setting, sources: Mapping[str, ModelSource], split: str) -> str:
+    """Evaluate each row, unless its evaluation is there already; write report.json and report.html."""
+    rows = {name: evaluate_row(setting, name, source, split) for name, source in sources.items()}
+    numbers = report(rows)
+    text = io.StringIO()
+    Console(file=text, width=100).print(results_table(numbers))
+    if is_rank_zero():
+        write_atomically(setting.directory / "report.json", json.dumps(numbers, indent=1))
+        page = write_report(setting.directory, read_audio)
+        text.write(f"page: {page}\n")
+    return text.getvalue()
+
+
+def evaluate_row(setting: Setting, name: str, source: ModelSource, split: str) -> dict[str, Scores]:
+    """Greedy answers of one model to a split, scored and written to evaluation/<name>."""
+    folder = setting.directory / "evaluation" / name
+    metrics = setting.metrics()
+    setting.data.connect(source.frontend())
+    if (folder / "scores.json").exists():
+        examples = {example.id: example for example in setting.data.examples(split)}
+        return score_answers(read_answers(folder, examples, setting.tasks), metrics)
+    module = AnsweringModule(source.load, setting.tasks, metrics)
+    trainer = setting.new_trainer(f"evaluation/{name}", inference_mode=False)
+    trainer.test(module, setting.data.evaluation_loader(split), verbose=False)
+    answers = gather_answers(module.answers)
+    scores = score_answers(answers, metrics)
+    if is_rank_zero():
+        write_evaluation(folder, answers, scores, Path(setting.data.corpus.root).resolve())
+    return scores
+
+
+def base_fingerprint(model: Backbone) -> str:
+    """Of the files of a local checkpoint; of a hub's, its name and revision."""
+    folder = Path(model.checkpoint)
+    return fingerprint(folder) if folder.exists() else f"{model.checkpoint}@{model.revision}"
+
+
+def _in_micro_batches(arguments: Mapping[str, Any], accumulation: int) -> dict[str, Any]:
+    """Trainer arguments with `val_check_interval`, which a stage counts in optimiser steps, in batches."""
+    every = arguments.get("val_check_interval")
+    return dict(arguments) | ({"val_check_interval": every * accumulation} if isinstance(every, int) else {})
+
+
+def _link(link: Path, target: Path) -> None:
+    """Show in the run directory where a stage's result is kept."""
+    if is_rank_zero():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(target.resolve())

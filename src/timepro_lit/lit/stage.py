@@ -1,0 +1,39 @@
+"""One training stage as an experiment describes it, whatever it trains with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightning import LightningModule
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is trained, on how much, for how long. Raises ValueError for sizes that do not divide each other."""
+
+    module: Callable[..., LightningModule]
+    """Makes the LightningModule from what only the run knows, e.g. the model."""
+    batch_size: int
+    """Clips (GRPO: prompts) to one optimiser step, over all processes."""
+    micro_batch_size: int
+    """Clips that one process takes at a time; changes speed and memory alone."""
+    fit: Mapping[str, Any]
+    """Arguments of the Trainer that belong to this stage: max_epochs, max_steps, val_check_interval, ..."""
+    examples_per_task: int | None = None
+    """So many training examples of each task, drawn with the seed; None takes all."""
+
+    def __post_init__(self) -> None:
+        if self.micro_batch_size < 1 or self.batch_size % self.micro_batch_size:
+            raise ValueError(f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}")
+
+    def accumulation(self, world_size: int) -> int:
+        """Micro-batches that each of `world_size` processes takes to one optimiser step."""
+        at_a_time = self.micro_batch_size * world_size
+        if self.batch_size % at_a_time:
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be shared by {world_size} processes that take "
+                f"{self.micro_batch_size} clips at a time: choose a micro_batch_size that divides it"
+            )
+        return self.batch_size // at_a_time

@@ -1,0 +1,133 @@
+"""Which metrics belong to which task, and everything a report needs from the answers of one system.
+
+    metrics = default_metrics(classes, Meteor())
+    scores = score(metrics["sed"], pairs)          # pairs of (Prediction, Example)
+    scores.values["Eb-F1"]                         # percent
+    intervals(scores)["Eb-F1"]                     # 95%, (low, high)
+    difference_intervals(scores, baseline_scores)  # paired, on the same clips
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from timepro_lit.metrics.base import FloatArray, SumMetric
+from timepro_lit.metrics.bootstrap import Interval, bootstrap_interval, paired_bootstrap_interval
+from timepro_lit.metrics.captioning import CaptionScorer, MeteorMetric, ParseRate
+from timepro_lit.metrics.event_f1 import EventF1
+from timepro_lit.metrics.grounding import GroundingIoU
+from timepro_lit.records import Example, Prediction
+
+T = TypeVar("T")
+
+HEADLINES = {"ag": ("mIoU", "R@0.5", "R@0.7", "R@0.9"), "sed": ("Eb-F1",), "dac": ("METEOR", "Eb-F1")}
+"""The paper's metrics of each task, in its order; `default_metrics` give more beside them."""
+
+
+def default_metrics(
+    classes: Sequence[str], scorer: CaptionScorer, offset_collar_rate: float = 0.2
+) -> dict[str, tuple[SumMetric, ...]]:
+    """New metrics of each task: the headlines, variants beside them and the parse rate.
+
+    classes: closed set of sound event detection. scorer: for METEOR. offset_collar_rate: of the headline Eb-F1.
+    """
+    return {
+        "ag": (GroundingIoU(), EventF1(offset_collar_rate), ParseRate()),
+        "sed": (EventF1(offset_collar_rate, classes), ParseRate()),
+        "dac": (
+            MeteorMetric("joined", scorer),
+            MeteorMetric("matched", scorer),
+            EventF1(offset_collar_rate),
+            ParseRate(),
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a set of metrics says about one system's answers."""
+
+    values: dict[str, float]
+    """Percent, over all examples."""
+    examples: tuple[dict[str, float], ...]
+    """Per example, in the order given: its own scores in percent."""
+    ids: tuple[str, ...]
+    """Ids of the examples, in the order given."""
+    clips: tuple[str, ...]
+    """Audio paths in order of first appearance: the N units that a bootstrap draws."""
+    rows: FloatArray
+    """(N, K) sums over the examples of each clip, the metrics' columns side by side."""
+    metrics: tuple[SumMetric, ...]
+    """The metrics, for their formulas alone; their state is not touched."""
+
+    def statistic(self, sums: FloatArray) -> dict[str, FloatArray]:
+        """Values in percent, each (...,), from sums (..., K)."""
+        return _values(self.metrics, sums)
+
+
+def score(metrics: Sequence[SumMetric], pairs: Sequence[tuple[Prediction, Example]]) -> Scores:
+    """All metrics over the (answer, question) pairs of one task.
+
+    Questions about the same audio are one clip, drawn together by the bootstrap. Raises ValueError without pairs and
+    for an example that occurs twice (a copy made to fill a batch would otherwise count).
+    """
+    if not pairs:
+        raise ValueError("There are no answers to score.")
+    predictions, examples = [p for p, _ in pairs], [e for _, e in pairs]
+    ids = [example.id for example in examples]
+    if len(set(ids)) != len(ids):
+        twice = next(i for k, i in enumerate(ids) if i in ids[:k])
+        raise ValueError(f"Example {twice!r} was answered more than once in the same evaluation.")
+    per_example = np.concatenate([metric.rows(predictions, examples) for metric in metrics], axis=1)
+    clips = {audio: n for n, audio in enumerate(dict.fromkeys(example.audio for example in examples))}
+    rows = np.zeros((len(clips), per_example.shape[1]))
+    np.add.at(rows, [clips[example.audio] for example in examples], per_example)
+    return Scores(
+        values={name: float(value) for name, value in _values(metrics, rows.sum(axis=0)).items()},
+        examples=tuple(_merged([m.clip_scores(p, e) for m in metrics]) for p, e in pairs),
+        ids=tuple(ids),
+        clips=tuple(clips),
+        rows=rows,
+        metrics=tuple(metrics),
+    )
+
+
+def intervals(scores: Scores, num_resamples: int = 1000, seed: int = 0, level: float = 0.95) -> dict[str, Interval]:
+    """Bootstrap interval, over clips, of each value."""
+    return bootstrap_interval(scores.rows, scores.statistic, num_resamples, seed, level)
+
+
+def difference_intervals(
+    scores: Scores, baseline: Scores, num_resamples: int = 1000, seed: int = 0, level: float = 0.95
+) -> dict[str, Interval]:
+    """Paired bootstrap interval of each difference scores - baseline.
+
+    Raises ValueError where the two did not answer the same examples; their order does not matter.
+    """
+    only_one = set(scores.ids) ^ set(baseline.ids)
+    if only_one or set(scores.clips) != set(baseline.clips):
+        raise ValueError(f"Paired scores need the same examples, but {len(only_one)} were answered by one side only.")
+    place = {clip: n for n, clip in enumerate(baseline.clips)}
+    baseline_rows = baseline.rows[[place[clip] for clip in scores.clips]]
+    return paired_bootstrap_interval(scores.rows, baseline_rows, scores.statistic, num_resamples, seed, level)
+
+
+def _values(metrics: Sequence[SumMetric], sums: FloatArray) -> dict[str, FloatArray]:
+    """Values of all metrics from their sums (..., K) side by side."""
+    ends = np.cumsum([metric.num_sums for metric in metrics])
+    return _merged([m.values(part) for m, part in zip(metrics, np.split(sums, ends[:-1], axis=-1), strict=True)])
+
+
+def _merged(parts: Sequence[dict[str, T]]) -> dict[str, T]:
+    """One dict of all; ValueError where two metrics use one name."""
+    merged: dict[str, T] = {}
+    for part in parts:
+        shared = sorted(merged.keys() & part.keys())
+        if shared:
+            raise ValueError(f"Two metrics report under the name {shared[0]!r}.")
+        merged.update(part)
+    return merged

@@ -1,0 +1,117 @@
+"""The records that cross room borders: frozen dataclasses, units and shapes in the field docs.
+
+Dimension legend, used wherever tensors are named with a suffix:
+    B clips (prompts) in a batch     G answers to one prompt     P prompt tokens (left-padded)
+    R answer tokens (right-padded)   L any sequence length       D hidden size       V vocabulary
+    M mel bins                       T mel frames                N audio frames (25 a second in Qwen)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the pure rooms import records without paying for torch
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One labelled stretch of time.
+
+    >>> Event(1.2, 3.48, "a dog barks").duration_s
+    2.28
+    """
+
+    onset: float
+    """Start in seconds from the beginning of the clip."""
+    offset: float
+    """End in seconds; an answer may hold `offset <= onset`, which scores as nothing."""
+    label: str
+    """Class name (sound event detection), query (grounding) or caption (dense captioning)."""
+
+    @property
+    def duration_s(self) -> float:
+        return self.offset - self.onset
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One question about one clip, and its reference answer: a row of a manifest."""
+
+    id: str
+    """Unique within a manifest."""
+    task: str
+    """Name of the task, a key of the `task` config group: ag, sed, dac, ..."""
+    audio: str
+    """Path of the audio file, relative to the manifest's root."""
+    duration_s: float
+    """Length of the clip in seconds."""
+    events: tuple[Event, ...]
+    """Reference events in onset order."""
+    query: str | None = None
+    """What to look for (grounding only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What could be read from one answer. Made by `Task.parse` alone."""
+
+    events: tuple[Event, ...]
+    """In the order of the answer; times are whatever the answer said, finite or not."""
+    readable: bool
+    """False where no event list could be read at all; such an answer scores 0."""
+    repairs: tuple[str, ...] = ()
+    """Kinds of repair that reading needed, e.g. ("code_fence", "single_quotes")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One example with its decoded audio, on the way from the dataset to the collate function."""
+
+    example: Example
+    waveform: Tensor
+    """(num_samples,) float32, mono, 16 kHz, within [-1, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Prompts and reference answers of B clips, ready for a `LALM`.
+
+    Prompts are left-padded and answers right-padded, so that [prompt | answer] is one gapless row.
+    """
+
+    examples: tuple[Example, ...]
+    features: Tensor
+    """(B, M, T) float32 log-mel spectrogram."""
+    feature_mask: Tensor
+    """(B, T) bool, true on the clip's own mel frames."""
+    prompt_ids: Tensor
+    """(B, P) int64, audio placeholders and timestamps interleaved; ids past the vocabulary are timestamps."""
+    prompt_mask: Tensor
+    """(B, P) bool."""
+    answer_ids: Tensor
+    """(B, R) int64, the reference answer with its end-of-turn token."""
+    answer_mask: Tensor
+    """(B, R) bool."""
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch with every tensor on `device`."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(**{k: v if k == "examples" else v.to(device, non_blocking=True) for k, v in moved.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Rollouts:
+    """G sampled answers to each of B prompts."""
+
+    answer_ids: Tensor
+    """(B, G, R) int64, right-padded, end-of-turn token included where one was sampled."""
+    answer_mask: Tensor
+    """(B, G, R) bool, true up to and including the end-of-turn token."""
+    truncated: Tensor
+    """(B, G) bool, true where the answer hit the length limit without ending."""

@@ -1,0 +1,39 @@
+"""Dense audio captioning: describe every event, with its times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from timepro_lit.records import Event, Example, Prediction
+from timepro_lit.tasks.base import in_onset_order, seconds_text
+from timepro_lit.tasks.reading import read_lines
+
+
+@dataclass(frozen=True, slots=True)
+class DenseCaptioning:
+    """Asks for one line per event, `1.20-3.48, a dog barks`.
+
+    Times are read at the start of a line only, so "a 2-3 second beep" within a caption stays a caption. A line
+    without a caption is an event with an empty label. An answer without a timed line is unreadable.
+    """
+
+    name: str = "dac"
+
+    def prompt(self, example: Example) -> str:
+        return "Describe every sound event with its times in seconds, one per line: onset-offset, description"
+
+    def target(self, example: Example) -> str:
+        if not example.events:
+            raise ValueError(f"example {example.id!r}: dense captioning needs at least one reference event.")
+        return "\n".join(_line(event) for event in in_onset_order(example.events))
+
+    def parse(self, text: str) -> Prediction:
+        reading = read_lines(text)
+        events = tuple(Event(onset, offset, label or "") for onset, offset, label in reading.spans)
+        return Prediction(events, readable=bool(events), repairs=reading.repairs)
+
+
+def _line(event: Event) -> str:
+    caption = " ".join(event.label.split())  # a line break inside a caption would start another event
+    times = f"{seconds_text(event.onset)}-{seconds_text(event.offset)}"
+    return f"{times}, {caption}" if caption else times

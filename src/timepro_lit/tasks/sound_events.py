@@ -1,0 +1,50 @@
+"""Sound event detection: which events of a closed set of classes, and when?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from timepro_lit.records import Event, Example, Prediction
+from timepro_lit.tasks.base import in_onset_order, pairs_text
+from timepro_lit.tasks.reading import read_events
+
+
+class SoundEventDetection:
+    """Asks for every event of `classes`, answered as `{"dog": [0.10, 0.60], "bell": [[0.10, 0.60], [2.00, 2.40]]}`.
+
+    Labels outside `classes` are kept when read: they count as false alarms. Times without a label are dropped.
+    `{}` is the readable answer for a clip without events. Raises ValueError for no, empty or repeated classes.
+    """
+
+    def __init__(self, classes: Sequence[str], name: str = "sed") -> None:
+        if isinstance(classes, str):
+            raise ValueError(f"classes must be a list of class names, got the text {classes!r}.")
+        self.classes = tuple(classes)
+        self.name = name
+        if not self.classes:
+            raise ValueError("classes must name at least one sound event class.")
+        for label in self.classes:
+            if not label or label != label.strip() or self.classes.count(label) > 1:
+                raise ValueError(f"classes must be distinct names without outer spaces, got {label!r}.")
+
+    def prompt(self, example: Example) -> str:
+        return (
+            f"Detect the sound events of these classes: {', '.join(self.classes)}. "
+            'Answer in JSON with times in seconds: {"class": [[onset, offset], ...]}'
+        )
+
+    def target(self, example: Example) -> str:
+        by_class: dict[str, list[Event]] = {}  # in order of first onset
+        for event in in_onset_order(example.events):
+            if event.label not in self.classes:
+                raise ValueError(f"example {example.id!r}: label {event.label!r} is none of the task's classes.")
+            by_class.setdefault(event.label, []).append(event)
+        entries = [f"{json.dumps(label)}: {pairs_text(events)}" for label, events in by_class.items()]
+        return f"{{{', '.join(entries)}}}"
+
+    def parse(self, text: str) -> Prediction:
+        reading = read_events(text)
+        events = tuple(Event(onset, offset, label) for onset, offset, label in reading.spans if label)
+        repairs = reading.repairs if len(events) == len(reading.spans) else (*reading.repairs, "unlabelled")
+        return Prediction(events, readable=bool(events) or reading.says_none, repairs=repairs)

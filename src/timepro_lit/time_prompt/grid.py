@@ -1,0 +1,89 @@
+"""Seconds <-> index <-> timestamp token: the only place that knows which moment a timestamp stands for.
+
+In `A <0.04> A <0.08> A <0.12> ...` frame k covers [(k-1)/25, k/25) s, and a timestamp names the end of the frame it
+follows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_SHORTEST_STEP_S = 0.01  # tokens carry two decimals: a finer grid would repeat them
+
+
+@dataclass(frozen=True, slots=True)
+class TimeGrid:
+    """The timestamps a backbone's audio frames can be interleaved with, numbered from 1.
+
+    `frames_per_second` is the audio encoder's, `stride` counts frames per timestamp (1 = the finest) and
+    `max_seconds` bounds the clip. Raises ValueError where no two-decimal grid fits these numbers.
+    Source: TimePro-RL (arXiv 2604.13715), Audio-Side Time Prompt: 25 frames a second, 750 tokens, 30 s.
+
+    >>> TimeGrid().num_timestamps, TimeGrid().token(1), TimeGrid().token(750)
+    (750, '<0.04>', '<30.00>')
+    """
+
+    frames_per_second: float = 25.0
+    stride: int = 1
+    max_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.frames_per_second) and self.frames_per_second > 0):
+            raise ValueError(f"frames_per_second must be positive, got {self.frames_per_second}.")
+        if isinstance(self.stride, bool) or not isinstance(self.stride, int) or self.stride < 1:
+            raise ValueError(f"stride must be a whole number of frames, at least 1, got {self.stride!r}.")
+        if not (math.isfinite(self.max_seconds) and self.max_seconds > 0):
+            raise ValueError(f"max_seconds must be positive, got {self.max_seconds}.")
+        if self.stride / self.frames_per_second < _SHORTEST_STEP_S - 1e-9:
+            raise ValueError(
+                f"stride {self.stride} at {self.frames_per_second:g} frames a second steps by less than "
+                f"{_SHORTEST_STEP_S} s, which two decimals cannot tell apart."
+            )
+        if self.num_timestamps < 1:
+            raise ValueError(
+                f"stride {self.stride} leaves no timestamp within {self.max_seconds:g} s "
+                f"at {self.frames_per_second:g} frames a second."
+            )
+
+    @property
+    def max_frames(self) -> int:
+        """Audio frames of the longest clip."""
+        return math.floor(self.max_seconds * self.frames_per_second + 1e-6)
+
+    @property
+    def num_timestamps(self) -> int:
+        """Timestamps in the whole table: 750 at stride 1."""
+        return self.max_frames // self.stride
+
+    def timestamps_for(self, num_frames: int) -> int:
+        """Timestamps a clip of `num_frames` audio frames uses; frames of an incomplete last stride have none.
+
+        Raises ValueError for an empty clip and for one longer than `max_seconds`.
+        """
+        if num_frames < 1:
+            raise ValueError(f"a clip needs at least one audio frame, got {num_frames}.")
+        if num_frames > self.max_frames:
+            raise ValueError(
+                f"a clip of {num_frames} audio frames ({num_frames / self.frames_per_second:.2f} s) is longer than the "
+                f"{self.max_seconds:g} s the time prompt covers: cut it into windows of {self.max_seconds:g} s."
+            )
+        return num_frames // self.stride
+
+    def seconds(self, index: int) -> float:
+        """The moment, in seconds, that timestamp `index` (from 1) stands for. Raises ValueError off the grid."""
+        if not 1 <= index <= self.num_timestamps:
+            raise ValueError(f"timestamp index must lie in 1..{self.num_timestamps}, got {index}.")
+        return index * self.stride / self.frames_per_second
+
+    def text(self, index: int) -> str:
+        """The number string that eq. (1) tokenises, always two decimals: `text(1)` is "0.04"."""
+        return f"{self.seconds(index):.2f}"
+
+    def token(self, index: int) -> str:
+        """The timestamp as shown to people: `token(1)` is "<0.04>"."""
+        return f"<{self.text(index)}>"
+
+    def texts(self) -> list[str]:
+        """The number strings of the whole table, in order."""
+        return [self.text(index) for index in range(1, self.num_timestamps + 1)]

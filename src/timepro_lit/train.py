@@ -1,0 +1,54 @@
+"""Train the stages of an experiment one after the other, evaluate them and print the table.
+
+python -m timepro_lit.train +experiment=ablation_astp +scale=paper trainer=deepspeed_zero2
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from timepro_lit.config import register
+from timepro_lit.door import CONF, guarded, overrides
+
+register()
+
+
+@hydra.main(version_base="1.3", config_path=CONF, config_name="train")
+@guarded
+def main(cfg: DictConfig) -> float | None:
+    """Compose, validate, build, run. Returns the optimised metric."""
+    # Imported here, so that --cfg, --help and completion answer at once.
+    from timepro_lit.config import build, portable, settings_of, validate
+    from timepro_lit.runs import claimed_run, experiment_name, run_path
+    from timepro_lit.stage_store import StageStore, stage_settings
+
+    cfg.name = cfg.name or experiment_name(overrides())
+    path = cfg.output_dir or f"{cfg.paths.outputs}/{run_path(cfg.name, overrides(), cfg.scale, cfg.seed)}"
+    cfg.output_dir = str(Path(path).absolute())
+    validate(cfg)
+    with claimed_run(Path(cfg.output_dir), settings_of(cfg)) as run:
+        if run.finished is not None:
+            print(f"{run.directory} is finished.\n{run.finished['table']}")
+            return run.finished["metric"]
+        from timepro_lit.lit.run import run as run_stages
+
+        store = StageStore(Path(cfg.paths.outputs) / "stages", owner=run.directory)
+        table, metric = run_stages(
+            directory=run.directory,
+            store=store,
+            stage_settings=stage_settings(portable(cfg)),
+            init_from=cfg.init_from,
+            seed=cfg.seed,
+            rows=cfg.rows,
+            **build(cfg),
+        )
+        run.finish(table, metric)
+        print(table)
+        return metric
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import math
+from xml.etree import ElementTree
+
+from timepro_lit.figures.curves import learning_charts, series, smoothed, thinned
+
+SFT = [{"step": float(s), "train/loss": 2.0 / (s + 1)} for s in range(50)] + [
+    {"step": 25.0, "val/ag/mIoU": 20.0},
+    {"step": 50.0, "val/ag/mIoU": 40.0, "val/sed/Eb-F1": 30.0},
+]
+GRPO = [
+    {"step": float(s), "grpo/reward": 0.5, "grpo/kl": 0.01 * s, "grpo/switched": 0.5, "grpo/no_signal": 0.25}
+    for s in range(10)
+] + [{"step": 10.0, "val/ag/mIoU": 44.0}]
+
+
+def test_charts_follow_the_columns_there_are() -> None:
+    titles = [chart.title for chart in learning_charts({"sft": SFT, "grpo": GRPO})]
+    assert titles == [
+        "SFT loss",
+        "Validation metrics",
+        "GRPO reward",
+        "KL to the SFT model",
+        "Groups without reward variance",
+    ]
+    assert [chart.title for chart in learning_charts({"sft": SFT})] == ["SFT loss", "Validation metrics"]
+    assert learning_charts({}) == []
+
+
+def test_every_chart_is_well_formed_svg_with_its_points_inside() -> None:
+    for chart in learning_charts({"sft": SFT, "grpo": GRPO}):
+        svg = ElementTree.fromstring(chart.svg)
+        _, _, width, height = map(float, svg.attrib["viewBox"].split())
+        lines = svg.findall("polyline")
+        assert lines
+        for line in lines:
+            for point in line.attrib["points"].split():
+                x, y = map(float, point.split(","))
+                assert 0 <= x <= width
+                assert 0 <= y <= height
+
+
+def test_validation_shows_both_stages_and_the_legend_only_metrics_that_exist() -> None:
+    chart = learning_charts({"sft": SFT, "grpo": GRPO})[1]
+    texts = [text.text for text in ElementTree.fromstring(chart.svg).findall("text")]
+    assert {"SFT", "GRPO"} <= set(texts)
+    assert [name for name, _ in chart.legend] == ["AG mIoU", "SED Eb-F1"]
+
+
+def test_flat_groups_are_told_before_and_after() -> None:
+    chart = learning_charts({"grpo": GRPO})[-1]
+    assert chart.note.endswith("50% before (Eb-F1 alone) and 25% after the adaptive reward.")
+
+
+def test_without_an_auxiliary_reward_there_is_only_one_flat_share() -> None:
+    rows = [{"step": float(s), "grpo/switched": 0.0, "grpo/no_signal": 0.5} for s in range(3)]
+    [chart] = learning_charts({"grpo": rows})
+    assert [name for name, _ in chart.legend] == ["Eb-F1 alone"]
+    assert chart.note.endswith("50% Eb-F1 alone.")
+
+
+def test_constant_and_single_point_curves_are_drawn() -> None:
+    [chart] = learning_charts({"sft": [{"step": 0.0, "train/loss": 0.0}]})
+    assert "nan" not in chart.svg
+
+
+def test_series_drops_what_is_not_finite_and_keeps_the_last_of_a_step() -> None:
+    rows = [{"step": 2.0, "a": 5.0}, {"step": 1.0, "a": math.nan}, {"step": 0.0, "a": 1.0}, {"step": 2.0, "a": 6.0}]
+    assert series(rows, "a") == [(0.0, 1.0), (2.0, 6.0)]
+
+
+def test_thinning_and_smoothing_keep_the_mean() -> None:
+    points = [(float(x), float(x % 2)) for x in range(1000)]
+    thin = thinned(points, 300)
+    assert len(thin) == 250
+    assert {y for _, y in thin} == {0.5}
+    smooth = smoothed(points[:40])
+    assert [x for x, _ in smooth] == [x for x, _ in points[:40]]
+    assert max(abs(y - 0.5) for _, y in smooth) < 0.2

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+import torch
+from torch import Tensor
+
+from timepro_lit.figures.run_report import (
+    load_clips,
+    read_metrics,
+    read_predictions,
+    select_audio,
+    write_report,
+)
+
+EVIL = "</pre><script>alert(1)</script><img src=x onerror=alert(2)> \" ' & \0\x1b[31m\u202e\u2028\ud800"
+VOID = {"meta", "img", "input", "br"}
+
+
+class Outline(HTMLParser):
+    """Tags, attributes and script texts of a page; fails on tags that do not nest."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.tags)
+
+
+def read_audio(path: Path) -> Tensor:
+    samples, rate = soundfile.read(path, dtype="float32")
+    assert rate == 16_000
+    return torch.from_numpy(samples)
+
+
+def prediction(task: str, audio: str, text: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": f"{audio}-{task}", "task": task, "audio": audio, "duration_s": 2.0,
+        "query": "a dog barks" if task == "ag" else None, "prompt": "When?", "text": text, "readable": True,
+        "repairs": [], "events": [[0.5, 1.0, "dog"]], "reference": [[0.4, 1.1, "dog"]], "scores": {"IoU": 70.0},
+    } | changes  # fmt: skip
+
+
+def write_predictions(run_dir: Path, system: str, records: list[dict[str, Any]]) -> None:
+    folder = run_dir / "evaluation" / system
+    folder.mkdir(parents=True)
+    (folder / "predictions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    row = {"ag": {"mIoU": 50.0}, "parse_rate": 99.0}
+    report = {"zero_shot": row, "sft": row, "n_test": 4, "intervals": {"sft - zero_shot": {"ag": {"mIoU": [1.0, 2.0]}}}}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    soundfile.write(tmp_path / "one.flac", torch.rand(32_000).numpy(), 16_000)
+    (tmp_path / "sft").mkdir()
+    (tmp_path / "sft" / "metrics.csv").write_text("epoch,step,train/loss,val/ag/mIoU\n0,1,2.5,\n0,2,1.5,\n0,2,,40\n")
+    return tmp_path
+
+
+def test_the_page_stands_alone_and_shows_every_part(run_dir: Path) -> None:
+    for system in ("zero_shot", "sft"):
+        write_predictions(run_dir, system, [prediction(task, "one.flac", "answer") for task in ("ag", "sed", "dac")])
+    path = write_report(run_dir, read_audio)
+    assert path == run_dir / "report.html"
+    page = path.read_text(encoding="utf-8")
+    outline = Outline(page)
+    assert [outline.count(tag) for tag in ("table", "svg", "audio", "img", "article", "script")] == [1, 2, 1, 1, 1, 1]
+    links = [value for _, attrs in outline.tags for key, value in attrs.items() if key in ("src", "href")]
+    assert {link.split(",")[0] for link in links if link} == {"data:audio/flac;base64", "data:image/png;base64"}
+    assert not re.search(r"https?://|@import|url\(", page)
+    assert "▲" in "".join(outline.texts)
+
+
+def test_untrusted_text_stays_text(run_dir: Path) -> None:
+    evil = prediction("sed", "one.flac", EVIL, prompt=EVIL, events=[[0.5, 1.0, EVIL]], reference=[[0.4, 1.1, EVIL]])
+    evil |= {"scores": {EVIL: 1.0}}
+    query = prediction("ag", "one.flac", EVIL, query=EVIL, readable=False, events=[])
+    write_predictions(run_dir, "zero_shot", [evil, query])
+    page = write_report(run_dir, read_audio, title=EVIL, introduction=EVIL).read_text(encoding="utf-8")
+    outline = Outline(page)
+    assert outline.count("script") == 1
+    assert not any(key.startswith("on") for _, attrs in outline.tags for key in attrs)
+    assert not set(page) & set("\0\x1b\u202e\u2028")
+    assert "<script>alert(1)</script>" in "".join(outline.texts)
+    assert "no events could be read from this answer" in page
+
+
+def test_only_the_page_s_own_script_may_run(run_dir: Path) -> None:
+    page = write_report(run_dir, read_audio).read_text(encoding="utf-8")
+    script = page.split("<script>")[1].split("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert (
+        f"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+        in page
+    )
+
+
+def test_rows_of_systems_without_a_prediction_are_absent(run_dir: Path) -> None:
+    write_predictions(run_dir, "sft", [prediction("ag", "one.flac", "a")])
+    page = write_report(run_dir, read_audio).read_text(encoding="utf-8")
+    assert re.findall(r'<div class="who">([A-Za-z-]+)', page) == ["Reference", "SFT", "seconds"]
+
+
+def test_odd_events_are_told_instead_of_drawn(run_dir: Path) -> None:
+    odd = [[1.0, 0.5, "dog"], [float("nan"), 1.0, "dog"], [5.0, 6.0, "dog"]] + [[0.1, 0.2, "dog"]] * 50
+    write_predictions(run_dir, "sft", [prediction("sed", "one.flac", "a", events=odd)])
+    page = write_report(run_dir, read_audio).read_text(encoding="utf-8")
+    assert "not drawn: 3 reversed, empty or outside the clip, 10 more" in page
+    assert page.count('<i class="bar') == 41
+
+
+def test_a_clip_whose_sound_is_gone_keeps_its_timelines(run_dir: Path) -> None:
+    write_predictions(run_dir, "sft", [prediction("ag", "gone.flac", "a")])
+    outline = Outline(write_report(run_dir, read_audio).read_text(encoding="utf-8"))
+    assert [outline.count(tag) for tag in ("audio", "img", "article")] == [0, 0, 1]
+
+
+def test_a_run_without_evaluation_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no report\.json: evaluate the run"):
+        write_report(tmp_path, read_audio)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("{", r"predictions\.jsonl:2: not a line of JSON"), ('{"id": "a"}', r":2: the prediction lacks task, audio"),
+     ("[1]", r":2: the prediction lacks id")],
+)  # fmt: skip
+def test_bad_lines_are_named(run_dir: Path, line: str, message: str) -> None:
+    write_predictions(run_dir, "sft", [prediction("ag", "one.flac", "a")])
+    path = run_dir / "evaluation" / "sft" / "predictions.jsonl"
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(ValueError, match=message):
+        read_predictions(run_dir)
+
+
+def test_metrics_are_numbers_without_empty_fields(run_dir: Path) -> None:
+    assert read_metrics(run_dir) == {
+        "sft": [
+            {"epoch": 0.0, "step": 1.0, "train/loss": 2.5},
+            {"epoch": 0.0, "step": 2.0, "train/loss": 1.5},
+            {"epoch": 0.0, "step": 2.0, "val/ag/mIoU": 40.0},
+        ]
+    }
+
+
+def test_clips_are_chosen_by_tasks_in_turn_whatever_was_answered() -> None:
+    records = [prediction("ag", f"a{i}.flac", "x") for i in range(20)]
+    records += [prediction("sed", f"s{i}.flac", "x") for i in range(20)] + [prediction("dac", "d.flac", "x")]
+    chosen = select_audio({"sft": records})
+    assert len(set(chosen)) == 12
+    assert "d.flac" in chosen
+    assert 5 <= sum(name.startswith("s") for name in chosen) <= 7
+    other = [record | {"text": "y", "readable": False} for record in reversed(records)]
+    assert select_audio({"zero_shot": other}) == chosen
+    both = [prediction(task, "b.flac", "x") for task in ("ag", "dac")]
+    assert select_audio({"sft": records + both})[0] == "b.flac"
+
+
+def test_many_questions_about_one_clip_are_cut_and_counted(run_dir: Path) -> None:
+    records = [prediction("ag", "one.flac", "x", id=str(i)) for i in range(5)] + [prediction("sed", "one.flac", "x")]
+    [clip] = load_clips(run_dir, {"sft": records}, read_audio)
+    assert [question.task for question in clip.questions] == ["ag", "ag", "ag", "sed"]
+    assert clip.num_left_out == 2
+
+
+def test_twelve_long_clips_stay_below_eight_megabytes(run_dir: Path) -> None:
+    noise = torch.rand(480_000) * 1.8 - 0.9
+    records = []
+    for i in range(14):
+        soundfile.write(run_dir / f"{i}.wav", noise.numpy(), 16_000)
+        records.append(prediction("dac", f"{i}.wav", "x" * 5000, duration_s=30.0))
+    write_predictions(run_dir, "sft", records)
+    path = write_report(run_dir, read_audio)
+    assert 1_000_000 < path.stat().st_size < 8_000_000
+    assert path.read_text().count("data:audio/wav") == 12

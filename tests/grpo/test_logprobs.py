@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from timepro_lit.grpo.logprobs import answer_logprobs
+from timepro_lit.grpo.loss import grpo_loss
+
+ADVANTAGES = torch.tensor([[1.0, -0.5], [0.25, -0.25], [-1.0, 1.0]])
+
+
+@pytest.fixture
+def answers() -> tuple[torch.Tensor, torch.Tensor]:
+    """Two answers of one to four tokens to each of three prompts."""
+    ids = torch.randint(3, 23, (3, 2, 4), generator=torch.Generator().manual_seed(2))
+    return ids, torch.arange(4) < torch.tensor([[4, 2], [1, 3], [3, 3]])[..., None]
+
+
+def naive_logprobs(lalm, prompts, answer_ids, answer_mask, temperature=1.0, prompt_positions=None):
+    """One unpadded causal row per answer, logits everywhere."""
+    logp = torch.zeros(answer_ids.shape)
+    for b, length in enumerate(prompts.lengths):
+        for g in range(answer_ids.shape[1]):
+            ids = answer_ids[b, g, : int(answer_mask[b, g].sum())]
+            embeds = torch.cat([prompts.embeds[b, -length:], lalm.embed(ids, None)])[None]
+            start = torch.arange(length) if prompt_positions is None else prompt_positions[b, -length:]
+            positions = torch.cat([start, start[-1] + 1 + torch.arange(len(ids))])[None]
+            causal = torch.ones(1, len(embeds[0]), len(embeds[0])).tril().bool()
+            logits = lalm.logits(lalm.decode(embeds, positions, causal, None))[0] / temperature
+            rows = logits.log_softmax(-1)[length - 1 : -1]
+            logp[b, g, : len(ids)] = rows.gather(-1, ids[:, None])[:, 0]
+    return logp
+
+
+def gradients(lalm, loss):
+    lalm.zero_grad()
+    loss.backward()
+    return {name: parameter.grad for name, parameter in lalm.named_parameters() if parameter.grad is not None}
+
+
+def assert_same_gradients(actual, expected):
+    assert actual.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(actual[name], gradient, rtol=1e-4, atol=1e-5, msg=name)
+        assert gradient.abs().max() > 1e-4, name  # none of them equal for being zero
+
+
+def test_packed_equals_naive_in_logprobs_loss_and_gradients(lalm, prompts, answers) -> None:
+    ids, mask = answers
+
+    def loss_of(logp):
+        reference = logp.detach() - 0.1
+        return grpo_loss(
+            logp, logp.detach(), ADVANTAGES, mask, num_answers=6, reference_logp=reference, kl_coefficient=0.5
+        )[0]
+
+    naive = naive_logprobs(lalm, prompts, ids, mask)
+    naive_gradients = gradients(lalm, loss_of(naive))
+    packed = answer_logprobs(lalm, prompts.embeds, prompts.mask, ids, mask)
+    torch.testing.assert_close(packed, naive, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(loss_of(packed), loss_of(naive), rtol=1e-5, atol=1e-5)
+    assert_same_gradients(gradients(lalm, loss_of(packed)), naive_gradients)
+
+
+def test_one_answer_is_the_teacher_forcing_of_sft(lalm, prompts, answers) -> None:
+    ids, mask = answers[0][:, :1], answers[1][:, :1]
+    packed = answer_logprobs(lalm, prompts.embeds, prompts.mask, ids, mask)
+    naive = naive_logprobs(lalm, prompts, ids, mask)
+    torch.testing.assert_close(packed, naive, rtol=1e-5, atol=1e-5)
+
+
+def test_temperature_and_shared_prompt_positions(lalm, prompts, answers) -> None:
+    positions = (prompts.mask.long().cumsum(1) - 1).clamp(min=0) // 2  # every position held by two tokens
+    arguments = {"temperature": 0.7, "prompt_positions": positions}
+    packed = answer_logprobs(lalm, prompts.embeds, prompts.mask, *answers, **arguments)
+    torch.testing.assert_close(packed, naive_logprobs(lalm, prompts, *answers, **arguments), rtol=1e-5, atol=1e-5)
+    plain = answer_logprobs(lalm, prompts.embeds, prompts.mask, *answers, temperature=0.7)
+    assert (plain - packed).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("chunk_size", [1, 5, 15])
+def test_chunking_changes_nothing(lalm, prompts, answers, chunk_size) -> None:
+    whole = answer_logprobs(lalm, prompts.embeds, prompts.mask, *answers)
+    whole_gradients = gradients(lalm, whole.mean())
+    parts = answer_logprobs(lalm, prompts.embeds, prompts.mask, *answers, chunk_size=chunk_size)
+    torch.testing.assert_close(parts, whole, rtol=1e-6, atol=1e-6)
+    assert_same_gradients(gradients(lalm, parts.mean()), whole_gradients)
+
+
+def test_the_head_sees_only_predicting_positions_a_chunk_at_a_time(lalm, prompts, answers, monkeypatch) -> None:
+    shapes = []
+    head = lalm.logits
+    monkeypatch.setattr(lalm, "logits", lambda hidden: shapes.append(tuple(hidden.shape)) or head(hidden))
+    with torch.no_grad():
+        answer_logprobs(lalm, prompts.embeds, prompts.mask, *answers, chunk_size=6)
+    assert answers[1].sum() == 16
+    assert shapes == [(6, 16), (6, 16), (4, 16)]
+
+
+def test_micro_batches_add_up_to_the_batch(lalm, prompts, answers) -> None:
+    def loss_of(rows):
+        logp = answer_logprobs(lalm, prompts.embeds[rows], prompts.mask[rows], answers[0][rows], answers[1][rows])
+        return grpo_loss(logp, logp.detach(), ADVANTAGES[rows], answers[1][rows], num_answers=6)[0]
+
+    whole = gradients(lalm, loss_of([0, 1, 2]))
+    first, second = gradients(lalm, loss_of([0])), gradients(lalm, loss_of([1, 2]))
+    assert_same_gradients({name: first[name] + second[name] for name in first}, whole)
+
+
+def test_answers_of_one_token_and_padding(lalm, prompts) -> None:
+    ids, mask = torch.full((3, 2, 1), 5), torch.ones(3, 2, 1, dtype=torch.bool)
+    short = answer_logprobs(lalm, prompts.embeds, prompts.mask, ids, mask)
+    padded_ids, padded_mask = torch.cat([ids, ids * 0], 2), torch.cat([mask, ~mask], 2)
+    padded = answer_logprobs(lalm, prompts.embeds, prompts.mask, padded_ids, padded_mask)
+    torch.testing.assert_close(padded[..., :1], short, rtol=1e-5, atol=1e-5)
+    assert torch.equal(padded[..., 1:], torch.zeros(3, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (torch.zeros(3, 2, 4, dtype=torch.bool), "with a token at least"),
+        (torch.tensor([True, False, True, False]).expand(3, 2, 4), "first token to its last"),
+        (torch.ones(3, 2, 4), "bool answer_mask"),
+        (torch.ones(3, 2, 3, dtype=torch.bool), "share one shape"),
+    ],
+)
+def test_wrong_answer_masks_are_refused(lalm, prompts, answers, mask, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        answer_logprobs(lalm, prompts.embeds, prompts.mask, answers[0], mask)

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from timepro_lit.grpo.logprobs import answer_logprobs
+from timepro_lit.grpo.rollout import sample
+from timepro_lit.grpo.sampling import draw, uniforms
+
+KEYS = ("a", "b", "c")
+NEVER = (10**6,)  # end ids that no answer can reach: every row stays in the batch to the last step
+
+
+@torch.no_grad()
+def recomputed(lalm, prompts, b, choose, max_new_tokens):
+    """One answer to prompt b, the whole unpadded row computed afresh for every token."""
+    length, tokens = prompts.lengths[b], []
+    while len(tokens) < max_new_tokens and not (tokens and tokens[-1] in lalm.end_ids):
+        ids = torch.tensor(tokens, dtype=torch.int64)
+        embeds = torch.cat([prompts.embeds[b, -length:], lalm.embed(ids, None)])[None]
+        causal = torch.ones(1, len(embeds[0]), len(embeds[0])).tril().bool()
+        hidden = lalm.decode(embeds, torch.arange(len(embeds[0]))[None], causal, None)
+        tokens.append(int(choose(lalm.logits(hidden)[0, -1], len(tokens))))
+    return tokens
+
+
+def answers_of(rollouts):
+    pairs = zip(rollouts.answer_ids.flatten(0, 1), rollouts.answer_mask.flatten(0, 1), strict=True)
+    return [ids[mask].tolist() for ids, mask in pairs]
+
+
+def test_greedy_equals_full_recomputation(lalm, prompts) -> None:
+    rollouts = sample(lalm, prompts.embeds, prompts.mask, group_size=1, max_new_tokens=40, temperature=0)
+    expected = [recomputed(lalm, prompts, b, lambda logits, _: logits.argmax(), 40) for b in range(3)]
+    assert answers_of(rollouts) == expected
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (1.5, 0.9)])
+def test_sampled_groups_equal_full_recomputation(lalm, prompts, temperature, top_p) -> None:
+    rollouts = sample(
+        lalm,
+        prompts.embeds,
+        prompts.mask,
+        group_size=4,
+        max_new_tokens=24,
+        temperature=temperature,
+        top_p=top_p,
+        seed=3,
+        keys=KEYS,
+    )
+    uniform = uniforms(3, KEYS, 4, 24)
+    expected = [
+        recomputed(lalm, prompts, b, lambda logits, t, u=uniform[b, g]: draw(logits, u[t], temperature, top_p), 24)
+        for b in range(3)
+        for g in range(4)
+    ]
+    assert answers_of(rollouts) == expected
+    lengths = {len(answer) for answer in expected}
+    assert len(lengths) > 3, "answers of one length would not test padding and dropped rows"
+    ended = [answer[-1] in lalm.end_ids for answer in expected]
+    assert rollouts.truncated.flatten().tolist() == [not end for end in ended]
+    assert rollouts.answer_ids.shape == (3, 4, max(lengths))
+
+
+def test_answers_do_not_depend_on_the_batch_around_them(lalm, prompts) -> None:
+    settings = {"max_new_tokens": 16, "seed": 5}
+    together = sample(lalm, prompts.embeds, prompts.mask, group_size=3, keys=KEYS, **settings)
+    turned = [2, 0, 1]
+    again = sample(
+        lalm, prompts.embeds[turned], prompts.mask[turned], group_size=3, keys=[KEYS[b] for b in turned], **settings
+    )
+    alone = [
+        sample(lalm, prompts.embeds[b : b + 1, -n:], prompts.mask[b : b + 1, -n:], group_size=3, keys=[key], **settings)
+        for b, (n, key) in enumerate(zip(prompts.lengths, KEYS, strict=True))
+    ]
+    answers = answers_of(together)
+    assert [answers_of(one) for one in alone] == [answers[0:3], answers[3:6], answers[6:9]]
+    assert answers_of(again) == answers[6:9] + answers[0:6]
+    other_seed = sample(lalm, prompts.embeds, prompts.mask, group_size=3, keys=KEYS, max_new_tokens=16, seed=6)
+    assert answers_of(other_seed) != answers
+
+
+def test_finished_prompts_leave_the_batch_and_change_nothing(lalm, prompts, monkeypatch) -> None:
+    batch_sizes = []
+    decode = lalm.decode
+    monkeypatch.setattr(lalm, "decode", lambda embeds, *rest: batch_sizes.append(len(embeds)) or decode(embeds, *rest))
+    embeds, mask, keys = prompts.embeds.repeat(3, 1, 1), prompts.mask.repeat(3, 1), [*"abcdefghi"]
+    settings = {"group_size": 1, "max_new_tokens": 100, "seed": 1, "temperature": 2.0}
+    rollouts = sample(lalm, embeds, mask, keys=keys, **settings)
+    monkeypatch.undo()
+
+    answers = answers_of(rollouts)
+    assert not rollouts.truncated.any()
+    assert rollouts.answer_ids.shape[2] == max(map(len, answers)) == len(batch_sizes)
+    assert (rollouts.answer_ids[~rollouts.answer_mask] == lalm.pad_id).all()
+    assert batch_sizes == sorted(batch_sizes, reverse=True)
+    assert len(set(batch_sizes)) > 2
+    alone = [sample(lalm, embeds[b : b + 1], mask[b : b + 1], keys=keys[b], **settings) for b in range(9)]
+    assert answers == [answers_of(one)[0] for one in alone]
+
+
+def test_the_update_computes_the_logprobs_that_were_sampled_from(lalm, prompts, monkeypatch) -> None:
+    steps = []
+    head = lalm.logits
+    monkeypatch.setattr(lalm, "logits", lambda hidden: steps.append(head(hidden)) or steps[-1])
+    lalm.end_ids = NEVER
+    rollouts = sample(
+        lalm, prompts.embeds, prompts.mask, group_size=2, max_new_tokens=6, temperature=0.8, seed=2, keys=KEYS
+    )
+    monkeypatch.undo()
+    assert rollouts.answer_ids.shape == (3, 2, 6)
+    logits = torch.stack([steps[0][:, None].expand(-1, 2, -1), *steps[1:]], dim=2) / 0.8
+    sampled = logits.log_softmax(-1).gather(-1, rollouts.answer_ids[..., None])[..., 0]
+    logp = answer_logprobs(
+        lalm, prompts.embeds, prompts.mask, rollouts.answer_ids, rollouts.answer_mask, temperature=0.8
+    )
+    torch.testing.assert_close(logp, sampled * rollouts.answer_mask, rtol=1e-5, atol=1e-5)
+
+
+def test_prompt_positions_reach_prefill_and_decode(lalm, prompts) -> None:
+    positions = (prompts.mask.long().cumsum(1) - 1).clamp(min=0) // 2
+    lalm.end_ids = NEVER
+    rollouts = sample(
+        lalm,
+        prompts.embeds,
+        prompts.mask,
+        group_size=1,
+        max_new_tokens=8,
+        temperature=0,
+        prompt_positions=positions,
+    )
+    for number in range(1, rollouts.answer_ids.shape[2]):  # the greedy token is the likeliest of all at its place
+        start, mask = rollouts.answer_ids[..., :number], rollouts.answer_mask[..., :number]
+        assert mask.all()
+        logp = torch.stack(
+            [
+                answer_logprobs(
+                    lalm,
+                    prompts.embeds,
+                    prompts.mask,
+                    torch.cat([start[..., :-1], torch.full((3, 1, 1), token)], dim=-1),
+                    mask,
+                    prompt_positions=positions,
+                )[..., -1]
+                for token in range(23)
+            ]
+        )
+        assert torch.equal(logp.argmax(0), start[..., -1])
+
+
+def test_truncated_and_ended_answers(lalm, prompts) -> None:
+    greedy = {"group_size": 1, "temperature": 0}
+    first = sample(lalm, prompts.embeds, prompts.mask, max_new_tokens=1, **greedy).answer_ids[:, 0, 0]
+    lalm.end_ids = (int(first[1]),)  # prompt 1 ends at once
+    rollouts = sample(lalm, prompts.embeds, prompts.mask, max_new_tokens=2, **greedy)
+    ends_at_once = (first == first[1]).tolist()
+    for b in range(3):
+        if ends_at_once[b]:
+            assert rollouts.answer_ids[b, 0].tolist() == [int(first[b]), lalm.pad_id]
+            assert rollouts.answer_mask[b, 0].tolist() == [True, False]
+            assert not rollouts.truncated[b, 0]
+    assert not all(ends_at_once)
+    lalm.end_ids = NEVER
+    endless = sample(lalm, prompts.embeds, prompts.mask, max_new_tokens=3, **greedy)
+    assert endless.truncated.all()
+    assert endless.answer_mask.all()
+    assert endless.answer_ids.shape == (3, 1, 3)
+
+
+def test_rollouts_can_be_trained_on(lalm, prompts) -> None:
+    rollouts = sample(lalm, prompts.embeds, prompts.mask, group_size=2, max_new_tokens=4, keys=KEYS)
+    answer_logprobs(lalm, prompts.embeds, prompts.mask, rollouts.answer_ids, rollouts.answer_mask).sum().backward()
+    assert lalm.head.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"group_size": 2, "temperature": 0.0}, "2 equal answers"),
+        ({"group_size": 0, "keys": KEYS}, "at least 1, not 0"),
+        ({"group_size": 2, "keys": ("a",)}, "3 prompts, 1 keys"),
+        ({"group_size": 2, "keys": KEYS, "top_p": 0.0}, "top_p in"),
+    ],
+)
+def test_refusals(lalm, prompts, settings, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        sample(lalm, prompts.embeds, prompts.mask, max_new_tokens=4, **settings)
+
+
+def test_broken_weights_are_named(lalm, prompts) -> None:
+    torch.nn.init.constant_(lalm.head.weight, float("nan"))
+    with pytest.raises(ValueError, match="not finite"):
+        sample(lalm, prompts.embeds, prompts.mask, group_size=1, max_new_tokens=4, temperature=0)

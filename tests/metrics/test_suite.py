@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from timepro_lit.metrics.captioning import ParseRate
+from timepro_lit.metrics.suite import HEADLINES, default_metrics, difference_intervals, intervals, score
+from timepro_lit.records import Event, Example, Prediction
+
+CLASSES = ("bell", "dog")
+
+
+class SharedWords:
+    def score(self, pairs):
+        return [len(set(h.split()) & set(r.split())) / len(set(h.split()) | set(r.split())) for h, r in pairs]
+
+
+def pairs_of(task: str, quality: float, count: int = 200) -> list[tuple[Prediction, Example]]:
+    """Answers of which about `quality` are right; two questions about each clip."""
+    rng, luck = random.Random(0), random.Random(1)
+    pairs = []
+    for k in range(count):
+        onset = rng.randint(0, 50) / 10
+        event = Event(onset, onset + 1.0, rng.choice(CLASSES))
+        late = Event(onset + 0.5, onset + 1.5, event.label)
+        readable = luck.random() < 0.5 + quality / 2
+        answered = (event if luck.random() < quality else late,) if readable else ()
+        example = Example(id=f"q{k}", task=task, audio=f"{k // 2}.flac", duration_s=10.0, events=(event,))
+        pairs.append((Prediction(answered, readable), example))
+    return pairs
+
+
+@pytest.mark.parametrize("task", ["ag", "sed", "dac"])
+def test_values_equal_the_torchmetrics_and_lie_in_their_intervals(task):
+    metrics = default_metrics(CLASSES, SharedWords())[task]
+    pairs = pairs_of(task, quality=0.6)
+    scores = score(metrics, pairs)
+    for start in range(0, len(pairs), 64):
+        for metric in metrics:
+            metric.update([p for p, _ in pairs[start : start + 64]], [e for _, e in pairs[start : start + 64]])
+    computed = {name: float(value) for metric in metrics for name, value in metric.compute().items()}
+    assert scores.values == pytest.approx(computed)
+    assert {*HEADLINES[task], "parse_rate"} <= scores.values.keys()
+    for name, (low, high) in intervals(scores).items():
+        assert low < scores.values[name] < high
+
+
+def test_examples_of_one_audio_are_one_clip():
+    scores = score(default_metrics(CLASSES, SharedWords())["ag"], pairs_of("ag", quality=0.6))
+    assert len(scores.examples) == 200 and len(scores.clips) == 100 and scores.rows.shape[0] == 100
+    assert scores.rows[:, 0].tolist() == [2.0] * 100
+    assert np.mean([example["IoU"] for example in scores.examples]) == pytest.approx(scores.values["mIoU"])
+
+
+def test_difference_of_two_systems_on_the_same_clips():
+    metrics = default_metrics(CLASSES, SharedWords())["sed"]
+    good, poor = score(metrics, pairs_of("sed", 0.9)), score(metrics, pairs_of("sed", 0.3))
+    low, high = difference_intervals(good, poor)["Eb-F1"]
+    assert 20.0 < low < good.values["Eb-F1"] - poor.values["Eb-F1"] < high < 80.0
+    shuffled = score(metrics, pairs_of("sed", 0.3)[::-1])
+    assert difference_intervals(shuffled, poor)["Eb-F1"] == (0.0, 0.0)
+
+
+def test_different_examples_cannot_be_paired():
+    metrics = (ParseRate(),)
+    pairs = pairs_of("sed", 0.5, 10)
+    with pytest.raises(ValueError, match="same examples, but 1 were answered by one side only"):
+        difference_intervals(score(metrics, pairs), score(metrics, pairs[:-1]))
+
+
+def test_bad_lists_of_answers_are_refused():
+    pairs = pairs_of("sed", 0.5, 4)
+    with pytest.raises(ValueError, match="no answers"):
+        score((ParseRate(),), [])
+    with pytest.raises(ValueError, match="'q2' was answered more than once"):
+        score((ParseRate(),), [*pairs, pairs[2]])
+    with pytest.raises(ValueError, match="Two metrics report under the name 'parse_rate'"):
+        score((ParseRate(), ParseRate()), pairs)

@@ -1,0 +1,115 @@
+"""Any string in, a bounded prediction out, in time linear in the length."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from timepro_lit.records import Prediction
+from timepro_lit.tasks import reading
+from timepro_lit.tasks.dense_captioning import DenseCaptioning
+from timepro_lit.tasks.grounding import Grounding
+from timepro_lit.tasks.sound_events import SoundEventDetection
+
+TASKS = [Grounding(), SoundEventDetection(["dog"]), DenseCaptioning()]
+PREFIXES = ["", '{"dog": ', '{"dog": "']
+UNITS = [
+    "9", " ", "\n", "\0", "\ud800", "\u200f", "\u2028", "\u0663", "\\", '"', "'", '\\"', "\\'", "{", "[", "(", "}", "]",
+    "[]", "{}", ",", ":", "-", "- ", "* ", ".5", "1.", "1-", "1 - ", "1 to ", "1:11:", "1e9 ", "1    ", "from ", "a:",
+    '"a":', '{"a":', "' :", "'   x", "1-2,", "1.0-2.0, a\n", '{"dog": [1, 2]}', "|||", "```", "\u0663-\u0664 ", "1s-",
+]  # fmt: skip
+
+
+@contextmanager
+def at_most(seconds):
+    """Ends a hang, also one within a regular expression, after so many seconds of processor time."""
+
+    def stop(signum, frame):
+        raise TimeoutError(f"reading took longer than {seconds} s")
+
+    previous = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, previous)
+
+
+def test_an_alarm_ends_a_hang():
+    with pytest.raises(TimeoutError), at_most(0.05):
+        while True:
+            pass
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_a_megabyte_of_anything_is_read_quickly(task):
+    for unit in UNITS:
+        text = '{"dog": ' + unit * (1_000_000 // len(unit))
+        with at_most(5.0):
+            prediction = task.parse(text)
+        assert len(prediction.events) <= 256
+        assert "too_long" in prediction.repairs
+
+
+def test_reading_is_linear_also_without_the_cut(monkeypatch):
+    monkeypatch.setattr(reading, "MAX_CHARS", 10**9)
+
+    def process_time(text):
+        start = time.process_time()
+        for task in TASKS:
+            task.parse(text)
+        return time.process_time() - start
+
+    def is_linear(prefix, unit):
+        with at_most(20.0):
+            short, long = (process_time(prefix + unit * (size // len(unit))) for size in (2_000, 16_000))
+        # 8 times the text: linear gives 8 times the time, quadratic 64; below 5 ms the clock is mostly noise
+        return long < 30 * max(short, 0.005)
+
+    for prefix in PREFIXES:
+        for unit in UNITS:
+            # a collection of garbage may fall into one run, not into five of them
+            assert any(is_linear(prefix, unit) for _ in range(5)), (prefix, unit)
+
+
+def test_random_mixtures_never_raise_and_stay_bounded():
+    rng = random.Random(0)
+    pieces = [*UNITS, "dog", '"dog"', "0.10", "3.48", "seconds", "null", "onset", '"offset": 2', "json", "NaN", "-inf"]
+    for _ in range(1500):
+        text = "".join(rng.choice(pieces) for _ in range(rng.randrange(40)))
+        for task in TASKS:
+            prediction = task.parse(text)
+            assert isinstance(prediction, Prediction)
+            assert prediction.readable or not prediction.events
+            assert len(set(prediction.repairs)) == len(prediction.repairs)
+
+
+def test_events_are_capped_at_256():
+    pairs = ", ".join("[1.00, 2.00]" for _ in range(300))
+    for task, text in zip(TASKS, [f'{{"dog": [{pairs}]}}'] * 2 + ["1.00-2.00, a\n" * 300], strict=True):
+        prediction = task.parse(text)
+        assert len(prediction.events) == 256
+        assert prediction.repairs == ("too_many_events",)
+
+
+def test_exactly_256_events_need_no_repair():
+    pairs = ", ".join("[1.00, 2.00]" for _ in range(256))
+    assert TASKS[1].parse(f'{{"dog": [{pairs}]}}').repairs == ()
+
+
+def test_deep_nesting_is_cut_off():
+    prediction = TASKS[1].parse("[" * 5000 + '{"dog": [1, 2]}' + "]" * 5000)
+    assert prediction.events == ()
+    assert not prediction.readable
+    assert "too_deep" in prediction.repairs
+
+
+def test_other_scripts_digits_are_no_times():
+    for task in TASKS:
+        assert not task.parse('{"dog": [\u0661, \u0662]}').readable
+        assert not task.parse("\u0661-\u0662, a dog").readable
