@@ -19,11 +19,11 @@ install = $(BIN)/python -m pip install --no-input --disable-pip-version-check --
 # With PYTHON given, an environment of another version is refused: it would silently be used instead.
 ifdef PYTHON
 ifneq ($(wildcard $(BIN)/python),)
-VERSION := 'import sys; print(*sys.version_info[:2], sep=".")'
-WANTED  := $(shell $(PYTHON) -c $(VERSION))
+VERSION := 'import sys; print("Python", "%d.%d" % sys.version_info[:2])'
+WANTED  := $(or $(shell $(PYTHON) -c $(VERSION)),unable to run)
 FOUND   := $(shell $(BIN)/python -c $(VERSION))
 ifneq ($(WANTED),$(FOUND))
-$(error $(VENV) holds Python $(FOUND), but PYTHON=$(PYTHON) is Python $(WANTED): remove $(VENV) first, or give another folder with VENV=)
+$(error $(VENV) holds $(FOUND), but PYTHON=$(PYTHON) is $(WANTED): remove $(VENV) first, or give another folder with VENV=)
 endif
 endif
 endif

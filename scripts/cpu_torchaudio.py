@@ -11,8 +11,6 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-import torch
-
 
 def remove_cuda_extensions(folder: Path) -> list[str]:
     """Remove the compiled files in `folder` that are linked against CUDA and return their names.
@@ -29,6 +27,8 @@ def remove_cuda_extensions(folder: Path) -> list[str]:
 
 
 def main() -> None:
+    import torch  # here, so that the function above can be tested without it
+
     if torch.version.cuda is not None:
         return
     spec = importlib.util.find_spec("torchaudio")  # finds the package without importing it, which would fail

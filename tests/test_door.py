@@ -108,6 +108,6 @@ def test_a_failed_job_does_not_end_its_sweep(tmp_path: Path) -> None:
     done = program(tmp_path, "-m", "+experiment=glob(ablation_a*)", "seed=1,2")
     assert done.returncode == 1
     assert done.stdout.count("ran with seed 1") == 2
-    assert "error in job 1 (+experiment=ablation_adaptive,seed=2" in done.stderr
-    assert "error in job 3 (+experiment=ablation_astp,seed=2" in done.stderr
+    assert "error in job 1 (+experiment=ablation_adaptive seed=2" in done.stderr
+    assert "error in job 3 (+experiment=ablation_astp seed=2" in done.stderr
     assert "Traceback" not in done.stderr

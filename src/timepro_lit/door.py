@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
@@ -26,10 +27,10 @@ Main = Callable[[DictConfig], float | None]
 def check_order(overrides: Sequence[str]) -> None:
     """Raise ValueError where an earlier layer stands after a later one and would silently undo it."""
     given = [override_key(o) for o in overrides if override_key(o) in LAYERS]
-    wanted = sorted(given, key=LAYERS.index)
-    if given != wanted:
-        line = " ".join(f"+{layer}=..." for layer in wanted)
-        raise ValueError(f"+{given[0]} stands before +{wanted[0]}, which would silently undo it: write {line}")
+    for before, after in pairwise(given):
+        if LAYERS.index(before) > LAYERS.index(after):
+            line = " ".join(f"+{layer}=..." for layer in LAYERS if layer in given)
+            raise ValueError(f"+{before} stands before +{after}, which would silently undo it: write {line}")
     for layer in LAYERS:
         if given.count(layer) > 1:
             raise ValueError(f"+{layer} is given twice: write +{layer}=[a,b] to put b on top of a")
@@ -68,7 +69,7 @@ def guarded(main: Main) -> Main:
                 raise
             sentence = " ".join(str(error).split())
             if hydra.mode == RunMode.MULTIRUN:
-                print(f"error in job {hydra.job.num} ({hydra.job.override_dirname}): {sentence}", file=sys.stderr)
+                print(f"error in job {hydra.job.num} ({' '.join(overrides())}): {sentence}", file=sys.stderr)
                 raise CompactHydraException(f"error: {sentence}") from None
             print(f"error: {sentence}", file=sys.stderr)
             sys.exit(1)

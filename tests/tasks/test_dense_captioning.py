@@ -47,7 +47,7 @@ def test_a_line_break_inside_a_caption_does_not_start_an_event():
         "- 1.20-3.48, a dog barks",
         "2. 1.20-3.48, a dog barks",
         "* **1.20-3.48**: a dog barks",
-        "1.20–3.48 — a dog barks",  # noqa: RUF001
+        "1.20–3.48 — a dog barks",
     ],
 )
 def test_forms_of_a_line(line):

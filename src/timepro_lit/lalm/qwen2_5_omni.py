@@ -13,6 +13,7 @@ from transformers import (
     AutoTokenizer,
     Qwen2_5OmniThinkerForConditionalGeneration,
 )
+from transformers.utils import logging
 
 from timepro_lit.lalm.base import LALM, Frontend
 from timepro_lit.time_prompt.prompt import TimePrompt
@@ -98,6 +99,7 @@ class Qwen2_5Omni:
     def load(self, time_prompt: TimePrompt | None) -> Qwen2_5OmniLALM:
         """The model with its timestamp table; base weights frozen."""
         frontend = self.frontend(time_prompt)
+        logging.disable_progress_bar()  # a bar per loaded file says nothing about the run
         model = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
             self.checkpoint,
             dtype=getattr(torch, self.dtype),
@@ -118,7 +120,7 @@ class Qwen2_5Omni:
 
 
 def timestamp_table(time_prompt: TimePrompt | None, frontend: Frontend, embeddings: Tensor) -> Tensor | None:
-    """(K, D) frozen timestamp embeddings by eq. (1) or at random, in the dtype of `embeddings`; None without a prompt."""
+    """(K, D) frozen timestamp rows, by eq. (1) or at random, in the dtype of `embeddings`; None without a prompt."""
     if time_prompt is None or frontend.grid is None:
         return None
     rows = time_prompt.table(

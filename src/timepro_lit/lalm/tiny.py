@@ -96,14 +96,13 @@ def small_config(
         },
         audio_token_index=ids["<|AUDIO|>"], audio_start_token_id=ids["<|audio_bos|>"],
         audio_end_token_id=ids["<|audio_eos|>"], image_token_index=ids["<|IMAGE|>"], video_token_index=ids["<|VIDEO|>"],
+        vision_start_token_id=ids["<|vision_bos|>"], vision_end_token_id=ids["<|vision_eos|>"],
         user_token_id=tokenizer("user", add_special_tokens=False)["input_ids"][0],
     )  # fmt: skip
     return config
 
 
-def write_random_checkpoint(
-    folder: Path, texts: Iterable[str], vocab_size: int, seed: int, **sizes: int
-) -> None:
+def write_random_checkpoint(folder: Path, texts: Iterable[str], vocab_size: int, seed: int, **sizes: int) -> None:
     """A complete checkpoint folder with random weights: what `Qwen2_5Omni(checkpoint=folder)` loads."""
     tokenizer = train_tokenizer(texts, vocab_size)
     config = small_config(tokenizer, **sizes)

@@ -59,7 +59,7 @@ class AnsweringModule(LightningModule):
 
     def configure_model(self) -> None:
         if self.lalm is None:
-            self.lalm = self.load_lalm()
+            self.lalm = self.load_lalm().train()  # checkpoints load in evaluation mode
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
@@ -89,7 +89,9 @@ class AnsweringModule(LightningModule):
         texts = [self.lalm.frontend.text(ids) for ids in rollouts.answer_ids[:, 0].tolist()]
         cut = rollouts.truncated[:, 0].tolist()
         return [
-            Answer(example, self.tasks[example.task].prompt(example), text, self.tasks[example.task].parse(text), is_cut)
+            Answer(
+                example, self.tasks[example.task].prompt(example), text, self.tasks[example.task].parse(text), is_cut
+            )
             for example, text, is_cut in zip(batch.examples, texts, cut, strict=True)
         ]
 
@@ -113,7 +115,7 @@ class AnsweringModule(LightningModule):
 
     def _metrics_of(self, task: str) -> nn.ModuleList | tuple[()]:
         # Questions that nobody scores (tagging, counting, ...) have no metrics.
-        return self.metrics[task] if task in self.metrics else ()
+        return self.metrics[task] if task in self.metrics else ()  # noqa: SIM401 (a ModuleDict has no get)
 
 
 class TrainingModule(AnsweringModule):

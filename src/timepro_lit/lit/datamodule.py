@@ -179,13 +179,15 @@ class ClipDataModule(LightningDataModule):
         return ClipDataset(examples, self.corpus.root, frontend.sampling_rate, frontend.max_duration_s)
 
     def _lengths(self, examples: Sequence[Example]) -> list[int]:
-        """(num_examples,) audio frames plus characters of the answer: a digit is a token. Also tries every target."""
+        """(num_examples,) audio frames; also tries every target.
+
+        Answers do not count: they are short beside the audio, and sorting by them would give each task its own
+        batches, between which the gradient swings.
+        """
         frontend = self._connected()
-        return [
-            frontend.num_frames(round(example.duration_s * frontend.sampling_rate))
-            + len(self.tasks[example.task].target(example))
-            for example in examples
-        ]
+        for example in examples:
+            self.tasks[example.task].target(example)
+        return [frontend.num_frames(round(example.duration_s * frontend.sampling_rate)) for example in examples]
 
     def _connected(self) -> Frontend:
         if self._frontend is None:

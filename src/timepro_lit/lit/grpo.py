@@ -76,7 +76,8 @@ class GRPO(TrainingModule):
 
     def roll_out(self, batch: Batch, prompt_embeds: Tensor) -> Rollouts:
         """G answers to every prompt; fresh ones each step, the same ones however the batch is laid out."""
-        return sample(
+        self.lalm.eval()  # a checkpointed model in training mode drops the cache
+        rollouts = sample(
             self.lalm,
             prompt_embeds,
             batch.prompt_mask,
@@ -88,6 +89,8 @@ class GRPO(TrainingModule):
             keys=[example.id for example in batch.examples],
             prompt_positions=self.lalm.positions(batch.prompt_ids, batch.prompt_mask),
         )
+        self.lalm.train()
+        return rollouts
 
     def score(self, batch: Batch, rollouts: Rollouts) -> list[GroupReward]:
         """Rewards of each group: text -> the task's own parse -> eq. (2)."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import logging
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +66,8 @@ class Setting:
             callbacks=list(self.callbacks.values()),
             default_root_dir=str(self.directory / name),
             enable_checkpointing=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
             **arguments,
         )
 
@@ -86,6 +90,7 @@ def run(
     logger: Mapping[str, Callable[..., Any]],
 ) -> tuple[str, float | None]:
     """Train what is missing, evaluate, write the report; returns the table and the last stage's validation score."""
+    quiet()
     setting = Setting(directory, task, data, trainer, callbacks, logger, seed)
     data.prepare_data()
     model.prepare(data.texts)
@@ -110,6 +115,14 @@ def run(
     wanted = rows or [list(sources)[-1]]
     table = evaluate_rows(setting, {name: sources[name] for name in wanted}, data.test_split)
     return table, metric
+
+
+def quiet() -> None:
+    """Leave the terminal to what a user came for: progress, errors and the table."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Notes of libraries to their own developers; what goes wrong in a run is an error here, never a warning.
+    warnings.filterwarnings("ignore", module=r"(lightning|torchdata|transformers|torch)\.")
 
 
 def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: Claim) -> dict[str, Any]:
@@ -157,6 +170,7 @@ def evaluate(
     logger: Mapping[str, Callable[..., Any]],
 ) -> str:
     """Evaluate stages of a finished run on a split, into `<directory>/evaluation-<split>`; returns the table."""
+    quiet()
     setting = Setting(directory, task, data, trainer, callbacks, {}, 0)
     data.prepare_data()
     sources = {ZERO_SHOT: ModelSource(model, None, None)}

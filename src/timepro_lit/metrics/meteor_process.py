@@ -52,7 +52,8 @@ def _package_folder(name: str) -> Path:
 class MeteorProcess:
     """One running METEOR program. Any fault ends it; start another one.
 
-    start_timeout_s: longest wait for the first reply, while the paraphrase table loads (5 to 10 s on a free core, minutes on a crowded machine).
+    start_timeout_s: longest wait for the first reply, while the paraphrase table loads (5 to 10 s on a free core,
+    minutes on a crowded machine).
     timeout_s: longest silence while replies are outstanding.
 
     Raises MeteorError where the program cannot be started.

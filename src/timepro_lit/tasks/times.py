@@ -12,7 +12,7 @@ _NUMBER = r"(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[+-]?[0-9]{1,4}(?![0-9a-z]))?
 _CLOCK = r"[0-9]{1,3}:[0-5][0-9](?::[0-5][0-9])?(?:\.[0-9]*+)?"
 _UNIT = r"\s{0,4}(?:seconds|second|secs|sec|ms|s)(?![a-z])"
 _TIME = rf"((?:{_CLOCK}|{_NUMBER}))({_UNIT})?"
-_JOINT = r"\s{0,4}(?:-|–|—|~|to|until|till|and(?:\s{1,4}ends?\s{1,4}at)?)\s{0,4}"  # noqa: RUF001
+_JOINT = r"\s{0,4}(?:-|–|—|~|to|until|till|and(?:\s{1,4}ends?\s{1,4}at)?)\s{0,4}"
 _PAIR = rf"{_TIME}{_JOINT}{_TIME}(?![0-9a-z_])"
 _FLAGS = re.IGNORECASE | re.ASCII
 
@@ -21,7 +21,7 @@ PAIR = re.compile(rf"(?<![0-9a-z_.]){_PAIR}", _FLAGS)
 BARE_PAIR = re.compile(rf"\s*+(?:from\s{{1,4}}|between\s{{1,4}}|at\s{{1,4}})?{_PAIR}\.?\s*+", _FLAGS)
 LINE = re.compile(
     r"(?:[-*•]{1,2}\s{0,4})?(?:[0-9]{1,3}[.)]\s{1,4})?[*\[(]{0,3}\s{0,2}(?:from\s{1,4}|between\s{1,4})?"
-    rf"{_PAIR}(?P<separator>[\s*\])]{{0,8}}[,:;–—|-]?[*]{{0,2}})(?P<caption>.*)",  # noqa: RUF001
+    rf"{_PAIR}(?P<separator>[\s*\])]{{0,8}}[,:;–—|-]?[*]{{0,2}})(?P<caption>.*)",
     _FLAGS | re.DOTALL,
 )
 

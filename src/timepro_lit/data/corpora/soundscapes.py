@@ -91,9 +91,13 @@ class SoundscapeSettings:
 
     def __post_init__(self) -> None:
         if self.clip_s - self.clip_spread_s <= self.event_s[0]:
-            raise ValueError(f"clip_s - clip_spread_s must exceed the shortest event, event_s[0] = {self.event_s[0]:g} s")
+            raise ValueError(
+                f"clip_s - clip_spread_s must exceed the shortest event, event_s[0] = {self.event_s[0]:g} s"
+            )
         if abs(round(self.tick_s * 100) - self.tick_s * 100) > 1e-9 or self.tick_s <= 0:
-            raise ValueError(f"tick_s = {self.tick_s} is not a whole number of hundredths, in which answers are written")
+            raise ValueError(
+                f"tick_s = {self.tick_s} is not a whole number of hundredths, in which answers are written"
+            )
 
 
 def plan_clip(settings: SoundscapeSettings, source: SoundSource, rng: RandomState) -> ClipPlan:
@@ -144,9 +148,7 @@ def render(plan: ClipPlan, settings: SoundscapeSettings, source: SoundSource, rn
     return clip * (rng.uniform(0.25, 0.9) / np.abs(clip).max())
 
 
-def examples_of(
-    split: str, clip_id: str, audio: str, plan: ClipPlan, settings: SoundscapeSettings
-) -> list[Example]:
+def examples_of(split: str, clip_id: str, audio: str, plan: ClipPlan, settings: SoundscapeSettings) -> list[Example]:
     """The three tasks' questions about one clip; clips of the base split are also asked the listening questions."""
     spans = [(round(s.onset_tick * settings.tick_s, 2), round(s.offset_tick * settings.tick_s, 2)) for s in plan.sounds]
     duration_s = round(plan.num_ticks * settings.tick_s, 2)
@@ -189,7 +191,12 @@ class Soundscapes:
             raise ValueError(f"num_clips names unknown splits {unknown}; splits are {list(SPLITS)}")
         self.num_clips = dict(num_clips)
         self.settings = SoundscapeSettings(
-            seed, clip_s, clip_spread_s, tick_s, tuple(event_s), tuple(snr_db)  # type: ignore[arg-type]
+            seed,
+            clip_s,
+            clip_spread_s,
+            tick_s,
+            tuple(event_s),
+            tuple(snr_db),  # type: ignore[arg-type]
         )
         self.recordings = recordings
         self.num_workers = num_workers

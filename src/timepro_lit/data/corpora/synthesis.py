@@ -8,6 +8,7 @@ NumPy freezes its streams, so that the same seed gives the same sound on any mac
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.random import RandomState
@@ -43,7 +44,7 @@ def _pulse_starts(num_samples: int, period_s: float) -> list[tuple[int, int]]:
     """Equal pulses that fill the extent exactly: (first sample, length) of each."""
     count = max(1, round(num_samples / (period_s * SAMPLING_RATE)))
     edges = [round(i * num_samples / count) for i in range(count + 1)]
-    return [(a, b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    return [(a, b - a) for a, b in pairwise(edges)]
 
 
 def _decay(num_samples: int, end_level: float) -> Wave:
@@ -70,7 +71,9 @@ def _bell(n: int, pitch: float, rng: RandomState) -> Wave:
     ratios = [0.56, 0.92, 1.19, 1.71, 2.0, 2.74, 3.0]
     for start, length in _pulse_starts(n, rng.uniform(0.45, 0.65)):
         t = _time_s(length)
-        strike = sum(np.sin(2 * np.pi * 950 * pitch * r * t + rng.uniform(0, 6.28)) / (1 + i) for i, r in enumerate(ratios))
+        strike = sum(
+            np.sin(2 * np.pi * 950 * pitch * r * t + rng.uniform(0, 6.28)) / (1 + i) for i, r in enumerate(ratios)
+        )
         out[start : start + length] = strike * _decay(length, 0.12)
     return out
 
@@ -158,7 +161,7 @@ class Synthesiser:
     labels: tuple[str, ...] = tuple(SYNTHESISERS)
 
     def draw(self, label: str, event_s: tuple[float, float], rng: RandomState) -> tuple[str, float]:
-        """A take of `label` and its length in seconds, log-uniform within `event_s`; takes have no file of their own."""
+        """A take of `label` and its length in seconds, log-uniform within `event_s`; it has no file."""
         return "", float(np.exp(rng.uniform(np.log(event_s[0]), np.log(event_s[1]))))
 
     def sound(self, label: str, take: str, num_samples: int, pitch: float, rng: RandomState) -> Wave:

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from lightning import Trainer
+
+from timepro_lit.data.collate import Collate
+from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.lalm.lora import LoRA, add_reference
+from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
+from timepro_lit.lalm.tiny import write_random_checkpoint
+from timepro_lit.lit.grpo import GRPO
+from timepro_lit.lit.sft import SFT
+from timepro_lit.records import Batch, Event, Example, Sample
+from timepro_lit.rewards.adaptive import AdaptiveReward
+from timepro_lit.tasks.grounding import Grounding
+from timepro_lit.time_prompt.prompt import TimePrompt
+
+EXAMPLES = tuple(
+    Example(f"clip-{i}", "ag", f"{i}.flac", 0.6, (Event(0.04, 0.4, "a dog barks"),), "a dog barks") for i in range(3)
+)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
+    folder = tmp_path_factory.mktemp("thinker")
+    texts = [Grounding().prompt(EXAMPLES[0]), Grounding().target(EXAMPLES[0]), "user\nassistant\n"]
+    write_random_checkpoint(
+        folder, texts, vocab_size=400, seed=0, num_mel_bins=16, encoder_size=32, encoder_layers=1,
+        hidden_size=48, num_layers=2, num_heads=3, num_kv_heads=1, intermediate_size=64,
+    )  # fmt: skip
+    return ModelSource(Qwen2_5Omni(str(folder), "float32", local_files_only=True), TimePrompt(), LoRA(4, 8))
+
+
+def batch_of(source: ModelSource, examples: tuple[Example, ...] = EXAMPLES) -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    samples = [Sample(e, 0.1 * torch.randn(9600, generator=generator).clamp(-1, 1)) for e in examples]
+    return Collate(source.frontend(), {"ag": Grounding()})(samples)
+
+
+def by_length(predictions, example) -> list[float]:
+    """A reward that ranks even the gibberish of random weights."""
+    return [0.1 * (i % 4) for i in range(len(predictions))]
+
+
+def flat(predictions, example) -> list[float]:
+    return [0.5] * len(predictions)
+
+
+def grpo(source: ModelSource, reward, **settings) -> GRPO:
+    torch.manual_seed(0)
+    arguments = {"learning_rate": 1e-3, "group_size": 4, "max_new_tokens": 6} | settings
+    return GRPO(source.load, {"ag": Grounding()}, {}, AdaptiveReward(reward, None), **arguments)
+
+
+def fit(module, batches: list[Batch], folder: Path) -> dict[str, torch.Tensor]:
+    trainer = Trainer(
+        accelerator="cpu", max_steps=len(batches), logger=False, enable_checkpointing=False, default_root_dir=folder,
+        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
+    )  # fmt: skip
+    loader = torch.utils.data.DataLoader(batches, batch_size=None, collate_fn=lambda batch: batch)
+    trainer.fit(module, loader)
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def trained_weights(module) -> dict[str, torch.Tensor]:
+    return {name: w.detach().clone() for name, w in module.named_parameters() if w.requires_grad}
+
+
+def test_kl_is_zero_at_the_first_step_and_the_adapter_moves(source: ModelSource, tmp_path: Path) -> None:
+    module = grpo(source, by_length)
+    logged = fit(module, [batch_of(source)], tmp_path)
+    assert logged["grpo/kl"] == 0.0
+    assert logged["grpo/no_signal"] == 0.0
+    assert any(w.abs().sum() > 0 for name, w in trained_weights(module).items() if "lora_B" in name)
+
+
+def test_flat_groups_without_kl_leave_the_adapter_alone(source: ModelSource, tmp_path: Path) -> None:
+    module = grpo(source, flat, kl_coefficient=0.0)
+    logged = fit(module, [batch_of(source)], tmp_path)
+    assert logged["grpo/no_signal"] == 1.0
+    assert logged["grpo/loss"] == 0.0
+    assert all(w.abs().sum() == 0 for name, w in trained_weights(module).items() if "lora_B" in name)
+
+
+def test_answers_do_not_depend_on_the_batch_they_are_sampled_in(source: ModelSource) -> None:
+    module = grpo(source, flat, kl_coefficient=0.0)
+    module.configure_model()
+    together = module.roll_out(whole := batch_of(source), module.prompt_embeds(whole))
+    alone = module.roll_out(one := batch_of(source, EXAMPLES[:1]), module.prompt_embeds(one))
+    num = alone.answer_ids.shape[2]
+    assert torch.equal(together.answer_ids[0, :, :num][alone.answer_mask[0]], alone.answer_ids[0][alone.answer_mask[0]])
+
+
+def test_skipping_flat_groups_changes_no_gradient(source: ModelSource) -> None:
+    """Prompt 0 has signal, prompts 1 and 2 have none: leaving them out must equal counting their zeros."""
+    module = grpo(source, flat, kl_coefficient=0.0)
+    module.configure_model()
+    batch = batch_of(source)
+    embeds = module.prompt_embeds(batch)
+    rollouts = module.roll_out(batch, embeds)
+    advantages = torch.tensor([[1.0, -1.0, 0.5, -0.5], [0.0] * 4, [0.0] * 4])
+    gradients = []
+    for kl in (0.0, 1e-12):  # a KL weight that rounds to nothing, but makes every group count
+        if kl:
+            add_reference(module.lalm)
+        module.kl_coefficient = kl
+        module.zero_grad()
+        module.policy_loss(batch, embeds, rollouts, advantages)[0].backward()
+        gradients.append({n: w.grad.clone() for n, w in module.named_parameters() if w.requires_grad})
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][name], atol=1e-7, rtol=1e-5)
+
+
+def test_sft_learns_one_batch_by_heart(source: ModelSource, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = SFT(source.load, {"ag": Grounding()}, {}, learning_rate=3e-2)
+    batch = batch_of(source)
+    first = fit(SFT(source.load, {"ag": Grounding()}, {}, learning_rate=0.0), [batch], tmp_path)["train/loss"]
+    last = fit(module, [batch] * 30, tmp_path)["train/loss"]
+    assert last < first - 0.2

@@ -1,0 +1,107 @@
+"""Two steps of everything through the real door: SFT -> GRPO -> evaluation -> report, then the same command again."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL = (
+    "sizes.data.num_clips={train: 30, val: 2, test: 4}",
+    "sizes.sft.max_steps=2", "sizes.sft.batch_size=4", "sizes.sft.micro_batch_size=2", "sizes.sft.val_check_interval=2",
+    "sizes.grpo.max_steps=2", "sizes.grpo.batch_size=2", "sizes.grpo.micro_batch_size=2",
+    "sizes.grpo.examples_per_task=4", "sizes.grpo.group_size=2", "sizes.grpo.val_check_interval=2",
+)  # fmt: skip
+
+
+def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`python -m timepro_lit.train` that writes under `folder` alone."""
+    folders = (f"paths.outputs={folder / 'outputs'}", f"paths.data={folder / 'data'}")
+    command = [sys.executable, "-m", "timepro_lit.train", *arguments, *folders]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def finished(folder: Path) -> Path:
+    """Run directory of a demo of two steps a stage."""
+    done = train(folder, "+experiment=demo", *SMALL)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return folder / "outputs" / "demo"
+
+
+def test_the_report_holds_three_rows_in_percent(finished: Path) -> None:
+    report = json.loads((finished / "report.json").read_text())
+    assert report["n_test"] == 4
+    for row in ("zero_shot", "sft", "grpo"):
+        assert set(report[row]) == {"ag", "sed", "dac", "parse_rate"}
+        assert set(report[row]["ag"]) == {"mIoU", "R@0.5", "R@0.7", "R@0.9"}
+        assert set(report[row]["sed"]) == {"Eb-F1"}
+        assert set(report[row]["dac"]) == {"METEOR", "Eb-F1"}
+        assert all(
+            0 <= v <= 100 for task in ("ag", "sed", "dac") for v in report[row][task].values() if math.isfinite(v)
+        )
+    low, high = report["intervals"]["sft - zero_shot"]["ag"]["mIoU"]
+    assert low <= report["sft"]["ag"]["mIoU"] - report["zero_shot"]["ag"]["mIoU"] <= high
+
+
+def test_every_answer_is_on_file(finished: Path) -> None:
+    lines = (finished / "evaluation" / "grpo" / "predictions.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len({row["id"] for row in rows}) == len(rows) == 12
+    assert all(Path(row["audio"]).is_file() and isinstance(row["text"], str) for row in rows)
+
+
+def test_the_adapter_is_plain_peft_and_the_base_is_untouched(finished: Path) -> None:
+    adapter = finished / "grpo" / "result" / "adapter"
+    settings = json.loads((adapter / "adapter_config.json").read_text())
+    assert settings["peft_type"] == "LORA"
+    assert (adapter / "adapter_model.safetensors").stat().st_size < 5e6
+
+
+def test_the_page_is_written_and_everything_lies_under_the_outputs(finished: Path, folder: Path) -> None:
+    assert "<html" in (finished / "report.html").read_text()
+    assert sorted(p.name for p in folder.iterdir()) == ["data", "outputs"]
+
+
+def test_the_same_command_says_finished_and_another_is_refused(finished: Path, folder: Path) -> None:
+    before = (finished / "report.json").stat().st_mtime_ns
+    again = train(folder, "+experiment=demo", *SMALL)
+    assert again.returncode == 0
+    assert "is finished" in again.stdout and "METEOR" in again.stdout
+    other = train(folder, "+experiment=demo", *SMALL, "seed=9")
+    assert other.returncode == 1
+    assert "seed" in other.stderr and len(other.stderr.strip().splitlines()) == 1
+    assert (finished / "report.json").stat().st_mtime_ns == before
+
+
+def test_the_rl_rows_of_an_ablation_share_one_sft(finished: Path, folder: Path) -> None:
+    stages = folder / "outputs" / "stages"
+    assert len(list(stages.glob("sft-*.lock"))) == 1
+    done = train(folder, "+experiment=ablation_eb_f1_only", "sizes=demo", *SMALL)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(list(stages.glob("sft-????????????"))) == 1
+    assert len(list(stages.glob("grpo-????????????"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["model.checkpoint=/nowhere"], "no config.json there"),
+        (["classes=[alarm]"], "is none of the task's classes"),
+        (["reward.main.rewards.ag._target_=timepro_lit.rewards.event_f1.EventFlReward"], "EventFlReward"),
+    ],
+)
+def test_a_mistake_is_one_sentence(folder: Path, arguments: list[str], sentence: str) -> None:
+    done = train(folder, "+experiment=ablation_astp", "sizes=demo", *SMALL, *arguments)
+    assert done.returncode == 1
+    assert sentence in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
