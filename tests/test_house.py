@@ -46,7 +46,7 @@ SETTINGS = ("config", "door", *DOORS)
 # Which modules may import a big library: rooms, or single modules in dotted form.
 LIBRARY_DOORS: dict[str, tuple[str, ...]] = {
     "hydra": SETTINGS,
-    "omegaconf": SETTINGS,
+    "omegaconf": (*SETTINGS, "runs"),
     "lightning": ("lit",),
     "pytorch_lightning": (),  # the old name of the same library
     "wandb": ("lit",),

@@ -95,11 +95,23 @@ class EvaluateConfig:
     paths: Paths = field(default_factory=Paths)
 
 
+@dataclass
+class ReportConfig:
+    """Root of `conf/report.yaml`."""
+
+    runs: list[str] = MISSING
+    """Run directories that differ in their seed."""
+    output_dir: str = MISSING
+    """Where report.json and report.html go."""
+    paths: Paths = field(default_factory=Paths)
+
+
 def register() -> None:
     """Make the schemas known to Hydra, under the names that the yaml files' defaults lists use."""
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
     store.store(name="evaluate_schema", node=EvaluateConfig)
+    store.store(name="report_schema", node=ReportConfig)
 
 
 def validate(cfg: DictConfig) -> None:
@@ -135,6 +147,11 @@ def build(cfg: DictConfig) -> dict[str, Any]:
     single = {group: _built(plain[group], group) for group in SINGLE if group != "reward"}
     keyed = {g: {name: _built(node, f"{g}.{name}") for name, node in plain[g].items()} for g in KEYED}
     return single | keyed
+
+
+def tasks_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The tasks of a run, by name."""
+    return {name: _built(node, f"task.{name}") for name, node in settings["task"].items()}
 
 
 def settings_of(cfg: DictConfig) -> dict[str, Any]:

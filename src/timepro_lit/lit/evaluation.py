@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from timepro_lit.lit.base import Answer
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.captioning import ParseRate
 from timepro_lit.metrics.suite import HEADLINES, Scores, difference_intervals, intervals, score
-from timepro_lit.records import Event
+from timepro_lit.records import Event, Example
 from timepro_lit.tasks.base import Task
 
 Metrics = Mapping[str, Sequence[SumMetric]]
@@ -48,24 +49,46 @@ def write_evaluation(folder: Path, answers: Sequence[Answer], scores: Mapping[st
     own = {id_: row for task in scores if task != ALL_TASKS for id_, row in _by_id(scores[task]).items()}
     lines = [json.dumps(_record(answer, own.get(answer.example.id, {}), audio_root)) for answer in answers]
     (folder / "predictions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    summary = {task: of_task.values for task, of_task in scores.items()}
+    summary = {task: dict(of_task.values) for task, of_task in scores.items()}
     summary[ALL_TASKS]["truncated"] = 100.0 * sum(a.truncated for a in answers) / len(answers)
     (folder / "scores.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
 
 
-def read_answers(folder: Path, examples: Mapping[str, Any], tasks: Mapping[str, Task]) -> list[Answer]:
-    """The answers of a complete evaluation, read again by today's `parse`.
-
-    Raises ValueError where they answer other questions than `examples`.
-    """
+def read_answers(folder: Path, tasks: Mapping[str, Task]) -> list[Answer]:
+    """The answers of a complete evaluation with their questions, read again by today's `parse`."""
     answers = []
-    for line in (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["id"] not in examples:
-            raise ValueError(f"{folder}/predictions.jsonl answers {row['id']!r}, which is not in the test split")
-        prediction = tasks[row["task"]].parse(row["text"])
-        answers.append(Answer(examples[row["id"]], row["prompt"], row["text"], prediction, row["truncated"]))
+    with (folder / "predictions.jsonl").open(encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            row = json.loads(line)
+            reference = tuple(Event(*event) for event in row["reference"])
+            example = Example(row["id"], row["task"], row["audio"], row["duration_s"], reference, row["query"])
+            prediction = tasks[row["task"]].parse(row["text"])
+            answers.append(Answer(example, row["prompt"], row["text"], prediction, row["truncated"]))
     return answers
+
+
+def pool(seeds: Sequence[Mapping[str, Scores]]) -> dict[str, Scores]:
+    """Scores of one row over several training seeds: sums over all of them, clip by clip.
+
+    A bootstrap over the result draws clips, each with the answers of every seed. Raises ValueError where the seeds
+    were not evaluated on the same examples.
+    """
+    first = seeds[0]
+    for other in seeds[1:]:
+        for task, scores in first.items():
+            if set(other[task].clips) != set(scores.clips) or set(other[task].ids) != set(scores.ids):
+                raise ValueError(f"the runs were not evaluated on the same {task} examples")
+    pooled = {}
+    for task, scores in first.items():
+        rows = sum(_rows_in_order(other[task], scores.clips) for other in seeds)
+        values = {name: float(value) for name, value in scores.statistic(rows.sum(axis=0)).items()}
+        pooled[task] = replace(scores, rows=rows, values=values)
+    return pooled
+
+
+def _rows_in_order(scores: Scores, clips: Sequence[str]) -> Any:
+    place = {clip: n for n, clip in enumerate(scores.clips)}
+    return scores.rows[[place[clip] for clip in clips]]
 
 
 def report(rows: Mapping[str, Mapping[str, Scores]]) -> dict[str, Any]:

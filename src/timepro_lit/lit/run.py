@@ -24,6 +24,7 @@ from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.lit.evaluation import (
     Metrics,
     gather_answers,
+    pool,
     read_answers,
     report,
     score_answers,
@@ -38,6 +39,7 @@ from timepro_lit.tasks.sound_events import SoundEventDetection
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 ZERO_SHOT = "zero_shot"
+ROW_ORDER = (ZERO_SHOT, "sft", "grpo")
 ADAPTER, CHECKPOINT = "adapter", "checkpoint"
 
 
@@ -52,12 +54,6 @@ class Setting:
     callbacks: Mapping[str, Any]
     logger: Mapping[str, Callable[..., Any]]
     seed: int
-
-    def metrics(self) -> Metrics:
-        """New metrics of the tasks that are scored."""
-        sed = self.tasks.get("sed")
-        classes = sed.classes if isinstance(sed, SoundEventDetection) else ()
-        return {name: m for name, m in default_metrics(classes, Meteor()).items() if name in self.tasks}
 
     def new_trainer(self, name: str, **arguments: Any) -> Trainer:
         """A Trainer that writes to the run directory's folder `name`."""
@@ -117,6 +113,13 @@ def run(
     return table, metric
 
 
+def metrics_of(tasks: Mapping[str, Task]) -> Metrics:
+    """New metrics of the tasks that are scored."""
+    sed = tasks.get("sed")
+    classes = sed.classes if isinstance(sed, SoundEventDetection) else ()
+    return {name: m for name, m in default_metrics(classes, Meteor()).items() if name in tasks}
+
+
 def quiet() -> None:
     """Leave the terminal to what a user came for: progress, errors and the table."""
     for name in ("lightning.pytorch", "lightning.fabric"):
@@ -129,7 +132,7 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
     """Train one stage and store what it trained in the claim's folder; returns its validation scores."""
     seed_everything(setting.seed, workers=True)
     setting.data.connect(source.frontend())
-    module = stage.module(load_lalm=source.load, tasks=setting.tasks, metrics=setting.metrics())
+    module = stage.module(load_lalm=source.load, tasks=setting.tasks, metrics=metrics_of(setting.tasks))
     assert isinstance(module, TrainingModule)
     accumulation = stage.accumulation(setting.trainer(logger=False, enable_checkpointing=False).world_size)
     trainer = setting.new_trainer(
@@ -186,24 +189,47 @@ def evaluate(
 def evaluate_rows(setting: Setting, sources: Mapping[str, ModelSource], split: str) -> str:
     """Evaluate each row, unless its evaluation is there already; write report.json and report.html."""
     rows = {name: evaluate_row(setting, name, source, split) for name, source in sources.items()}
-    numbers = report(rows)
+    return publish(setting.directory, report(rows))
+
+
+def publish(directory: Path, numbers: Mapping[str, Any]) -> str:
+    """Write report.json and report.html into a run directory; returns the table."""
     text = io.StringIO()
     Console(file=text, width=100).print(results_table(numbers))
     if is_rank_zero():
-        write_atomically(setting.directory / "report.json", json.dumps(numbers, indent=1))
-        page = write_report(setting.directory, read_audio)
-        text.write(f"page: {page}\n")
+        write_atomically(directory / "report.json", json.dumps(numbers, indent=1))
+        text.write(f"page: {write_report(directory, read_audio)}\n")
     return text.getvalue()
+
+
+def report_seeds(runs: Sequence[Path], directory: Path, task: Mapping[str, Task]) -> str:
+    """One report over runs that differ in their seed: sums over all seeds, bootstrap over clips.
+
+    The clips to listen to and the curves are those of the first run. Raises ValueError where a run lacks a row.
+    """
+    metrics = metrics_of(task)
+    rows = [path.name for path in sorted((runs[0] / "evaluation").iterdir(), key=lambda p: ROW_ORDER.index(p.name))]
+    seeds: dict[str, list[dict[str, Scores]]] = {row: [] for row in rows}
+    for run_directory in runs:
+        for row in rows:
+            folder = run_directory / "evaluation" / row
+            if not (folder / "scores.json").exists():
+                raise ValueError(f"{run_directory} has no evaluation of {row}")
+            seeds[row].append(score_answers(read_answers(folder, task), metrics))
+    numbers = report({row: pool(of_row) for row, of_row in seeds.items()}) | {"n_seeds": len(runs)}
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in ("evaluation", *(row for row in rows if row != ZERO_SHOT)):
+        _link(directory / name, runs[0] / name)
+    return publish(directory, numbers)
 
 
 def evaluate_row(setting: Setting, name: str, source: ModelSource, split: str) -> dict[str, Scores]:
     """Greedy answers of one model to a split, scored and written to evaluation/<name>."""
     folder = setting.directory / "evaluation" / name
-    metrics = setting.metrics()
+    metrics = metrics_of(setting.tasks)
     setting.data.connect(source.frontend())
     if (folder / "scores.json").exists():
-        examples = {example.id: example for example in setting.data.examples(split)}
-        return score_answers(read_answers(folder, examples, setting.tasks), metrics)
+        return score_answers(read_answers(folder, setting.tasks), metrics)
     module = AnsweringModule(source.load, setting.tasks, metrics)
     trainer = setting.new_trainer(f"evaluation/{name}", inference_mode=False)
     trainer.test(module, setting.data.evaluation_loader(split), verbose=False)

@@ -118,7 +118,8 @@ def normalise(text: str) -> str:
 
     At most 256 words of 64 characters, from the first 65,536 characters of the text. Tokens are those of PTBTokenizer
     without its punctuation, e.g. "A dog's bark, high-pitched!" becomes "a dog 's bark high pitched".
-    Unlike there, symbols (%, &, /) vanish too, accents are stripped, and any other character beyond ASCII becomes a word-like code, since the program splits such words in ways of its own.
+    Unlike there, symbols (%, &, /) vanish too, accents are stripped, and any other character beyond ASCII becomes a
+    word-like code, since the program splits such words in ways of its own.
     """
     plain = unicodedata.normalize("NFKD", text[:MAX_CHARACTERS].lower().replace("\u2019", "'"))
     words = _TOKEN.findall(_NON_ASCII.sub(_spell_out, plain).lower())[:MAX_WORDS]

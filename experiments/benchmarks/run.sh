@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# `make bench`: every benchmark, one after the other; ratios hold on a busy machine, seconds do not.
+set -euo pipefail
+cd "$(dirname "$0")"
+python shared_prefix.py
