@@ -85,8 +85,11 @@ def test_true_positives_equal_sed_eval():
         rate = (0.0, 0.2, 0.5)[case % 3]
         reference, estimate = random_events(rng), random_events(rng)
         if case % 2 and reference:  # near copies, so that many hits compete
-            estimate = [Event(e.onset + rng.randint(-3, 3) / 10, e.offset + rng.randint(-2, 2) / 10, e.label)
-                        for e in reference for _ in range(rng.randint(0, 2))]
+            estimate = [
+                Event(e.onset + rng.randint(-3, 3) / 10, e.offset + rng.randint(-2, 2) / 10, e.label)
+                for e in reference
+                for _ in range(rng.randint(0, 2))
+            ]
             estimate = [e for e in estimate if e.offset > e.onset]
         if not reference and not estimate:
             continue

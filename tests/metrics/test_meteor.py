@@ -156,8 +156,11 @@ def test_lasting_silence_is_an_error(tmp_path):
 
 
 def test_killed_between_calls(tmp_path):
-    meteor = Meteor(program(tmp_path, "open('PID', 'w').write(str(__import__('os').getpid()))".replace(
-        "PID", str(tmp_path / "pid"))))
+    meteor = Meteor(
+        program(
+            tmp_path, "open('PID', 'w').write(str(__import__('os').getpid()))".replace("PID", str(tmp_path / "pid"))
+        )
+    )
     meteor.score([("a", "a")])
     os.kill(int((tmp_path / "pid").read_text()), 9)
     assert meteor.score([("b", "b")]) == [1.0]
@@ -192,8 +195,13 @@ def test_copies(tmp_path):
 
 
 def test_the_program_ends_with_its_owner(tmp_path):
-    process = MeteorProcess(program(tmp_path, "open('PID', 'w').write(str(__import__('os').getpid()))".replace(
-        "PID", str(tmp_path / "pid"))), 10.0, 10.0)
+    process = MeteorProcess(
+        program(
+            tmp_path, "open('PID', 'w').write(str(__import__('os').getpid()))".replace("PID", str(tmp_path / "pid"))
+        ),
+        10.0,
+        10.0,
+    )
     process.exchange(["SCORE ||| a ||| a"])
     pid = int((tmp_path / "pid").read_text())
     os.kill(pid, 0)

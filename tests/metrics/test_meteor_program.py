@@ -61,8 +61,10 @@ def test_normalised_text_has_the_words_that_the_program_counts(meteor):
     rng = random.Random(0)
     pieces = ["a", "dog's", "isn't", "2.5", "3,000", "p.m.", "high-pitched", "|||", "\n", "'ll", "n't", "'", ".", "%"]
     texts = [
-        "".join(rng.choice([rng.choice(pieces), " ", chr(rng.randrange(0x3000)), chr(rng.randrange(0x10FFFF))])
-                for _ in range(rng.randint(1, 40)))
+        "".join(
+            rng.choice([rng.choice(pieces), " ", chr(rng.randrange(0x3000)), chr(rng.randrange(0x10FFFF))])
+            for _ in range(rng.randint(1, 40))
+        )
         for _ in range(1000)
     ]
     scores = meteor.score(list(zip(texts[::2], texts[1::2], strict=True)))  # raises where the counts differ

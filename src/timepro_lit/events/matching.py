@@ -85,9 +85,7 @@ def _augment(start: int, candidates: Sequence[Sequence[int]], owner_of: dict[int
     return False
 
 
-def match_by_iou(
-    reference: Sequence[Event], estimate: Sequence[Event], min_iou: float = 0.5
-) -> list[tuple[int, int]]:
+def match_by_iou(reference: Sequence[Event], estimate: Sequence[Event], min_iou: float = 0.5) -> list[tuple[int, int]]:
     """One-to-one pairs (index in reference, index in estimate) with IoU >= min_iou and the greatest total IoU.
 
     Labels are not looked at. Sorted by reference index.

@@ -24,7 +24,7 @@ from timepro_lit.tasks.base import Task
 class Pretrain(TrainingModule):
     """Full-parameter training: answers plus frame-wise activity of `classes`, the first steps on activity alone.
 
-    Examples of `partial_tasks` list only some of a clip's events, so their frames teach nothing.
+    Examples of `rough_tasks` list only some of a clip's events, or their times roughly: their frames teach nothing.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class Pretrain(TrainingModule):
         weight_decay: float = 0.0,
         listening_steps: int = 300,
         activity_weight: float = 3.0,
-        partial_tasks: Sequence[str] = ("ag",),
+        rough_tasks: Sequence[str] = ("ag", "sed", "dac"),
     ) -> None:
         super().__init__(load_lalm, tasks, metrics, learning_rate, warmup_fraction, weight_decay)
         self.classes = tuple(classes)
         self.listening_steps = listening_steps
         self.activity_weight = activity_weight
-        self.partial_tasks = tuple(partial_tasks)
+        self.rough_tasks = tuple(rough_tasks)
 
     def configure_model(self) -> None:
         if self.lalm is None:
@@ -72,12 +72,12 @@ class Pretrain(TrainingModule):
         return answer_loss + self.activity_weight * activity_loss
 
     def activity_loss(self, batch: Batch, frames: Tensor) -> Tensor:
-        """Binary cross-entropy of every class in every frame of the clips whose events are all listed."""
+        """Binary cross-entropy of every class in every frame of the clips whose events are listed exactly."""
         num_frames = (batch.prompt_ids == self.lalm.audio_id).sum(1).tolist()
         active, listed = [], []
         for example, count in zip(batch.examples, num_frames, strict=True):
             active.append(frame_activity(example, self.classes, count, self.lalm.frames_per_second))
-            listed += [example.task not in self.partial_tasks] * count
+            listed += [example.task not in self.rough_tasks] * count
         logits = self.activity_head(frames).float()
         losses = F.binary_cross_entropy_with_logits(logits, torch.cat(active).to(logits.device), reduction="none")
         kept = torch.tensor(listed, device=logits.device, dtype=losses.dtype)[:, None]

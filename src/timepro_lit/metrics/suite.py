@@ -1,5 +1,7 @@
 """Which metrics belong to which task, and everything a report needs from the answers of one system.
 
+For example:
+
     metrics = default_metrics(classes, Meteor())
     scores = score(metrics["sed"], pairs)          # pairs of (Prediction, Example)
     scores.values["Eb-F1"]                         # percent

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
@@ -135,7 +135,21 @@ def describe(sound: Sound, settings: SoundscapeSettings) -> str:
     phrase = f"{', '.join(words)} {sound.label}".strip()
     level = sound.snr_db - sum(settings.snr_db) / 2
     place = " in the background" if level < -3 else " close by" if level > 3 else ""
-    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}{place}"
+    return f"{_article(phrase)} {phrase}{place}"
+
+
+def _article(phrase: str) -> str:
+    return "an" if phrase[0] in "aeiou" else "a"
+
+
+def to_whole_seconds(event: Event, duration_s: float) -> Event:
+    """The event as somebody without a stopwatch writes it down: whole seconds within the clip, one at least.
+
+    >>> to_whole_seconds(Event(1.4, 3.2, "siren"), 3.96)
+    Event(onset=1.0, offset=3.0, label='siren')
+    """
+    onset = min(round(event.onset), int(duration_s) - 1)
+    return Event(float(onset), float(min(max(round(event.offset), onset + 1), int(duration_s))), event.label)
 
 
 def render(plan: ClipPlan, settings: SoundscapeSettings, source: SoundSource, rng: RandomState) -> NDArray[np.float64]:
@@ -149,7 +163,11 @@ def render(plan: ClipPlan, settings: SoundscapeSettings, source: SoundSource, rn
 
 
 def examples_of(split: str, clip_id: str, audio: str, plan: ClipPlan, settings: SoundscapeSettings) -> list[Example]:
-    """The three tasks' questions about one clip; clips of the base split are also asked the listening questions."""
+    """The three tasks' questions about one clip.
+
+    Clips of the base split are also asked the listening questions; the answers to the three tasks are rough there, in
+    whole seconds and bare names, so that a base model knows the formats and not yet when.
+    """
     spans = [(round(s.onset_tick * settings.tick_s, 2), round(s.offset_tick * settings.tick_s, 2)) for s in plan.sounds]
     duration_s = round(plan.num_ticks * settings.tick_s, 2)
     detected = tuple(Event(*span, s.label) for span, s in zip(spans, plan.sounds, strict=True))
@@ -159,6 +177,9 @@ def examples_of(split: str, clip_id: str, audio: str, plan: ClipPlan, settings: 
     found = (Event(*spans[plan.asked], query),)
     answers = {"ag": found, "sed": detected, "dac": captioned}
     if split == "base":
+        named = tuple(replace(event, label=f"{_article(event.label)} {event.label}") for event in detected)
+        rough = {"ag": found, "sed": detected, "dac": named}
+        answers = {task: tuple(to_whole_seconds(e, duration_s) for e in events) for task, events in rough.items()}
         answers |= {"tag": detected, "count": detected, "order": detected, "caption": captioned}
     return [
         Example(f"{clip_id}-{task}", task, audio, duration_s, events, query if task == "ag" else None)
