@@ -28,7 +28,6 @@ SUPPLIED: Mapping[str, tuple[str, ...]] = {
     "stage": ("load_lalm", "tasks", "metrics"),
     "trainer": ("logger", "callbacks"),
     "logger": ("save_dir", "name", "version"),
-    "callbacks": ("dirpath",),
 }
 """Arguments that the code adds to the `_partial_` nodes of a group."""
 

@@ -16,9 +16,9 @@ QUESTION = "When does a dog bark?"
 SECONDS = (2.5, 4.0, 0.5)
 
 
-@pytest.fixture(scope="module")
-def source(checkpoint: Path) -> Qwen2_5Omni:
-    return Qwen2_5Omni(str(checkpoint), dtype="float32", local_files_only=True)
+@pytest.fixture(scope="module", params=["sdpa", "eager"])
+def source(request: pytest.FixtureRequest, checkpoint: Path) -> Qwen2_5Omni:
+    return Qwen2_5Omni(str(checkpoint), dtype="float32", attn_implementation=request.param, local_files_only=True)
 
 
 def waves(seconds: tuple[float, ...] = SECONDS) -> list[np.ndarray]:

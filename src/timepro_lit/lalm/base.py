@@ -190,10 +190,14 @@ class LALM(nn.Module):
         K counts what the cache holds plus L. The mask is always explicit: without one, transformers takes positions
         that restart for new packed sequences and cuts the answers off their prompt.
         """
+        mask = mask[:, None]
+        if self.language_model.config._attn_implementation == "eager":
+            # Eager attention adds the mask to its scores: a bool would count as 0 and 1 and mask nothing.
+            mask = torch.zeros_like(mask, dtype=embeds.dtype).masked_fill(~mask, torch.finfo(embeds.dtype).min)
         out: Any = self.language_model(
             inputs_embeds=embeds,
             position_ids=self.position_ids(positions),
-            attention_mask=mask[:, None],
+            attention_mask=mask,
             past_key_values=cache,
             use_cache=cache is not None,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lightning import Trainer, seed_everything
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger, WandbLogger
 from rich.console import Console
 
 from timepro_lit.data.audio import read_audio
@@ -51,21 +54,24 @@ class Setting:
     tasks: Mapping[str, Task]
     data: ClipDataModule
     trainer: Callable[..., Trainer]
-    callbacks: Mapping[str, Any]
-    logger: Mapping[str, Callable[..., Any]]
+    callbacks: Mapping[str, Callable[[], Callback]]
+    logger: Mapping[str, Callable[..., Logger]]
     seed: int
 
-    def new_trainer(self, name: str, **arguments: Any) -> Trainer:
-        """A Trainer that writes to the run directory's folder `name`."""
+    def new_trainer(self, **arguments: Any) -> Trainer:
+        """A Trainer with its own callbacks; stages are their own checkpoints."""
         return self.trainer(
-            logger=[make(save_dir=str(self.directory), name=name, version="") for make in self.logger.values()],
-            callbacks=list(self.callbacks.values()),
-            default_root_dir=str(self.directory / name),
+            callbacks=[make() for make in self.callbacks.values()],
+            default_root_dir=str(self.directory),
             enable_checkpointing=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             **arguments,
         )
+
+    def loggers(self, stage: str) -> list[Logger]:
+        """Loggers that write to the run directory's folder `stage`."""
+        return [make(save_dir=str(self.directory), name=stage, version="") for make in self.logger.values()]
 
 
 def run(
@@ -82,8 +88,8 @@ def run(
     data: ClipDataModule,
     stage: Mapping[str, Stage],
     trainer: Callable[..., Trainer],
-    callbacks: Mapping[str, Any],
-    logger: Mapping[str, Callable[..., Any]],
+    callbacks: Mapping[str, Callable[[], Callback]],
+    logger: Mapping[str, Callable[..., Logger]],
 ) -> tuple[str, float | None]:
     """Train what is missing, evaluate, write the report; returns the table and the last stage's validation score."""
     quiet()
@@ -135,14 +141,20 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
     module = stage.module(load_lalm=source.load, tasks=setting.tasks, metrics=metrics_of(setting.tasks))
     assert isinstance(module, TrainingModule)
     accumulation = stage.accumulation(setting.trainer(logger=False, enable_checkpointing=False).world_size)
+    loggers = setting.loggers(name)
     trainer = setting.new_trainer(
-        name, accumulate_grad_batches=accumulation, **_in_micro_batches(stage.fit, accumulation)
+        logger=loggers, accumulate_grad_batches=accumulation, **_in_micro_batches(stage.fit, accumulation)
     )
-    trainer.fit(
-        module,
-        setting.data.train_loader(stage.micro_batch_size, stage.examples_per_task, setting.seed),
-        setting.data.val_dataloader(),
-    )
+    try:
+        trainer.fit(
+            module,
+            setting.data.train_loader(stage.micro_batch_size, stage.examples_per_task, setting.seed),
+            setting.data.val_dataloader(),
+        )
+    finally:
+        for logger in loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.finish()  # the next stage is a run of its own
     if is_rank_zero():
         if source.lora is not None or source.adapter is not None:
             save_adapter(module.lalm, claim.folder / ADAPTER)
@@ -169,8 +181,8 @@ def evaluate(
     data: ClipDataModule,
     stage: Mapping[str, Stage],
     trainer: Callable[..., Trainer],
-    callbacks: Mapping[str, Any],
-    logger: Mapping[str, Callable[..., Any]],
+    callbacks: Mapping[str, Callable[[], Callback]],
+    logger: Mapping[str, Callable[..., Logger]],
 ) -> str:
     """Evaluate stages of a finished run on a split, into `<directory>/evaluation-<split>`; returns the table."""
     quiet()
@@ -231,7 +243,7 @@ def evaluate_row(setting: Setting, name: str, source: ModelSource, split: str) -
     if (folder / "scores.json").exists():
         return score_answers(read_answers(folder, setting.tasks), metrics)
     module = AnsweringModule(source.load, setting.tasks, metrics)
-    trainer = setting.new_trainer(f"evaluation/{name}", inference_mode=False)
+    trainer = setting.new_trainer(logger=False)
     trainer.test(module, setting.data.evaluation_loader(split), verbose=False)
     answers = gather_answers(module.answers)
     scores = score_answers(answers, metrics)
@@ -257,4 +269,4 @@ def _link(link: Path, target: Path) -> None:
     if is_rank_zero():
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
-        link.symlink_to(target.resolve())
+        link.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))  # survives a move of the outputs
