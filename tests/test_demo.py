@@ -83,6 +83,17 @@ def test_the_same_command_says_finished_and_another_is_refused(finished: Path, f
     assert (finished / "report.json").stat().st_mtime_ns == before
 
 
+def test_a_finished_run_is_evaluated_again_on_another_split(finished: Path, folder: Path) -> None:
+    command = [sys.executable, "-m", "timepro_lit.evaluate", f"run={finished}", "split=val", "rows=[sft]"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "METEOR" in done.stdout
+    again = finished / "evaluation-val"
+    assert len((again / "evaluation" / "sft" / "predictions.jsonl").read_text().splitlines()) == 6
+    assert json.loads((again / "report.json").read_text())["n_test"] == 2
+    assert json.loads((finished / "report.json").read_text())["n_test"] == 4
+
+
 def test_the_rl_rows_of_an_ablation_share_one_sft(finished: Path, folder: Path) -> None:
     stages = folder / "outputs" / "stages"
     assert len(list(stages.glob("sft-*.lock"))) == 1

@@ -170,7 +170,8 @@ def of_run(settings: dict[str, Any], evaluation: DictConfig) -> DictConfig:
     """The settings of a run with the data and the trainer of an evaluation, where it names others."""
     other = {group: evaluation[group] for group in ("data", "trainer") if evaluation[group] is not None}
     merged = OmegaConf.structured(TrainConfig)
-    merged.merge_with(settings | {group: None for group in other})
+    # A run's settings are stored resolved: nothing refers to its sizes any more.
+    merged.merge_with(settings | {group: None for group in other} | {"sizes": {}})
     merged.merge_with(other)
     return merged
 

@@ -186,7 +186,7 @@ def evaluate(
 ) -> str:
     """Evaluate stages of a finished run on a split, into `<directory>/evaluation-<split>`; returns the table."""
     quiet()
-    setting = Setting(directory, task, data, trainer, callbacks, {}, 0)
+    setting = Setting(directory / f"evaluation-{split}", task, data, trainer, callbacks, {}, 0)
     data.prepare_data()
     sources = {ZERO_SHOT: ModelSource(model, None, None)}
     for name in stage:
