@@ -101,6 +101,8 @@ def test_the_rl_rows_of_an_ablation_share_one_sft(finished: Path, folder: Path) 
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(list(stages.glob("sft-????????????"))) == 1
     assert len(list(stages.glob("grpo-????????????"))) == 2
+    [run] = (folder / "outputs" / "ablation_eb_f1_only").iterdir()
+    assert (run / "sft" / "metrics.csv").read_bytes() == (finished / "sft" / "metrics.csv").read_bytes()
 
 
 def test_an_empty_manifest_is_named(folder: Path) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ from timepro_lit.time_prompt.prompt import TimePrompt
 
 ZERO_SHOT = "zero_shot"
 ROW_ORDER = (ZERO_SHOT, "sft", "grpo")
-ADAPTER, CHECKPOINT = "adapter", "checkpoint"
+ADAPTER, CHECKPOINT, CURVES = "adapter", "checkpoint", "metrics.csv"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def run(
             adapter = claim.final / ADAPTER
             source = ModelSource(model, time_prompt, lora, adapter if adapter.exists() else None)
             sources[name] = source
-            _link(directory / name / "result", claim.final)
+            _show(directory / name, claim.final)
     trains_base = bool(stage) and source.adapter is None
     if trains_base:  # the weights themselves were trained: nothing to put beside them
         return f"trained weights: {claim.final / CHECKPOINT}", metric
@@ -156,6 +157,8 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
             if isinstance(logger, WandbLogger):
                 logger.experiment.finish()  # the next stage is a run of its own
     if is_rank_zero():
+        if (setting.directory / name / CURVES).exists():
+            shutil.copy(setting.directory / name / CURVES, claim.folder / CURVES)
         if source.lora is not None or source.adapter is not None:
             save_adapter(module.lalm, claim.folder / ADAPTER)
         else:
@@ -262,6 +265,13 @@ def _in_micro_batches(arguments: Mapping[str, Any], accumulation: int) -> dict[s
     """Trainer arguments with `val_check_interval`, which a stage counts in optimiser steps, in batches."""
     every = arguments.get("val_check_interval")
     return dict(arguments) | ({"val_check_interval": every * accumulation} if isinstance(every, int) else {})
+
+
+def _show(folder: Path, result: Path) -> None:
+    """Show in the run directory where a stage's result is kept, with the curves of the run that made it."""
+    _link(folder / "result", result)
+    if is_rank_zero() and (result / CURVES).exists() and not (folder / CURVES).exists():
+        shutil.copy(result / CURVES, folder / CURVES)
 
 
 def _link(link: Path, target: Path) -> None:
