@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from timepro_lit.records import Event, Example
-from timepro_lit.tasks.listening import Captioning, Counting, Ordering, Placing, Tagging
+from timepro_lit.tasks.listening import Captioning, Counting, Ordering, Tagging
 
 EVENTS = (Event(0.0, 0.5, "dog"), Event(0.2, 0.9, "bell"), Event(1.0, 1.4, "dog"))
 
@@ -15,7 +15,6 @@ EVENTS = (Event(0.0, 0.5, "dog"), Event(0.2, 0.9, "bell"), Event(1.0, 1.4, "dog"
         (Counting(), "bell: 1, dog: 2"),
         (Ordering(), "dog, then bell, then dog"),
         (Captioning(), "dog, then bell, then dog."),
-        (Placing(), "dog 0-25, bell 10-45, dog 50-70"),
     ],
 )
 def test_targets(task, target: str) -> None:

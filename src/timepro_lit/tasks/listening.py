@@ -62,23 +62,3 @@ class Captioning:
 
     def target(self, example: Example) -> str:
         return ", then ".join(e.label for e in in_onset_order(example.events)) + "."
-
-
-@dataclass(frozen=True, slots=True)
-class Placing:
-    """Where in the clip each event lies, in percent of the clip's length: when, but not in seconds."""
-
-    name: str = "place"
-
-    def prompt(self, example: Example) -> str:
-        return "Where in the clip is each sound? Answer in percent of its length."
-
-    def target(self, example: Example) -> str:
-        return ", ".join(
-            f"{e.label} {_percent(e.onset, example)}-{_percent(e.offset, example)}"
-            for e in in_onset_order(example.events)
-        )
-
-
-def _percent(time_s: float, example: Example) -> int:
-    return round(100 * time_s / example.duration_s)

@@ -180,7 +180,7 @@ def examples_of(split: str, clip_id: str, audio: str, plan: ClipPlan, settings: 
         named = tuple(replace(event, label=f"{_article(event.label)} {event.label}") for event in detected)
         rough = {"ag": found, "sed": detected, "dac": named}
         answers = {task: tuple(to_whole_seconds(e, duration_s) for e in events) for task, events in rough.items()}
-        answers |= dict.fromkeys(("tag", "count", "order", "place"), detected) | {"caption": captioned}
+        answers |= dict.fromkeys(("tag", "count", "order"), detected) | {"caption": captioned}
     return [
         Example(f"{clip_id}-{task}", task, audio, duration_s, events, query if task == "ag" else None)
         for task, events in answers.items()
