@@ -77,10 +77,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Prompts and reference answers of B clips, ready for a `LALM`.
-
-    Prompts are left-padded and answers right-padded, so that [prompt | answer] is one gapless row.
-    """
+    """Prompts of B examples, ready for a `LALM` to answer; left-padded, so that an answer follows without a gap."""
 
     examples: tuple[Example, ...]
     features: Tensor
@@ -91,18 +88,48 @@ class Batch:
     """(B, P) int64, audio placeholders and timestamps interleaved; ids past the vocabulary are timestamps."""
     prompt_mask: Tensor
     """(B, P) bool."""
-    answer_ids: Tensor
-    """(B, R) int64, the reference answer with its end-of-turn token."""
-    answer_mask: Tensor
-    """(B, R) bool."""
-
     def __len__(self) -> int:
         return len(self.examples)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with every tensor on `device`."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Batch(**{k: v if k == "examples" else v.to(device, non_blocking=True) for k, v in moved.items()})
+        return Batch(self.examples, **_tensors_on(self, device))
+
+
+@dataclass(frozen=True, slots=True)
+class Interviews:
+    """B clips with questions and reference answers, all those of a clip in one row of L tokens.
+
+    A row is what the prompts share, then a branch a question: the rest of its prompt, and its answer. A branch sees
+    the shared part and its own past, so a row says the same as separate ones at the price of one prompt.
+    """
+
+    examples: tuple[tuple[Example, ...], ...]
+    """Of each clip, its questions in the order of the branches."""
+    features: Tensor
+    """(B, M, T) float32 log-mel spectrogram."""
+    feature_mask: Tensor
+    """(B, T) bool, true on the clip's own mel frames."""
+    ids: Tensor
+    """(B, L) int64, right-padded; ids past the vocabulary are timestamps."""
+    branch: Tensor
+    """(B, L) int64: 0 on the shared part, q on question q (from 1), -1 on padding."""
+    depth: Tensor
+    """(B, L) int64: how many tokens of its own branch precede a token."""
+    is_answer: Tensor
+    """(B, L) bool, true on answers with their end-of-turn token."""
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def to(self, device: torch.device | str) -> Interviews:
+        """The same interviews with every tensor on `device`."""
+        return Interviews(self.examples, **_tensors_on(self, device))
+
+
+def _tensors_on(record: Batch | Interviews, device: torch.device | str) -> dict[str, Tensor]:
+    names = [field.name for field in fields(record) if field.name != "examples"]
+    return {name: getattr(record, name).to(device, non_blocking=True) for name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from timepro_lit.data.collate import Collate, pad
+from timepro_lit.data.collate import Collate, CollateInterviews, interview, pad
 from timepro_lit.records import Event, Example, Sample
 from timepro_lit.tasks.grounding import Grounding
 
@@ -46,7 +46,7 @@ def characters(ids: Tensor) -> str:
     return "".join(chr(i) for i in ids.tolist())
 
 
-def test_prompts_end_and_answers_begin_together() -> None:
+def test_prompts_end_together() -> None:
     task = Grounding()
     batch = Collate(CharacterFrontend(), {"ag": task})([sample("dog", 9), sample("railroad", 5)])
     assert [example.id for example in batch.examples] == ["dog", "railroad"]
@@ -55,16 +55,11 @@ def test_prompts_end_and_answers_begin_together() -> None:
         prompt = batch.prompt_ids[i][batch.prompt_mask[i]]
         assert prompt[:num_frames].tolist() == [AUDIO] * num_frames
         assert characters(prompt[num_frames:]) == task.prompt(example)
-        answer = batch.answer_ids[i][batch.answer_mask[i]]
-        assert characters(answer[:-1]) == task.target(example)
-        assert answer[-1] == END
-    # The shorter row is padded before its prompt and after its answer, and nowhere else.
+    # The shorter row is padded before its prompt, and nowhere else.
     gap = batch.prompt_ids.shape[1] - int(batch.prompt_mask[0].sum())
     assert gap > 0
     assert batch.prompt_mask[0].tolist() == [False] * gap + [True] * (batch.prompt_ids.shape[1] - gap)
     assert batch.prompt_ids[0, :gap].tolist() == [PAD] * gap
-    assert batch.answer_ids[0, -5:].tolist() == [PAD] * 5
-    assert batch.answer_mask[0].tolist() == [True] * (batch.answer_ids.shape[1] - 5) + [False] * 5
     assert batch.features.tolist() == [[[1, 2, 3, 4, 5, 6, 7, 8, 9]], [[1, 2, 3, 4, 5, 0, 0, 0, 0]]]
     assert batch.feature_mask.sum(1).tolist() == [9, 5]
 
@@ -83,3 +78,28 @@ def test_an_unknown_task_and_a_clip_without_a_frame_are_named() -> None:
         Collate(CharacterFrontend(), {"sed": Grounding()})([sample("dog", 8)])
     with pytest.raises(ValueError, match="'dog' is too short: 3 samples make no frame"):
         Collate(CharacterFrontend(), {"ag": Grounding()})([sample("dog", 3)])
+
+
+def test_an_interview_shares_what_the_prompts_share() -> None:
+    ids, branch, depth, is_answer = interview([([7, 7, 1, 1], [4]), ([7, 7, 1, 2, 3], [5, 6])])
+    assert ids == [7, 7, 1, 1, 4, 2, 3, 5, 6]
+    assert branch == [0, 0, 0, 1, 1, 2, 2, 2, 2]
+    assert depth == [0, 1, 2, 0, 1, 0, 1, 2, 3]
+    assert is_answer == [0, 0, 0, 0, 1, 0, 0, 1, 1]
+
+
+def test_a_single_question_keeps_a_token_of_its_own() -> None:
+    assert interview([([7, 8], [4])]) == ([7, 8, 4], [0, 1, 1], [0, 0, 1], [0, 0, 1])
+
+
+def test_interviews_hold_each_clip_once() -> None:
+    clips = [(sample("dog", 9), sample("bell", 9)), (sample("railroad", 5),)]
+    batch = CollateInterviews(CharacterFrontend(), {"ag": Grounding()})(clips)
+    assert [[e.id for e in of_clip] for of_clip in batch.examples] == [["dog", "bell"], ["railroad"]]
+    assert batch.features.shape == (2, 1, 9)
+    assert (batch.ids == AUDIO).sum(1).tolist() == [2, 1]
+    for row, number, text in ((0, 1, "dog"), (0, 2, "bell"), (1, 1, "railroad")):
+        answer = batch.ids[row][(batch.branch[row] == number) & batch.is_answer[row]]
+        assert characters(answer[:-1]) == f'{{"{text}": [1.00, 2.50]}}'
+        assert answer[-1] == END
+    assert batch.branch[1, -1] == -1 and not batch.is_answer[1, -1]

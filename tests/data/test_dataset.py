@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from timepro_lit.data.audio import AudioError, write_audio
-from timepro_lit.data.dataset import ClipDataset
+from timepro_lit.data.dataset import ClipDataset, InterviewDataset, by_clip
 from timepro_lit.records import Example
 
 
@@ -55,3 +55,15 @@ def test_a_worker_process_reports_the_same_error(tmp_path: Path) -> None:
     loader = DataLoader(ClipDataset([example("gone.wav")], tmp_path), batch_size=None, num_workers=1)
     with pytest.raises(AudioError, match=r"gone\.wav: there is no such audio file"):
         next(iter(loader))
+
+
+def test_an_interview_decodes_its_clip_once(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        write_audio(tmp_path / name, torch.zeros(32_000), 16_000)
+    examples = [example("a.wav"), example("b.wav"), Example("tag-1", "tag", "a.wav", 2.0, ())]
+    clips = by_clip(examples)
+    assert clips == [[0, 2], [1]]
+    dataset = InterviewDataset(ClipDataset(examples, tmp_path), clips)
+    first, second = dataset[0]
+    assert (first.example.task, second.example.task, len(dataset)) == ("sed", "tag", 2)
+    assert first.waveform is second.waveform

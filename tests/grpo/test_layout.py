@@ -3,47 +3,40 @@ from __future__ import annotations
 import pytest
 import torch
 
-from timepro_lit.grpo.layout import check_prompt, packed_mask, packed_positions, rollout_mask, running_positions
+from timepro_lit.grpo.layout import (
+    branch_mask,
+    branch_positions,
+    check_prompt,
+    pack,
+    rollout_mask,
+    running_positions,
+)
 
 
 def grid(text: str) -> list[list[bool]]:
     return [[letter == "x" for letter in line] for line in text.split()]
 
 
-def test_positions_restart_behind_the_prompt_for_every_answer() -> None:
+def test_prompts_count_from_their_first_token() -> None:
     prompt_mask = torch.tensor([[False, True, True], [True, True, True]])
-    positions = running_positions(prompt_mask)
-    assert positions.tolist() == [[0, 0, 1], [0, 1, 2]]
-    assert packed_positions(positions, group_size=2, num_tokens=2).tolist() == [
-        [0, 0, 1, 2, 3, 2, 3],
-        [0, 1, 2, 3, 4, 3, 4],
-    ]
+    assert running_positions(prompt_mask).tolist() == [[0, 0, 1], [0, 1, 2]]
 
 
-def test_answers_go_on_from_the_last_position_of_a_prompt_with_shared_positions() -> None:
-    assert packed_positions(torch.tensor([[0, 0, 1, 1, 2]]), 1, 2).tolist() == [[0, 0, 1, 1, 2, 3, 4]]
+def test_answers_are_packed_without_padding_but_at_the_end_of_a_row() -> None:
+    # two answers to each of two prompts: of two and one tokens, and of none and three
+    mask = torch.tensor([[[1, 1, 0], [1, 0, 0]], [[0, 0, 0], [1, 1, 1]]]).bool()
+    slot, branch, depth = pack(mask)
+    assert slot.tolist() == [[0, 1, 3], [3, 4, 5]]
+    assert branch.tolist() == [[1, 1, 2], [2, 2, 2]]
+    assert depth.tolist() == [[0, 1, 0], [0, 1, 2]]
+    slot, branch, _ = pack(mask[:, :1])
+    assert branch.tolist() == [[1, 1], [-1, -1]]
+    assert slot[0].tolist() == [0, 1] and len({*slot[1].tolist()}) == 2
+    assert [t.shape for t in pack(mask[..., :0])] == [(2, 0)] * 3
 
 
-def test_packed_mask_by_hand() -> None:
-    # one pad, two prompt tokens | answer 1 of two tokens | answer 2 of one token and padding
-    prompt_mask = torch.tensor([[False, True, True]])
-    answer_mask = torch.tensor([[[True, True], [True, False]]])
-    assert packed_mask(prompt_mask, answer_mask)[0].tolist() == grid(
-        """
-        x......
-        .x.....
-        .xx....
-        .xxx...
-        .xxxx..
-        .xx..x.
-        .xx..xx
-        """
-    )
-
-
-def test_one_answer_is_plain_causal() -> None:
-    mask = packed_mask(torch.ones(1, 3, dtype=torch.bool), torch.ones(1, 1, 2, dtype=torch.bool))
-    assert torch.equal(mask[0], torch.ones(5, 5).tril().bool())
+def test_one_branch_is_plain_causal() -> None:
+    assert torch.equal(branch_mask(torch.tensor([[0, 0, 0, 1, 1]]))[0], torch.ones(5, 5).tril().bool())
 
 
 def test_rollout_mask_by_hand() -> None:
@@ -68,3 +61,27 @@ def test_prompts_with_a_wrong_mask_are_refused(mask: torch.Tensor, message: str)
 def test_positions_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="prompt_positions has shape"):
         check_prompt(torch.zeros(1, 2, 4), torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, 3).long())
+
+
+def test_branches_of_different_lengths_by_hand() -> None:
+    branch = torch.tensor([[-1, 0, 0, 1, 1, 2, -1]])
+    assert branch_mask(branch)[0].tolist() == grid(
+        """
+        x......
+        .x.....
+        .xx....
+        .xxx...
+        .xxxx..
+        .xx..x.
+        ......x
+        """
+    )
+    depth = torch.tensor([[0, 0, 1, 0, 1, 0, 0]])
+    shared = torch.tensor([[0, 0, 1, 9, 9, 9, 9]])  # read on the shared part alone
+    assert branch_positions(shared, branch, depth).tolist() == [[0, 0, 1, 2, 3, 2, 0]]
+
+
+def test_branches_go_on_from_the_last_position_of_a_prompt_with_shared_positions() -> None:
+    positions = torch.tensor([[0, 0, 1, 1, 2, 0, 0]])
+    branch, depth = torch.tensor([[0, 0, 0, 0, 0, 1, 1]]), torch.tensor([[0, 1, 2, 3, 4, 0, 1]])
+    assert branch_positions(positions, branch, depth)[0, 5:].tolist() == [3, 4]

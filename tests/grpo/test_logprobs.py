@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from timepro_lit.grpo.logprobs import answer_logprobs
+from timepro_lit.grpo.logprobs import answer_logprobs, branch_logprobs
 from timepro_lit.grpo.loss import grpo_loss
 
 ADVANTAGES = torch.tensor([[1.0, -0.5], [0.25, -0.25], [-1.0, 1.0]])
@@ -128,3 +128,23 @@ def test_answers_of_one_token_and_padding(lalm, prompts) -> None:
 def test_wrong_answer_masks_are_refused(lalm, prompts, answers, mask, message) -> None:
     with pytest.raises(ValueError, match=message):
         answer_logprobs(lalm, prompts.embeds, prompts.mask, answers[0], mask)
+
+
+def test_questions_in_one_row_equal_a_row_each(lalm) -> None:
+    """Two branches of three and two tokens behind three shared ones; the first answer has two tokens, the other one."""
+    shared, own = [5, 6, 7], [[8, 9, 10], [11, 12]]
+    ids = torch.tensor([[*shared, *own[0], *own[1], 0]])
+    branch = torch.tensor([[0, 0, 0, 1, 1, 1, 2, 2, -1]])
+    depth = torch.tensor([[0, 1, 2, 0, 1, 2, 0, 1, 0]])
+    is_answer = torch.tensor([[False] * 4 + [True, True, False, True, False]])
+    positions = (branch == 0).long().cumsum(1) - 1
+    logp = branch_logprobs(lalm, lalm.embed(ids, None), ids, branch, depth, is_answer, positions)
+
+    expected = []
+    for branch_ids, num_answer in zip(own, (2, 1), strict=True):
+        row = torch.tensor([shared + branch_ids])
+        causal = torch.ones(1, row.shape[1], row.shape[1]).tril().bool()
+        hidden = lalm.decode(lalm.embed(row, None), torch.arange(row.shape[1])[None], causal, None)
+        rows = lalm.logits(hidden)[0].log_softmax(-1)[-1 - num_answer : -1]
+        expected.append(rows.gather(-1, row[0, -num_answer:, None])[:, 0])
+    torch.testing.assert_close(logp, torch.cat(expected), rtol=1e-5, atol=1e-5)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import Qwen2_5OmniThinkerForConditionalGeneration
 
-from timepro_lit.grpo.layout import packed_mask, running_positions
+from timepro_lit.grpo.layout import branch_mask, running_positions
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.time_prompt.prompt import TimePrompt
@@ -38,7 +38,7 @@ def prompts(frontend, clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tens
 def hidden_states(lalm, clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
     ids, mask = prompts(lalm.frontend, clips)
     frames = lalm.encode_audio(*lalm.frontend.features(clips))
-    blocks = packed_mask(mask, mask.new_zeros(len(mask), 1, 0))
+    blocks = branch_mask(mask.long() - 1)
     return lalm.decode(lalm.embed(ids, frames), running_positions(mask), blocks), mask
 
 

@@ -115,6 +115,17 @@ def test_a_stage_may_draw_a_balanced_subset(tmp_path: Path) -> None:
         data.train_loader(examples_per_task=8)
 
 
+def test_rows_of_questions_and_of_clips(tmp_path: Path) -> None:
+    data = prepared(tmp_path)
+    batches = list(data.train_loader(rows="question"))
+    assert Counter(len(of_row) for batch in batches for of_row in batch.examples) == {1: 16}
+    for example in data.examples("train"):
+        object.__setattr__(example, "audio", "train/ag-0.wav" if example.duration_s < 0.11 else example.audio)
+    rows = [of_row for batch in data.train_loader(rows="clip") for of_row in batch.examples]
+    assert sorted(len(of_row) for of_row in rows) == [1] * 14 + [2]
+    assert {e.id for of_row in rows if len(of_row) == 2 for e in of_row} == {"train-ag-0", "train-sed-0"}
+
+
 def test_evaluation_is_complete_fixed_and_longest_first(tmp_path: Path) -> None:
     data = prepared(tmp_path)
     assert tasks_of(ids(data.val_dataloader())) == {"ag": 3, "sed": 4}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from lightning import Trainer
 
-from timepro_lit.data.collate import Collate
+from timepro_lit.data.collate import Collate, CollateInterviews
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA, add_reference
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
@@ -34,10 +34,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
     return ModelSource(Qwen2_5Omni(str(folder), "float32", local_files_only=True), TimePrompt(), LoRA(4, 8))
 
 
-def batch_of(source: ModelSource, examples: tuple[Example, ...] = EXAMPLES) -> Batch:
+def samples_of(examples: tuple[Example, ...] = EXAMPLES) -> list[Sample]:
     generator = torch.Generator().manual_seed(0)
-    samples = [Sample(e, 0.1 * torch.randn(9600, generator=generator).clamp(-1, 1)) for e in examples]
-    return Collate(source.frontend(), {"ag": Grounding()})(samples)
+    return [Sample(e, 0.1 * torch.randn(9600, generator=generator).clamp(-1, 1)) for e in examples]
+
+
+def batch_of(source: ModelSource, examples: tuple[Example, ...] = EXAMPLES) -> Batch:
+    return Collate(source.frontend(), {"ag": Grounding()})(samples_of(examples))
 
 
 def by_length(predictions, example) -> list[float]:
@@ -117,7 +120,7 @@ def test_skipping_flat_groups_changes_no_gradient(source: ModelSource) -> None:
 def test_sft_learns_one_batch_by_heart(source: ModelSource, tmp_path: Path) -> None:
     torch.manual_seed(0)
     module = SFT(source.load, {"ag": Grounding()}, {}, learning_rate=3e-2)
-    batch = batch_of(source)
+    batch = CollateInterviews(source.frontend(), {"ag": Grounding()})([(sample,) for sample in samples_of()])
     first = fit(SFT(source.load, {"ag": Grounding()}, {}, learning_rate=0.0), [batch], tmp_path)["train/loss"]
     last = fit(module, [batch] * 30, tmp_path)["train/loss"]
     assert last < first - 0.2

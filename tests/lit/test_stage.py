@@ -8,13 +8,13 @@ from timepro_lit.lit.stage import Stage
 
 @pytest.mark.parametrize(("world_size", "accumulation"), [(1, 32), (4, 8), (32, 1)])
 def test_the_batch_stays_the_same_on_any_number_of_processes(world_size: int, accumulation: int) -> None:
-    stage = Stage(LightningModule, batch_size=64, micro_batch_size=2, fit={})
+    stage = Stage(LightningModule, "prompt", batch_size=64, micro_batch_size=2, fit={})
     assert stage.accumulation(world_size) == accumulation
     assert accumulation * world_size * stage.micro_batch_size == 64
 
 
 def test_sizes_that_do_not_divide_each_other() -> None:
     with pytest.raises(ValueError, match="batch_size 64 is no multiple of micro_batch_size 3"):
-        Stage(LightningModule, batch_size=64, micro_batch_size=3, fit={})
+        Stage(LightningModule, "prompt", batch_size=64, micro_batch_size=3, fit={})
     with pytest.raises(ValueError, match="cannot be shared by 3 processes"):
-        Stage(LightningModule, batch_size=64, micro_batch_size=2, fit={}).accumulation(3)
+        Stage(LightningModule, "prompt", batch_size=64, micro_batch_size=2, fit={}).accumulation(3)

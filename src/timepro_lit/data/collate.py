@@ -1,7 +1,8 @@
-"""Samples -> `Batch`: mel features, prompts padded on the left, reference answers padded on the right."""
+"""Samples -> `Batch`, prompts to be answered; or -> `Interviews`, prompts with their reference answers."""
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from timepro_lit.records import Batch, Sample
+from timepro_lit.records import Batch, Interviews, Sample
 
 if TYPE_CHECKING:
     from timepro_lit.tasks.base import Task
@@ -52,29 +53,70 @@ class Collate:
         self.tasks = tasks
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        prompts, answers = [], []
-        for sample in samples:
-            example = sample.example
-            if example.task not in self.tasks:
-                raise ValueError(f"example {example.id!r} is of task {example.task!r}, not of {sorted(self.tasks)}")
-            task = self.tasks[example.task]
-            num_frames = self.frontend.num_frames(len(sample.waveform))
-            if num_frames < 1:
-                raise ValueError(f"example {example.id!r} is too short: {len(sample.waveform)} samples make no frame")
-            prompts.append(self.frontend.prompt_ids(task.prompt(example), num_frames))
-            answers.append(self.frontend.answer_ids(task.target(example)))
+        prompts = [dialogue(sample, self.frontend, self.tasks)[0] for sample in samples]
         features, feature_mask = self.frontend.features([sample.waveform.numpy() for sample in samples])
         prompt_ids, prompt_mask = pad(prompts, self.frontend.pad_id, side="left")
-        answer_ids, answer_mask = pad(answers, self.frontend.pad_id, side="right")
         return Batch(
             examples=tuple(sample.example for sample in samples),
             features=features,
             feature_mask=feature_mask,
             prompt_ids=prompt_ids,
             prompt_mask=prompt_mask,
-            answer_ids=answer_ids,
-            answer_mask=answer_mask,
         )
+
+
+class CollateInterviews:
+    """Callable for a DataLoader: clips, each as its samples, which share one waveform -> `Interviews`.
+
+    Raises ValueError as `Collate` does.
+    """
+
+    def __init__(self, frontend: Frontend, tasks: Mapping[str, Task]) -> None:
+        self.frontend = frontend
+        self.tasks = tasks
+
+    def __call__(self, clips: Sequence[Sequence[Sample]]) -> Interviews:
+        rows = [interview([dialogue(sample, self.frontend, self.tasks) for sample in samples]) for samples in clips]
+        features, feature_mask = self.frontend.features([samples[0].waveform.numpy() for samples in clips])
+        ids, branch, depth, is_answer = (
+            pad([row[column] for row in rows], filler, side="right")[0]
+            for column, filler in enumerate((self.frontend.pad_id, -1, 0, 0))
+        )
+        examples = tuple(tuple(sample.example for sample in samples) for samples in clips)
+        return Interviews(examples, features, feature_mask, ids, branch, depth, is_answer.bool())
+
+
+def dialogue(sample: Sample, frontend: Frontend, tasks: Mapping[str, Task]) -> tuple[list[int], list[int]]:
+    """Token ids of a sample's prompt, audio placeholders included, and of its reference answer."""
+    example = sample.example
+    if example.task not in tasks:
+        raise ValueError(f"example {example.id!r} is of task {example.task!r}, not of {sorted(tasks)}")
+    task = tasks[example.task]
+    num_frames = frontend.num_frames(len(sample.waveform))
+    if num_frames < 1:
+        raise ValueError(f"example {example.id!r} is too short: {len(sample.waveform)} samples make no frame")
+    return frontend.prompt_ids(task.prompt(example), num_frames), frontend.answer_ids(task.target(example))
+
+
+def interview(dialogues: Sequence[tuple[list[int], list[int]]]) -> tuple[list[int], list[int], list[int], list[int]]:
+    """One row of ids, branches, depths and is_answer (0 or 1), as in `Interviews`, from (prompt, answer) pairs.
+
+    The shared part is as long as the prompts agree, but leaves each a token of its own to predict its answer from.
+
+    >>> interview([([7, 7, 1], [4]), ([7, 7, 2], [5, 6])])
+    ([7, 7, 1, 4, 2, 5, 6], [0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 0, 1, 2], [0, 0, 0, 1, 0, 1, 1])
+    """
+    prompts = [prompt for prompt, _ in dialogues]
+    num_shared = min(len(os.path.commonprefix(prompts)), *(len(prompt) - 1 for prompt in prompts))
+    ids, branch = prompts[0][:num_shared], [0] * num_shared
+    depth, is_answer = list(range(num_shared)), [0] * num_shared
+    for question, (prompt, answer) in enumerate(dialogues, start=1):
+        own = prompt[num_shared:]
+        ids += own + answer
+        branch += [question] * (len(own) + len(answer))
+        depth += range(len(own) + len(answer))
+        is_answer += [0] * len(own) + [1] * len(answer)
+    return ids, branch, depth, is_answer
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int, side: Literal["left", "right"]) -> tuple[Tensor, Tensor]:

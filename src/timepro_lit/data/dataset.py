@@ -48,3 +48,30 @@ class ClipDataset(Dataset[Sample]):
                 "truncated",
             )
         return Sample(example, waveform)
+
+
+class InterviewDataset(Dataset[tuple[Sample, ...]]):
+    """Map-style: index -> every question about one clip, whose audio is decoded once.
+
+    `clips` holds, for each clip, the indices of its examples in `dataset`. Raises what `ClipDataset` raises.
+    """
+
+    def __init__(self, dataset: ClipDataset, clips: Sequence[Sequence[int]]) -> None:
+        self.dataset = dataset
+        self.clips = clips
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> tuple[Sample, ...]:
+        first, *others = self.clips[index]
+        sample = self.dataset[first]
+        return (sample, *(Sample(self.dataset.examples[other], sample.waveform) for other in others))
+
+
+def by_clip(examples: Sequence[Example]) -> list[list[int]]:
+    """Indices of the examples of each clip, clips in order of first appearance."""
+    clips: dict[str, list[int]] = {}
+    for index, example in enumerate(examples):
+        clips.setdefault(example.audio, []).append(index)
+    return list(clips.values())

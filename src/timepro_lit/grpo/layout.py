@@ -1,10 +1,12 @@
-"""The packed row: one prompt and its G answers side by side, sharing the prompt.
+"""Packed rows: what several texts begin with stands once, and each goes on in a branch of its own.
 
-    update   [left pad | prompt | answer 1 | ... | answer G]                each answer right-padded to R
+    GRPO     [left pad | prompt | answer 1 | ... | answer G | pad]          one group a row, answers without padding
+    SFT      [shared part of the prompts | question 1, answer 1 | question 2, answer 2 | ... | pad]
     rollout  [left pad | prompt | first tokens 1..G | second tokens 1..G | ...]
 
-In both, positions restart behind the prompt for every answer, and an answer sees its prompt and its own past. One
-answer (G = 1) makes both the ordinary causal layout. The prompt is computed once for its G answers.
+Positions go on behind the shared part in every branch, and a branch sees the shared part and its own past. One branch
+makes it the ordinary causal layout. A row is described by `branch`: 0 on the shared part, 1, 2, ... on the branches,
+-1 on padding; and by `depth`: how many tokens of its own branch precede a token.
 """
 
 from __future__ import annotations
@@ -40,33 +42,41 @@ def check_prompt(prompt_embeds: Tensor, prompt_mask: Tensor, positions: Tensor |
     return positions
 
 
-def packed_positions(prompt_positions: Tensor, group_size: int, num_tokens: int) -> Tensor:
-    """Positions of a packed row; every answer goes on from the prompt's last position.
+def branch_mask(branch: Tensor) -> Tensor:
+    """The mask of packed rows, true where a query (second axis) may attend a key (third axis).
 
-    Shapes: prompt_positions (B, P) int64 -> (B, P + G * R) int64, with G = group_size and R = num_tokens.
+    A token sees the shared part and its own branch's past; padding sees itself alone, for a softmax over nothing
+    would be NaN.
+
+    Shapes: branch (B, L) int64 -> (B, L, L) bool.
     """
-    steps = torch.arange(1, num_tokens + 1, device=prompt_positions.device).repeat(group_size)
-    return torch.cat([prompt_positions, prompt_positions[:, -1:] + steps], dim=1)
+    order = torch.arange(branch.shape[1], device=branch.device)
+    query, key = branch[:, :, None], branch[:, None, :]
+    related = (key == 0) | ((key == query) & (key > 0))
+    return (related & (order[None, :] <= order[:, None]) & (query >= 0)) | (order[None, :] == order[:, None])
 
 
-def packed_mask(prompt_mask: Tensor, answer_mask: Tensor) -> Tensor:
-    """The block mask of a packed row, true where a query (second axis) may attend a key (third axis).
+def branch_positions(shared_positions: Tensor, branch: Tensor, depth: Tensor) -> Tensor:
+    """Positions of packed rows: those of the shared part, from whose last every branch goes on.
 
-    Prompts are causal, an answer sees its prompt and its own past, and nobody sees padding, except that every
-    position sees itself: a softmax over nothing would be NaN.
-
-    Shapes: prompt_mask (B, P) bool, answer_mask (B, G, R) bool -> (B, P + G * R, P + G * R) bool.
+    Shapes: shared_positions (B, L) int64, read where branch is 0; branch and depth (B, L) int64 -> (B, L) int64.
     """
-    num_prompt, (group_size, num_tokens) = prompt_mask.shape[1], answer_mask.shape[1:]
-    device = prompt_mask.device
-    answer_of = torch.arange(1, group_size + 1, device=device).repeat_interleave(num_tokens)
-    answer_of = torch.cat([answer_of.new_zeros(num_prompt), answer_of])  # 0 = prompt
-    order = torch.arange(len(answer_of), device=device)
+    last = shared_positions.masked_fill(branch != 0, 0).amax(dim=1, keepdim=True)
+    return torch.where(branch == 0, shared_positions, last + 1 + depth).masked_fill(branch < 0, 0)
 
-    related = (answer_of[None, :] == 0) | (answer_of[None, :] == answer_of[:, None])
-    causal = related & (order[None, :] <= order[:, None])
-    is_token = torch.cat([prompt_mask, answer_mask.flatten(1)], dim=1)
-    return (causal & is_token[:, None, :]) | (order[None, :] == order[:, None])
+
+def pack(mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Move the tokens of G right-padded answers together, so that only a row's end is padded.
+
+    Shapes: mask (B, G, R) bool -> slot, branch and depth, each (B, K) int64 with K the most tokens of a row. `slot`
+    is where a column's token stands in the flat (G * R) answers; no slot comes twice.
+    """
+    batch_size, _, num_tokens = mask.shape
+    flat = mask.flatten(1)
+    num_columns = int(flat.sum(dim=1).max()) if batch_size else 0
+    slot = torch.argsort(~flat, dim=1, stable=True)[:, :num_columns]
+    branch = (slot // max(1, num_tokens) + 1).masked_fill(~flat.gather(1, slot), -1)
+    return slot, branch, slot % max(1, num_tokens)
 
 
 def rollout_mask(prompt_mask: Tensor, group_size: int, num_steps: int) -> Tensor:

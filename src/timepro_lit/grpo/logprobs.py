@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from timepro_lit.grpo.layout import check_prompt, packed_mask, packed_positions
+from timepro_lit.grpo.layout import branch_mask, branch_positions, check_prompt, pack
 from timepro_lit.grpo.protocol import LanguageModel
 
 
@@ -44,6 +44,28 @@ def answer_logprobs(
     return torch.zeros(answer_ids.shape, device=logp_N.device).masked_scatter(answer_mask, logp_N)
 
 
+def branch_logprobs(
+    lalm: LanguageModel,
+    embeds: Tensor,
+    ids: Tensor,
+    branch: Tensor,
+    depth: Tensor,
+    is_answer: Tensor,
+    shared_positions: Tensor,
+    *,
+    chunk_size: int = 8192,
+) -> Tensor:
+    """Log-probabilities of the N answer tokens of rows that hold several questions each, in reading order.
+
+    The rows are those of `records.Interviews`; the output head runs on the N positions that predict them alone.
+
+    Shapes: embeds (B, L, D); ids, branch, depth, shared_positions (B, L) int64; is_answer (B, L) bool -> (N,) float32.
+    """
+    hidden_BLD = lalm.decode(embeds, branch_positions(shared_positions, branch, depth), branch_mask(branch), None)
+    predicted = is_answer[:, 1:]
+    return _in_chunks(lalm, hidden_BLD[:, :-1][predicted], ids[:, 1:][predicted], 1.0, chunk_size)
+
+
 def _check_answers(answer_ids: Tensor, answer_mask: Tensor, batch_size: int) -> None:
     if answer_mask.dtype != torch.bool or answer_mask.shape != answer_ids.shape or answer_ids.ndim != 3:
         found = f"{tuple(answer_ids.shape)} and {answer_mask.dtype} {tuple(answer_mask.shape)}"
@@ -63,19 +85,23 @@ def _predicting_states(
     answer_mask: Tensor,
 ) -> Tensor:
     """Hidden states (B, G, R, D): entry r predicts answer token r, so entry 0 is the prompt's last state."""
-    num_prompt = prompt_embeds.shape[1]
+    num_prompt, hidden_size = prompt_embeds.shape[1:]
     batch_size, group_size, num_tokens = answer_ids.shape
-    fed_ids, fed_mask = answer_ids[..., :-1], answer_mask[..., :-1]  # the last token predicts nothing
-    answer_embeds = lalm.embed(fed_ids.flatten(1), None).to(prompt_embeds.dtype)
+    slot, branch, depth = pack(answer_mask[..., :-1])  # the last token predicts nothing
+    fed_ids = answer_ids[..., :-1].flatten(1).gather(1, slot)
+    branch = torch.cat([prompt_mask.long() - 1, branch], dim=1)
+    depth = torch.cat([torch.zeros_like(positions_BP), depth], dim=1)
+    positions = torch.cat([positions_BP, torch.zeros_like(slot)], dim=1)
     hidden = lalm.decode(
-        torch.cat([prompt_embeds, answer_embeds], dim=1),
-        packed_positions(positions_BP, group_size, num_tokens - 1),
-        packed_mask(prompt_mask, fed_mask),
+        torch.cat([prompt_embeds, lalm.embed(fed_ids, None).to(prompt_embeds.dtype)], dim=1),
+        branch_positions(positions, branch, depth),
+        branch_mask(branch),
         None,
     )
     first = hidden[:, num_prompt - 1, None, None].expand(-1, group_size, 1, -1)
-    rest = hidden[:, num_prompt:].reshape(batch_size, group_size, num_tokens - 1, hidden.shape[-1])
-    return torch.cat([first, rest], dim=2)
+    rest = hidden.new_zeros(batch_size, group_size * (num_tokens - 1), hidden_size)
+    rest = rest.scatter(1, slot[..., None].expand(-1, -1, hidden_size), hidden[:, num_prompt:])
+    return torch.cat([first, rest.view(batch_size, group_size, num_tokens - 1, hidden_size)], dim=2)
 
 
 def _in_chunks(

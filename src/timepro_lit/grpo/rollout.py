@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from timepro_lit.grpo.layout import check_prompt, packed_mask, rollout_mask
+from timepro_lit.grpo.layout import branch_mask, check_prompt, rollout_mask
 from timepro_lit.grpo.protocol import LanguageModel
 from timepro_lit.grpo.sampling import draw, uniforms
 from timepro_lit.records import Rollouts
@@ -101,8 +101,7 @@ def _prefill(
 ) -> tuple[object, Tensor]:
     """The prompts' cache and the logits (B, V) of each first answer token."""
     cache = lalm.new_cache()
-    no_answers = prompt_mask.new_zeros(len(prompt_mask), 1, 0)
-    hidden = lalm.decode(prompt_embeds, positions_BP, packed_mask(prompt_mask, no_answers), cache)
+    hidden = lalm.decode(prompt_embeds, positions_BP, branch_mask(prompt_mask.long() - 1), cache)
     logits = lalm.logits(hidden[:, -1])
     if not bool(logits.isfinite().all()):
         raise ValueError("the model's logits on the prompts are not finite, so no answer can be drawn from them")

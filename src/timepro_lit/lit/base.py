@@ -12,10 +12,11 @@ import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 
+from timepro_lit.grpo.logprobs import branch_logprobs
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
 from timepro_lit.metrics.base import SumMetric
-from timepro_lit.records import Batch, Example, Prediction
+from timepro_lit.records import Batch, Example, Interviews, Prediction
 from timepro_lit.tasks.base import Task
 
 MAX_ANSWER_TOKENS = 640
@@ -61,18 +62,24 @@ class AnsweringModule(LightningModule):
         if self.lalm is None:
             self.lalm = self.load_lalm().train()  # checkpoints load in evaluation mode
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+    def transfer_batch_to_device(
+        self, batch: Batch | Interviews, device: torch.device, dataloader_idx: int
+    ) -> Batch | Interviews:
         return batch.to(device)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         trained = {name for name, weight in self.named_parameters() if weight.requires_grad}
         checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trained}
 
+    @torch.no_grad()
+    def encode(self, batch: Batch | Interviews) -> Tensor:
+        """Audio frames of all clips by the frozen encoder, once per clip: (sum of num_frames, D)."""
+        return self.lalm.encode_audio(batch.features, batch.feature_mask)
+
+    @torch.no_grad()
     def prompt_embeds(self, batch: Batch) -> Tensor:
-        """(B, P, D) prompts with their audio, encoded once per clip by the frozen encoder."""
-        with torch.no_grad():
-            frames = self.lalm.encode_audio(batch.features, batch.feature_mask)
-            return self.lalm.embed(batch.prompt_ids, frames)
+        """(B, P, D) prompts with their audio."""
+        return self.lalm.embed(batch.prompt_ids, self.encode(batch))
 
     def answer(self, batch: Batch) -> list[Answer]:
         """Greedy answers to a batch, read by each example's task."""
@@ -134,6 +141,18 @@ class TrainingModule(AnsweringModule):
         self.learning_rate = learning_rate
         self.warmup_fraction = warmup_fraction
         self.weight_decay = weight_decay
+
+    def answer_logprobs(self, batch: Interviews, frames: Tensor) -> Tensor:
+        """(N,) log-probabilities of the reference answers' tokens, in reading order."""
+        return branch_logprobs(
+            self.lalm,
+            self.lalm.embed(batch.ids, frames),
+            batch.ids,
+            batch.branch,
+            batch.depth,
+            batch.is_answer,
+            self.lalm.positions(batch.ids, batch.branch == 0),
+        )
 
     def save_base(self, folder: Path) -> None:
         """Write the trained base weights as a checkpoint folder, in bfloat16."""

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from timepro_lit.data.collate import Collate, Frontend
-from timepro_lit.data.dataset import ClipDataset
+from timepro_lit.data.collate import Collate, CollateInterviews, Frontend
+from timepro_lit.data.dataset import ClipDataset, InterviewDataset, by_clip
 from timepro_lit.data.manifest import read_manifest
 from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches, limit_per_task
 from timepro_lit.records import Example
 from timepro_lit.tasks.base import Task
+
+
+Rows = Literal["prompt", "question", "clip"]
+"""What a row of a training batch holds: see `Stage.rows`."""
+_TOKENS_A_QUESTION = 45
+"""About what a question and its answer cost in a row of interviews, beside an audio frame's one."""
 
 
 class Corpus(Protocol):
@@ -108,9 +114,15 @@ class ClipDataModule(LightningDataModule):
         return self._splits[split]
 
     def train_loader(
-        self, batch_size: int | None = None, examples_per_task: int | None = None, seed: int | None = None
+        self,
+        batch_size: int | None = None,
+        examples_per_task: int | None = None,
+        seed: int | None = None,
+        rows: Rows = "prompt",
     ) -> StatefulDataLoader[Any]:
         """A stage's training batches: all examples, or `examples_per_task` of each task, drawn by `seed`.
+
+        A batch is a `Batch` of prompts, or `Interviews` whose rows are one "question" or all those of a "clip".
 
         The loader's state makes a resumed epoch continue at the next batch; it needs the same `num_workers`.
         Raises ValueError where a task has fewer examples than asked for.
@@ -124,18 +136,27 @@ class ClipDataModule(LightningDataModule):
                 if available < examples_per_task:
                     raise ValueError(f"examples_per_task is {examples_per_task}, but {name!r} has {available} examples")
             examples = limit_per_task(examples, examples_per_task, seed)
+        dataset: Dataset[Any] = self._dataset(examples)
+        collate: Callable[[Any], Any] = Collate(self._connected(), self.tasks)
+        lengths, names = self._lengths(examples), [example.task for example in examples]
+        if rows != "prompt":
+            clips = by_clip(examples) if rows == "clip" else [[index] for index in range(len(examples))]
+            dataset, collate = InterviewDataset(dataset, clips), CollateInterviews(self._connected(), self.tasks)
+        if rows == "clip":
+            # A row grows with its number of questions, and every batch holds all tasks.
+            lengths, names = [lengths[clip[0]] + _TOKENS_A_QUESTION * len(clip) for clip in clips], ["all"] * len(clips)
         batches = TrainingBatches(
-            self._lengths(examples),
-            [example.task for example in examples],
+            lengths,
+            names,
             batch_size=self.batch_size if batch_size is None else batch_size,
             seed=seed,
             weights=self.weights,
             shard=self._shard,
         )
         return StatefulDataLoader(
-            self._dataset(examples),
+            dataset,
             batch_sampler=batches,
-            collate_fn=Collate(self._connected(), self.tasks),
+            collate_fn=collate,
             num_workers=self.num_workers,
             generator=torch.Generator().manual_seed(seed),  # leaves the global generator to the model
         )

@@ -13,18 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from timepro_lit.grpo.logprobs import answer_logprobs
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lit.base import TrainingModule
 from timepro_lit.metrics.base import SumMetric
-from timepro_lit.records import Batch, Example
+from timepro_lit.records import Example, Interviews
 from timepro_lit.tasks.base import Task
 
 
 class Pretrain(TrainingModule):
     """Full-parameter training: answers plus frame-wise activity of `classes`, the first steps on activity alone.
 
-    Examples of `rough_tasks` list only some of a clip's events, or their times roughly: their frames teach nothing.
+    Works on `Interviews`. Every question counts the same, however long its answer: times are few tokens. The activity
+    of a clip is read from its question of task `activity_task`, which lists all of its events exactly.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class Pretrain(TrainingModule):
         weight_decay: float = 0.0,
         listening_steps: int = 300,
         activity_weight: float = 3.0,
-        rough_tasks: Sequence[str] = ("ag", "sed", "dac"),
+        activity_task: str = "tag",
     ) -> None:
         super().__init__(load_lalm, tasks, metrics, learning_rate, warmup_fraction, weight_decay)
         self.classes = tuple(classes)
         self.listening_steps = listening_steps
         self.activity_weight = activity_weight
-        self.rough_tasks = tuple(rough_tasks)
+        self.activity_task = activity_task
 
     def configure_model(self) -> None:
         if self.lalm is None:
@@ -52,47 +52,49 @@ class Pretrain(TrainingModule):
             self.lalm.train_base()
             self.activity_head = nn.Linear(self.lalm.hidden_size, len(self.classes))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Interviews, batch_idx: int) -> Tensor:
         frames = self.lalm.encode_audio(batch.features, batch.feature_mask)
         activity_loss = self.activity_loss(batch, frames)
         self.log("pretrain/activity_loss", activity_loss, batch_size=len(batch))
         if self.global_step < self.listening_steps:
             # The language model is idle: a zero keeps its gradients defined.
             return self.activity_weight * activity_loss + 0.0 * self.lalm.lm_head.weight.sum()
-        logp_BR = answer_logprobs(
-            self.lalm,
-            self.lalm.embed(batch.prompt_ids, frames),
-            batch.prompt_mask,
-            batch.answer_ids[:, None],
-            batch.answer_mask[:, None],
-            chunk_size=8192,
-        )[:, 0]
-        answer_loss = -logp_BR.sum() / batch.answer_mask.sum()
+        answer_loss = self.answer_loss(batch, frames)
         self.log("train/loss", answer_loss, prog_bar=True, batch_size=len(batch))
         return answer_loss + self.activity_weight * activity_loss
 
-    def activity_loss(self, batch: Batch, frames: Tensor) -> Tensor:
-        """Binary cross-entropy of every class in every frame of the clips whose events are listed exactly."""
-        num_frames = (batch.prompt_ids == self.lalm.audio_id).sum(1).tolist()
-        active, listed = [], []
-        for example, count in zip(batch.examples, num_frames, strict=True):
-            active.append(frame_activity(example, self.classes, count, self.lalm.frames_per_second))
-            listed += [example.task not in self.rough_tasks] * count
+    def answer_loss(self, batch: Interviews, frames: Tensor) -> Tensor:
+        """Mean over the questions of the mean cross-entropy of their answers' tokens; also logged task by task."""
+        losses = question_means(-self.answer_logprobs(batch, frames), batch)
+        names = [example.task for of_clip in batch.examples for example in of_clip]
+        for name in set(names):
+            of_task = torch.tensor([other == name for other in names], device=losses.device)
+            self.log(f"pretrain/{name}_loss", losses.detach()[of_task].mean(), batch_size=len(batch))
+        return losses.mean()
+
+    def activity_loss(self, batch: Interviews, frames: Tensor) -> Tensor:
+        """Binary cross-entropy of every class in every frame."""
+        num_frames = (batch.ids == self.lalm.audio_id).sum(1).tolist()
+        active = []
+        for of_clip, count in zip(batch.examples, num_frames, strict=True):
+            (exact,) = (example for example in of_clip if example.task == self.activity_task)
+            active.append(frame_activity(exact, self.classes, count, self.lalm.frames_per_second))
         logits = self.activity_head(frames).float()
-        losses = F.binary_cross_entropy_with_logits(logits, torch.cat(active).to(logits.device), reduction="none")
-        kept = torch.tensor(listed, device=logits.device, dtype=losses.dtype)[:, None]
-        return (losses * kept).sum() / (kept.sum().clamp(min=1) * len(self.classes))
+        return F.binary_cross_entropy_with_logits(logits, torch.cat(active).to(logits.device))
+
+
+def question_means(values: Tensor, batch: Interviews) -> Tensor:
+    """(N,) values of a batch's answer tokens, in reading order -> (number of questions,) the mean over each answer."""
+    starts = torch.tensor([0, *(len(of_clip) for of_clip in batch.examples)], device=values.device).cumsum(0)
+    question_N = (batch.branch - 1 + starts[:-1, None])[batch.is_answer]
+    sums = values.new_zeros(int(starts[-1])).index_add(0, question_N, values)
+    return sums / question_N.bincount(minlength=len(sums))
 
 
 def frame_activity(example: Example, classes: Sequence[str], num_frames: int, frames_per_second: float) -> Tensor:
-    """(num_frames, len(classes)) float32: 1 where a sound of the class is on.
-
-    A caption counts as its class where it holds the class's name as a word. Events without a class are left out.
-    """
+    """(num_frames, len(classes)) float32: 1 where a sound of the class is on."""
     active = torch.zeros(num_frames, len(classes))
     for event in example.events:
-        words = event.label.replace(",", " ").split()
-        for column, name in enumerate(classes):
-            if name in words:
-                active[round(event.onset * frames_per_second) : round(event.offset * frames_per_second), column] = 1.0
+        frames = slice(round(event.onset * frames_per_second), round(event.offset * frames_per_second))
+        active[frames, classes.index(event.label)] = 1.0
     return active

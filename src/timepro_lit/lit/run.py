@@ -149,7 +149,7 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
     try:
         trainer.fit(
             module,
-            setting.data.train_loader(stage.micro_batch_size, stage.examples_per_task, setting.seed),
+            setting.data.train_loader(stage.micro_batch_size, stage.examples_per_task, setting.seed, stage.rows),
             setting.data.val_dataloader(),
         )
     finally:

@@ -8,6 +8,8 @@ from typing import Any
 
 from lightning import LightningModule
 
+from timepro_lit.lit.datamodule import Rows
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -15,10 +17,13 @@ class Stage:
 
     module: Callable[..., LightningModule]
     """Makes the LightningModule from what only the run knows, e.g. the model."""
+    rows: Rows
+    """What a row of a training batch is: a "prompt" to be answered, a "question" with its reference answer, or a
+    "clip" with all of its questions and answers. Sizes count rows."""
     batch_size: int
-    """Clips (GRPO: prompts) to one optimiser step, over all processes."""
+    """Rows to one optimiser step, over all processes."""
     micro_batch_size: int
-    """Clips that one process takes at a time; changes speed and memory alone."""
+    """Rows that one process takes at a time; changes speed and memory alone."""
     fit: Mapping[str, Any]
     """Arguments of the Trainer that belong to this stage: max_epochs, max_steps, val_check_interval, ..."""
     examples_per_task: int | None = None
@@ -34,6 +39,6 @@ class Stage:
         if self.batch_size % at_a_time:
             raise ValueError(
                 f"batch_size {self.batch_size} cannot be shared by {world_size} processes that take "
-                f"{self.micro_batch_size} clips at a time: choose a micro_batch_size that divides it"
+                f"{self.micro_batch_size} rows at a time: choose a micro_batch_size that divides it"
             )
         return self.batch_size // at_a_time

@@ -1,4 +1,4 @@
-"""What a base model is taught before it meets a timestamp: which sounds, how many, in what order, described how.
+"""What a base model is taught before it meets a timestamp: which sounds, how many, in what order, where, described how.
 
 These questions only make training targets; nobody scores their answers, so they have no `parse`.
 """
@@ -62,3 +62,35 @@ class Captioning:
 
     def target(self, example: Example) -> str:
         return ", then ".join(e.label for e in in_onset_order(example.events)) + "."
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """The tenths of a second in which the sound asked for starts and ends: `14 to 32` for 1.48-3.20 s."""
+
+    name: str = "place"
+
+    def prompt(self, example: Example) -> str:
+        return f'In which tenths of a second does "{example.query}" start and end?'
+
+    def target(self, example: Example) -> str:
+        (event,) = example.events
+        return f"{_tenths(event.onset)} to {_tenths(event.offset)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The classes in order of onset with the tenths of a second in which they start and end."""
+
+    name: str = "timeline"
+
+    def prompt(self, example: Example) -> str:
+        return "In which tenths of a second does each sound start and end?"
+
+    def target(self, example: Example) -> str:
+        events = in_onset_order(example.events)
+        return ", ".join(f"{e.label} {_tenths(e.onset)} to {_tenths(e.offset)}" for e in events)
+
+
+def _tenths(time_s: float) -> str:
+    return f"{int(10 * time_s + 1e-6):02d}"

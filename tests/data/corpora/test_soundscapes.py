@@ -116,8 +116,13 @@ def test_other_settings_go_to_another_folder(tmp_path: Path) -> None:
 
 def test_base_clips_get_rough_answers_and_the_listening_questions() -> None:
     exact = {e.task: e for e in examples_of("train", "c", "c.flac", plans(2)[1], SETTINGS)}
-    base = {e.task: e for e in examples_of("base", "c", "c.flac", plans(2)[1], SETTINGS)}
-    assert list(base) == ["ag", "sed", "dac", "tag", "count", "order", "caption"]
+    questions = examples_of("base", "c", "c.flac", plans(2)[1], SETTINGS)
+    base = {e.task: e for e in questions}
+    assert list(base) == ["tag", "count", "order", "timeline", "caption", "place", "sed", "dac", "ag"]
+    assert [e.query for e in questions if e.task == "place"] == ["a siren wails", "a buzzer buzzes"]
+    assert len({e.id for e in questions}) == len(questions) == 11
+    assert base["place"].events == (Event(2.2, 3.92, "a buzzer buzzes"),)
+    assert base["ag"].events == (Event(2.0, 3.0, "a buzzer buzzes"),)
     assert base["tag"].events == exact["sed"].events == (Event(1.4, 3.2, "siren"), Event(2.2, 3.92, "buzzer"))
     assert base["sed"].events == (Event(1.0, 3.0, "siren"), Event(2.0, 3.0, "buzzer"))
     assert base["dac"].events == (Event(1.0, 3.0, "a siren"), Event(2.0, 3.0, "a buzzer"))  # the clip lasts 3.92 s

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
@@ -172,19 +172,44 @@ def examples_of(split: str, clip_id: str, audio: str, plan: ClipPlan, settings: 
     duration_s = round(plan.num_ticks * settings.tick_s, 2)
     detected = tuple(Event(*span, s.label) for span, s in zip(spans, plan.sounds, strict=True))
     captioned = tuple(Event(*span, describe(s, settings)) for span, s in zip(spans, plan.sounds, strict=True))
-    label = plan.sounds[plan.asked].label
-    query = QUERIES.get(label, f"{label} sounds")
-    found = (Event(*spans[plan.asked], query),)
-    answers = {"ag": found, "sed": detected, "dac": captioned}
+    asked = detected[plan.asked]
     if split == "base":
-        named = tuple(replace(event, label=f"{_article(event.label)} {event.label}") for event in detected)
-        rough = {"ag": found, "sed": detected, "dac": named}
-        answers = {task: tuple(to_whole_seconds(e, duration_s) for e in events) for task, events in rough.items()}
-        answers |= dict.fromkeys(("tag", "count", "order"), detected) | {"caption": captioned}
+        questions = _base_questions(detected, captioned, duration_s)
+    else:
+        questions = [("ag", (_queried(asked),)), ("sed", detected), ("dac", captioned)]
+    names = [task for task, _ in questions]
     return [
-        Example(f"{clip_id}-{task}", task, audio, duration_s, events, query if task == "ag" else None)
-        for task, events in answers.items()
+        Example(
+            id=f"{clip_id}-{task}" if names.count(task) == 1 else f"{clip_id}-{task}{number}",
+            task=task,
+            audio=audio,
+            duration_s=duration_s,
+            events=events,
+            query=events[0].label if task in ("ag", "place") else None,
+        )
+        for number, (task, events) in enumerate(questions)
     ]
+
+
+def _queried(event: Event) -> Event:
+    return replace(event, label=QUERIES.get(event.label, f"{event.label} sounds"))
+
+
+def _base_questions(
+    detected: Sequence[Event], captioned: Sequence[Event], duration_s: float
+) -> list[tuple[str, tuple[Event, ...]]]:
+    """What a clip of the base split is asked: the listening questions, exactly, and the three tasks, roughly.
+
+    Every sound that occurs once is asked for.
+    """
+    labels = [event.label for event in detected]
+    single = [_queried(event) for event in detected if labels.count(event.label) == 1]
+    named = [replace(event, label=f"{_article(event.label)} {event.label}") for event in detected]
+    exact = [("tag", detected), ("count", detected), ("order", detected), ("timeline", detected), ("caption", captioned)]
+    exact += [("place", [event]) for event in single]
+    rough = [("sed", detected), ("dac", named)] + [("ag", [event]) for event in single]
+    rough = [(task, [to_whole_seconds(event, duration_s) for event in events]) for task, events in rough]
+    return [(task, tuple(events)) for task, events in exact + rough]
 
 
 class Soundscapes:
