@@ -88,6 +88,7 @@ class Batch:
     """(B, P) int64, audio placeholders and timestamps interleaved; ids past the vocabulary are timestamps."""
     prompt_mask: Tensor
     """(B, P) bool."""
+
     def __len__(self) -> int:
         return len(self.examples)
 

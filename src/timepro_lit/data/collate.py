@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -107,7 +107,8 @@ def interview(dialogues: Sequence[tuple[list[int], list[int]]]) -> tuple[list[in
     ([7, 7, 1, 4, 2, 5, 6], [0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 0, 1, 2], [0, 0, 0, 1, 0, 1, 1])
     """
     prompts = [prompt for prompt, _ in dialogues]
-    num_shared = min(len(os.path.commonprefix(prompts)), *(len(prompt) - 1 for prompt in prompts))
+    columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
+    num_shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
     ids, branch = prompts[0][:num_shared], [0] * num_shared
     depth, is_answer = list(range(num_shared)), [0] * num_shared
     for question, (prompt, answer) in enumerate(dialogues, start=1):

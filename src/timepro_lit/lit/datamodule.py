@@ -18,7 +18,6 @@ from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches, limit_p
 from timepro_lit.records import Example
 from timepro_lit.tasks.base import Task
 
-
 Rows = Literal["prompt", "question", "clip"]
 """What a row of a training batch holds: see `Stage.rows`."""
 _TOKENS_A_QUESTION = 45
