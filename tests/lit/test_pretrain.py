@@ -1,10 +1,18 @@
 from __future__ import annotations
 
-import torch
+from pathlib import Path
 
+import torch
+from lightning import Trainer
+
+from timepro_lit.data.collate import CollateInterviews
+from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
+from timepro_lit.lalm.tiny import write_random_checkpoint
 from timepro_lit.lit.base import cosine
-from timepro_lit.lit.pretrain import frame_activity, question_means
-from timepro_lit.records import Event, Example, Interviews
+from timepro_lit.lit.pretrain import Pretrain, frame_activity, question_means
+from timepro_lit.records import Event, Example, Interviews, Sample
+from timepro_lit.tasks.listening import Counting, Tagging
 
 
 def test_frames_in_which_each_class_is_on() -> None:
@@ -26,3 +34,34 @@ def test_every_question_counts_the_same_however_long_its_answer() -> None:
 
 def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
     assert [round(cosine(step, 2, 6), 3) for step in range(7)] == [0.5, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0]
+
+
+def test_the_language_model_waits_while_the_encoder_learns_to_listen(tmp_path: Path) -> None:
+    events = (Event(0.04, 0.4, "dog"),)
+    tasks = {"tag": Tagging(), "count": Counting()}
+    examples = [Example(name, name, "a.flac", 0.6, events) for name in tasks]
+    texts = [text for e in examples for text in (tasks[e.task].prompt(e), tasks[e.task].target(e))]
+    write_random_checkpoint(
+        tmp_path / "thinker", texts, vocab_size=400, seed=0, num_mel_bins=16, encoder_size=32, encoder_layers=1,
+        hidden_size=48, num_layers=1, num_heads=3, num_kv_heads=1, intermediate_size=64,
+    )  # fmt: skip
+    source = ModelSource(Qwen2_5Omni(str(tmp_path / "thinker"), "float32", local_files_only=True), None, None)
+    waveform = 0.1 * torch.randn(9600, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    batch = CollateInterviews(source.frontend(), tasks)([[Sample(e, waveform) for e in examples]])
+
+    def moved(num_steps: int) -> set[str]:
+        """Parts of the model that so many steps, two of them listening, have changed."""
+        torch.manual_seed(0)
+        module = Pretrain(source.load, tasks, {}, ["bell", "dog"], learning_rate=1e-3, listening_steps=2)
+        module.configure_model()
+        before = {name: weight.clone() for name, weight in module.lalm.named_parameters()}
+        trainer = Trainer(
+            accelerator="cpu", max_steps=num_steps, logger=False, enable_checkpointing=False,
+            default_root_dir=tmp_path, enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+        trainer.fit(module, torch.utils.data.DataLoader([batch] * num_steps, batch_size=None, collate_fn=lambda b: b))
+        changed = [name for name, w in module.lalm.named_parameters() if not torch.equal(w, before[name])]
+        return {part for part in ("audio_tower", "language_model", "lm_head") if any(part in name for name in changed)}
+
+    assert moved(2) == {"audio_tower"}
+    assert moved(4) == {"audio_tower", "language_model", "lm_head"}

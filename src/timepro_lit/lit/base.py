@@ -159,12 +159,21 @@ class TrainingModule(AnsweringModule):
         self.lalm.save_base(folder, torch.bfloat16)
 
     def configure_optimizers(self) -> Any:
-        trained = [weight for weight in self.parameters() if weight.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=self.learning_rate, weight_decay=self.weight_decay)
         num_steps = int(self.trainer.estimated_stepping_batches)
-        warmup = max(1, round(self.warmup_fraction * num_steps))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine(step, warmup, num_steps))
+        trained = [weight for weight in self.parameters() if weight.requires_grad]
+        return self.optimizer([(trained, lambda step: self.factor(step, num_steps))])
+
+    def optimizer(self, groups: Sequence[tuple[list[Tensor], Callable[[int], float]]]) -> dict[str, Any]:
+        """AdamW over groups of weights, each with the factor that a step puts on the learning rate."""
+        optimizer = torch.optim.AdamW(
+            [{"params": weights} for weights, _ in groups], lr=self.learning_rate, weight_decay=self.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, [factor for _, factor in groups])
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def factor(self, step: int, num_steps: int) -> float:
+        """Cosine with this module's share of warm-up."""
+        return cosine(step, max(1, round(self.warmup_fraction * num_steps)), num_steps)
 
 
 def cosine(step: int, warmup: int, num_steps: int) -> float:

@@ -20,8 +20,6 @@ from timepro_lit.tasks.base import Task
 
 Rows = Literal["prompt", "question", "clip"]
 """What a row of a training batch holds: see `Stage.rows`."""
-_TOKENS_A_QUESTION = 45
-"""About what a question and its answer cost in a row of interviews, beside an audio frame's one."""
 
 
 class Corpus(Protocol):
@@ -141,9 +139,7 @@ class ClipDataModule(LightningDataModule):
         if rows != "prompt":
             clips = by_clip(examples) if rows == "clip" else [[index] for index in range(len(examples))]
             dataset, collate = InterviewDataset(dataset, clips), CollateInterviews(self._connected(), self.tasks)
-        if rows == "clip":
-            # A row grows with its number of questions, and every batch holds all tasks.
-            lengths, names = [lengths[clip[0]] + _TOKENS_A_QUESTION * len(clip) for clip in clips], ["all"] * len(clips)
+            lengths, names = [lengths[clip[0]] for clip in clips], [names[clip[0]] for clip in clips]
         batches = TrainingBatches(
             lengths,
             names,

@@ -8,6 +8,7 @@ the pre-training that Qwen2.5-Omni brings along.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,13 +37,15 @@ class Pretrain(TrainingModule):
         learning_rate: float,
         warmup_fraction: float = 0.03,
         weight_decay: float = 0.0,
-        listening_steps: int = 300,
+        listening_steps: int = 500,
+        encoder_factor: float = 0.3,
         activity_weight: float = 3.0,
         activity_task: str = "tag",
     ) -> None:
         super().__init__(load_lalm, tasks, metrics, learning_rate, warmup_fraction, weight_decay)
         self.classes = tuple(classes)
         self.listening_steps = listening_steps
+        self.encoder_factor = encoder_factor
         self.activity_weight = activity_weight
         self.activity_task = activity_task
 
@@ -51,6 +54,25 @@ class Pretrain(TrainingModule):
             super().configure_model()
             self.lalm.train_base()
             self.activity_head = nn.Linear(self.lalm.hidden_size, len(self.classes))
+
+    def configure_optimizers(self) -> Any:
+        """Both parts have a cosine schedule with warm-up in the phase in which they learn; listening has its own."""
+        listening, num_steps = self.listening_steps, int(self.trainer.estimated_stepping_batches)
+        answering = num_steps - listening
+
+        def encoder(step: int) -> float:
+            if step < listening:
+                return self.factor(step, listening)
+            return self.encoder_factor * self.factor(step - listening, answering)
+
+        def language_model(step: int) -> float:
+            return 0.0 if step < listening else self.factor(step - listening, answering)
+
+        groups: dict[bool, list[Tensor]] = {True: [], False: []}
+        for name, weight in self.named_parameters():
+            if weight.requires_grad:
+                groups["audio_tower" in name or "activity_head" in name].append(weight)
+        return self.optimizer([(groups[True], encoder), (groups[False], language_model)])
 
     def training_step(self, batch: Interviews, batch_idx: int) -> Tensor:
         frames = self.lalm.encode_audio(batch.features, batch.feature_mask)
