@@ -25,4 +25,4 @@ def test_targets(task, target: str) -> None:
 def test_a_place_is_given_in_the_tenths_that_hold_it() -> None:
     example = Example("x", "place", "x.flac", 12.0, (Event(1.48, 10.2, "a dog barks"),), "a dog barks")
     assert Placing().prompt(example) == 'In which tenths of a second does "a dog barks" start and end?'
-    assert Placing().target(example) == "14 to 102"
+    assert Placing().target(example) == "a dog barks 14 to 102"

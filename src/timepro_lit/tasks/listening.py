@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from timepro_lit.records import Example
+from timepro_lit.records import Event, Example
 from timepro_lit.tasks.base import in_onset_order
 
 
@@ -66,7 +66,7 @@ class Captioning:
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """The tenths of a second in which the sound asked for starts and ends: `14 to 32` for 1.48-3.20 s."""
+    """The tenths of a second in which the sound asked for starts and ends: `a dog barks 14 to 32` for 1.48-3.20 s."""
 
     name: str = "place"
 
@@ -75,7 +75,7 @@ class Placing:
 
     def target(self, example: Example) -> str:
         (event,) = example.events
-        return f"{_tenths(event.onset)} to {_tenths(event.offset)}"
+        return _placed(event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,9 @@ class Timeline:
 
     def target(self, example: Example) -> str:
         events = in_onset_order(example.events)
-        return ", ".join(f"{e.label} {_tenths(e.onset)} to {_tenths(e.offset)}" for e in events)
+        return ", ".join(_placed(event) for event in events)
 
 
-def _tenths(time_s: float) -> str:
-    return f"{int(10 * time_s + 1e-6):02d}"
+def _placed(event: Event) -> str:
+    onset, offset = (int(10 * time_s + 1e-6) for time_s in (event.onset, event.offset))
+    return f"{event.label} {onset:02d} to {offset:02d}"

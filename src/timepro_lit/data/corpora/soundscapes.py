@@ -42,6 +42,10 @@ _COUNT_WEIGHTS = (0.3, 0.35, 0.2, 0.15)
 """Chance of 1, 2, 3 and 4 events."""
 
 
+_TURNS = {"count": 0, "caption": 0, "order": 1, "sed": 1, "dac": 2, "ag": 2}
+"""Which third of the base split is asked a question; every clip is asked for its tags and where its sounds lie."""
+
+
 class SoundSource(Protocol):
     """Where the sounds of a soundscape come from: synthesis or recordings."""
 
@@ -289,6 +293,5 @@ def _make_clip(
         write_audio(path, torch.from_numpy(render(plan, settings, source, rng).astype(np.float32)), SAMPLING_RATE)
     examples = examples_of(split, clip_id, audio, plan, settings)
     if split == "base":
-        # Its tags and every other question: more clips in the same time teach more than more questions to a clip.
-        return examples[:1] + examples[1 + index % 2 :: 2]
+        return [example for example in examples if _TURNS.get(example.task, index % 3) == index % 3]
     return examples
