@@ -18,9 +18,11 @@ from timepro_lit.tasks.listening import Counting, Tagging
 def test_frames_in_which_each_class_is_on() -> None:
     events = (Event(0.04, 0.12, "dog"), Event(0.0, 0.08, "bell"))
     example = Example("x", "tag", "x.flac", 0.2, events)
-    assert frame_activity(example, ["bell", "dog"], num_frames=5, frames_per_second=25).tolist() == [
-        [1, 0], [1, 1], [0, 1], [0, 0], [0, 0],
-    ]  # fmt: skip
+    active = frame_activity(example, ["bell", "dog"], num_frames=5, frames_per_second=25)
+    on, starts, ends = active.unflatten(1, (3, 2)).unbind(1)
+    assert on.tolist() == [[1, 0], [1, 1], [0, 1], [0, 0], [0, 0]]
+    assert starts.tolist() == [[1, 0], [1, 1], [0, 1], [0, 0], [0, 0]]
+    assert ends.tolist() == [[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]
 
 
 def test_every_question_counts_the_same_however_long_its_answer() -> None:

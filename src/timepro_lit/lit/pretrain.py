@@ -1,8 +1,8 @@
 """How the embedded base model is made: listening first, then answering, never a timestamp in its input.
 
-The encoder first learns which frames hold which sound, through a linear head that is thrown away afterwards; then
-encoder and language model learn to answer together. This stage is not part of the paper's method: it stands in for
-the pre-training that Qwen2.5-Omni brings along.
+The encoder first learns in which frames which sound is on, starts and ends, through a linear head that is thrown away
+afterwards; then encoder and language model learn to answer together. This stage is not part of the paper's method: it
+stands in for the pre-training that Qwen2.5-Omni brings along.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from timepro_lit.lit.base import TrainingModule
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Example, Interviews
 from timepro_lit.tasks.base import Task
+
+BOUNDARY_WEIGHT = 4.0
+"""Of a frame in which a sound starts or ends, in the frame-wise loss."""
 
 
 class Pretrain(TrainingModule):
@@ -53,7 +56,7 @@ class Pretrain(TrainingModule):
         if self.lalm is None:
             super().configure_model()
             self.lalm.train_base()
-            self.activity_head = nn.Linear(self.lalm.hidden_size, len(self.classes))
+            self.activity_head = nn.Linear(self.lalm.hidden_size, 3 * len(self.classes))
 
     def configure_optimizers(self) -> Any:
         """Both parts have a cosine schedule with warm-up in the phase in which they learn; listening has its own."""
@@ -95,14 +98,19 @@ class Pretrain(TrainingModule):
         return losses.mean()
 
     def activity_loss(self, batch: Interviews, frames: Tensor) -> Tensor:
-        """Binary cross-entropy of every class in every frame."""
+        """Binary cross-entropy, in every frame, of every class being on, starting and ending."""
         num_frames = (batch.ids == self.lalm.audio_id).sum(1).tolist()
         active = []
         for of_clip, count in zip(batch.examples, num_frames, strict=True):
             (exact,) = (example for example in of_clip if example.task == self.activity_task)
             active.append(frame_activity(exact, self.classes, count, self.lalm.frames_per_second))
         logits = self.activity_head(frames).float()
-        return F.binary_cross_entropy_with_logits(logits, torch.cat(active).to(logits.device))
+        # Boundaries are rare: without more weight "never" is a good answer.
+        weight = logits.new_ones(3, len(self.classes))
+        weight[1:] = BOUNDARY_WEIGHT
+        return F.binary_cross_entropy_with_logits(
+            logits, torch.cat(active).to(logits.device), pos_weight=weight.flatten()
+        )
 
 
 def question_means(values: Tensor, batch: Interviews) -> Tensor:
@@ -114,9 +122,15 @@ def question_means(values: Tensor, batch: Interviews) -> Tensor:
 
 
 def frame_activity(example: Example, classes: Sequence[str], num_frames: int, frames_per_second: float) -> Tensor:
-    """(num_frames, len(classes)) float32: 1 where a sound of the class is on."""
-    active = torch.zeros(num_frames, len(classes))
+    """(num_frames, 3 * len(classes)) float32: 1 where a sound of the class is on, then where it starts, where it ends.
+
+    It starts in the first two frames of an event, and ends in its last and in the one behind it.
+    """
+    on, starts, ends = (torch.zeros(num_frames, len(classes)) for _ in range(3))
     for event in example.events:
-        frames = slice(round(event.onset * frames_per_second), round(event.offset * frames_per_second))
-        active[frames, classes.index(event.label)] = 1.0
-    return active
+        column = classes.index(event.label)
+        first, last = round(event.onset * frames_per_second), round(event.offset * frames_per_second)
+        on[first:last, column] = 1.0
+        starts[first : first + 2, column] = 1.0
+        ends[max(0, last - 1) : last + 1, column] = 1.0
+    return torch.cat([on, starts, ends], dim=1)
