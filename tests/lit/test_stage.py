@@ -18,3 +18,8 @@ def test_sizes_that_do_not_divide_each_other() -> None:
         Stage(LightningModule, "prompt", batch_size=64, micro_batch_size=3, fit={})
     with pytest.raises(ValueError, match="cannot be shared by 3 processes"):
         Stage(LightningModule, "prompt", batch_size=64, micro_batch_size=2, fit={}).accumulation(3)
+
+
+def test_unknown_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="rows must be one of prompt, question, clip, got 'clips'"):
+        Stage(LightningModule, "clips", batch_size=4, micro_batch_size=2, fit={})

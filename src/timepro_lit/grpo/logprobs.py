@@ -53,7 +53,7 @@ def branch_logprobs(
     is_answer: Tensor,
     shared_positions: Tensor,
     *,
-    chunk_size: int = 8192,
+    chunk_size: int = 512,
 ) -> Tensor:
     """Log-probabilities of the N answer tokens of rows that hold several questions each, in reading order.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from lightning import LightningModule
 
@@ -13,7 +13,7 @@ from timepro_lit.lit.datamodule import Rows
 
 @dataclass(frozen=True)
 class Stage:
-    """What is trained, on how much, for how long. Raises ValueError for sizes that do not divide each other."""
+    """What is trained, on how much, for how long. ValueError for unknown rows or sizes that do not divide."""
 
     module: Callable[..., LightningModule]
     """Makes the LightningModule from what only the run knows, e.g. the model."""
@@ -30,6 +30,8 @@ class Stage:
     """So many training examples of each task, drawn with the seed; None takes all."""
 
     def __post_init__(self) -> None:
+        if self.rows not in get_args(Rows):
+            raise ValueError(f"rows must be one of {', '.join(get_args(Rows))}, got {self.rows!r}")
         if self.micro_batch_size < 1 or self.batch_size % self.micro_batch_size:
             raise ValueError(f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}")
 
