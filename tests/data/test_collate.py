@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from timepro_lit.data.collate import Collate, CollateInterviews, interview, pad
+from timepro_lit.data.collate import ROW_MULTIPLE, Collate, CollateInterviews, interview, pad
 from timepro_lit.records import Event, Example, Sample
 from timepro_lit.tasks.grounding import Grounding
 
@@ -55,7 +55,8 @@ def test_prompts_end_together() -> None:
         prompt = batch.prompt_ids[i][batch.prompt_mask[i]]
         assert prompt[:num_frames].tolist() == [AUDIO] * num_frames
         assert characters(prompt[num_frames:]) == task.prompt(example)
-    # The shorter row is padded before its prompt, and nowhere else.
+    # Rows are padded before their prompts, and nowhere else.
+    assert batch.prompt_ids.shape[1] % ROW_MULTIPLE == 0
     gap = batch.prompt_ids.shape[1] - int(batch.prompt_mask[0].sum())
     assert gap > 0
     assert batch.prompt_mask[0].tolist() == [False] * gap + [True] * (batch.prompt_ids.shape[1] - gap)
@@ -71,6 +72,7 @@ def test_rows_of_ids_are_padded_on_the_asked_side() -> None:
     ids, mask = pad([[5, 6, 7], [8]], pad_id=9, side="right")
     assert ids.tolist() == [[5, 6, 7], [8, 9, 9]]
     assert mask.tolist() == [[True, True, True], [True, False, False]]
+    assert pad([[5, 6, 7], [8]], pad_id=9, side="right", multiple=2)[0].tolist() == [[5, 6, 7, 9], [8, 9, 9, 9]]
 
 
 def test_an_unknown_task_and_a_clip_without_a_frame_are_named() -> None:

@@ -74,9 +74,12 @@ def test_diagnostics_by_hand():
         {
             "reward": 3.4 / 8,
             "reward_main": 4.0 / 8,
-            "switched": 0.5,
-            "switched_std": 0.05,  # (0.1 + 0) / 2
+            "flat": 0.75,
             "all_zero": 0.25,
+            "switched": 0.5,
             "no_signal": 0.5,
+            "reward_auxiliary": 0.5,  # (0.2 + 0.6 + 0.3 + 0.9) / 4
+            "switched_std": 0.05,  # (0.1 + 0) / 2
         }
     )
+    assert "switched_std" not in diagnostics(groups[:1])  # nothing to take a mean of

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from timepro_lit.tasks.base import Task
 
 
+ROW_MULTIPLE = 64
+"""Token rows are padded to a multiple of this. With a length of its own for every batch, the kernels and memory blocks
+kept for later use fit no later batch, and a process grows to several times what it needs."""
+
+
 class Frontend(Protocol):
     """What collation needs of a backbone: its tokenizer and mel front end, without weights, and picklable."""
 
@@ -55,7 +60,7 @@ class Collate:
     def __call__(self, samples: Sequence[Sample]) -> Batch:
         prompts = [dialogue(sample, self.frontend, self.tasks)[0] for sample in samples]
         features, feature_mask = self.frontend.features([sample.waveform.numpy() for sample in samples])
-        prompt_ids, prompt_mask = pad(prompts, self.frontend.pad_id, side="left")
+        prompt_ids, prompt_mask = pad(prompts, self.frontend.pad_id, "left", ROW_MULTIPLE)
         return Batch(
             examples=tuple(sample.example for sample in samples),
             features=features,
@@ -79,7 +84,7 @@ class CollateInterviews:
         rows = [interview([dialogue(sample, self.frontend, self.tasks) for sample in samples]) for samples in clips]
         features, feature_mask = self.frontend.features([samples[0].waveform.numpy() for samples in clips])
         ids, branch, depth, is_answer = (
-            pad([row[column] for row in rows], filler, side="right")[0]
+            pad([row[column] for row in rows], filler, "right", ROW_MULTIPLE)[0]
             for column, filler in enumerate((self.frontend.pad_id, -1, 0, 0))
         )
         examples = tuple(tuple(sample.example for sample in samples) for samples in clips)
@@ -120,13 +125,15 @@ def interview(dialogues: Sequence[tuple[list[int], list[int]]]) -> tuple[list[in
     return ids, branch, depth, is_answer
 
 
-def pad(rows: Sequence[Sequence[int]], pad_id: int, side: Literal["left", "right"]) -> tuple[Tensor, Tensor]:
-    """Rows of token ids -> (B, L) int64 ids and (B, L) bool mask, padded on one side.
+def pad(
+    rows: Sequence[Sequence[int]], pad_id: int, side: Literal["left", "right"], multiple: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Rows of token ids -> (B, L) int64 ids and (B, L) bool mask, padded on one side to a multiple of `multiple`.
 
-    >>> pad([[1, 2], [3]], pad_id=0, side="left")[0].tolist()
-    [[1, 2], [0, 3]]
+    >>> pad([[1, 2], [3]], pad_id=0, side="left", multiple=3)[0].tolist()
+    [[0, 1, 2], [0, 0, 3]]
     """
-    length = max(len(row) for row in rows)
+    length = -(-max(len(row) for row in rows) // multiple) * multiple
     ids = torch.full((len(rows), length), pad_id, dtype=torch.int64)
     mask = torch.zeros(len(rows), length, dtype=torch.bool)
     for i, row in enumerate(rows):

@@ -71,7 +71,7 @@ class GRPO(TrainingModule):
         length = rollouts.answer_mask.sum(-1).float().mean()
         stats |= {"loss": loss.detach(), "length": length, "truncated": rollouts.truncated.float().mean()}
         self.log_dict({f"grpo/{k}": v for k, v in stats.items()}, batch_size=len(batch))
-        self.log_dict({f"grpo/{k}": v for k, v in diagnostics(groups).items()}, batch_size=len(batch))
+        self.log_rewards(batch, groups)
         return loss
 
     def roll_out(self, batch: Batch, prompt_embeds: Tensor) -> Rollouts:
@@ -99,6 +99,15 @@ class GRPO(TrainingModule):
             parse = self.tasks[example.task].parse
             groups.append(self.reward.score([parse(self.lalm.frontend.text(ids)) for ids in ids_GR], example))
         return groups
+
+    def log_rewards(self, batch: Batch, groups: Sequence[GroupReward]) -> None:
+        """The diagnostics of eq. (2), over all groups and task by task."""
+        tasks = [example.task for example in batch.examples]
+        for name in (None, *sorted(set(tasks))):
+            chosen = [group for group, task in zip(groups, tasks, strict=True) if name in (None, task)]
+            prefix = "grpo" if name is None else f"grpo/{name}"
+            found = diagnostics(chosen, self.reward.variance_threshold)
+            self.log_dict({f"{prefix}/{k}": v for k, v in found.items()}, batch_size=len(chosen))
 
     def policy_loss(
         self, batch: Batch, prompt_embeds: Tensor, rollouts: Rollouts, adv_BG: Tensor

@@ -20,15 +20,20 @@ from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Example, Interviews
 from timepro_lit.tasks.base import Task
 
+ACTIVITY_TASK = "tag"
+"""The question that lists all events of a clip exactly, whatever else is asked about it."""
+ACTIVITY_WEIGHT = 3.0
+"""Of the frame-wise loss beside that of the answers."""
 BOUNDARY_WEIGHT = 4.0
 """Of a frame in which a sound starts or ends, in the frame-wise loss."""
+ENCODER_FACTOR = 0.3
+"""On the encoder's learning rate once it has listened: it goes on, but slower than the language model."""
 
 
 class Pretrain(TrainingModule):
     """Full-parameter training: answers plus frame-wise activity of `classes`, the first steps on activity alone.
 
-    Works on `Interviews`. Every question counts the same, however long its answer: times are few tokens. The activity
-    of a clip is read from its question of task `activity_task`, which lists all of its events exactly.
+    Works on `Interviews`. Every question counts the same, however long its answer: times are few tokens.
     """
 
     def __init__(
@@ -41,16 +46,10 @@ class Pretrain(TrainingModule):
         warmup_fraction: float = 0.03,
         weight_decay: float = 0.0,
         listening_steps: int = 500,
-        encoder_factor: float = 0.3,
-        activity_weight: float = 3.0,
-        activity_task: str = "tag",
     ) -> None:
         super().__init__(load_lalm, tasks, metrics, learning_rate, warmup_fraction, weight_decay)
         self.classes = tuple(classes)
         self.listening_steps = listening_steps
-        self.encoder_factor = encoder_factor
-        self.activity_weight = activity_weight
-        self.activity_task = activity_task
 
     def configure_model(self) -> None:
         if self.lalm is None:
@@ -66,7 +65,7 @@ class Pretrain(TrainingModule):
         def encoder(step: int) -> float:
             if step < listening:
                 return self.factor(step, listening)
-            return self.encoder_factor * self.factor(step - listening, answering)
+            return ENCODER_FACTOR * self.factor(step - listening, answering)
 
         def language_model(step: int) -> float:
             return 0.0 if step < listening else self.factor(step - listening, answering)
@@ -83,10 +82,10 @@ class Pretrain(TrainingModule):
         self.log("pretrain/activity_loss", activity_loss, batch_size=len(batch))
         if self.global_step < self.listening_steps:
             # The language model is idle: a zero keeps its gradients defined.
-            return self.activity_weight * activity_loss + 0.0 * self.lalm.lm_head.weight.sum()
+            return ACTIVITY_WEIGHT * activity_loss + 0.0 * self.lalm.lm_head.weight.sum()
         answer_loss = self.answer_loss(batch, frames)
         self.log("train/loss", answer_loss, prog_bar=True, batch_size=len(batch))
-        return answer_loss + self.activity_weight * activity_loss
+        return answer_loss + ACTIVITY_WEIGHT * activity_loss
 
     def answer_loss(self, batch: Interviews, frames: Tensor) -> Tensor:
         """Mean over the questions of the mean cross-entropy of their answers' tokens; also logged task by task."""
@@ -102,7 +101,7 @@ class Pretrain(TrainingModule):
         num_frames = (batch.ids == self.lalm.audio_id).sum(1).tolist()
         active = []
         for of_clip, count in zip(batch.examples, num_frames, strict=True):
-            (exact,) = (example for example in of_clip if example.task == self.activity_task)
+            (exact,) = (example for example in of_clip if example.task == ACTIVITY_TASK)
             active.append(frame_activity(exact, self.classes, count, self.lalm.frames_per_second))
         logits = self.activity_head(frames).float()
         # Boundaries are rare: without more weight "never" is a good answer.

@@ -80,26 +80,37 @@ def population_variance(rewards: Sequence[float]) -> float:
     return sum((reward - mean) ** 2 for reward in rewards) / len(rewards)
 
 
-def diagnostics(groups: Sequence[GroupReward]) -> dict[str, float]:
+def diagnostics(groups: Sequence[GroupReward], threshold: float = 1e-6) -> dict[str, float]:
     """How the groups of one step came out; shares in [0, 1].
 
     reward, reward_main   mean total and main reward over all answers
-    switched              share of groups in which the auxiliary reward came in
-    switched_std          mean population std of the total reward within switched groups (0 where there are none):
-                          dividing advantages by it turns even tiny differences into advantages near 1
+    flat                  share of groups whose main reward is flat by `threshold`
     all_zero              share of groups in which every main reward is 0, which eq. (2) leaves without signal
-    no_signal             share of groups in which all total rewards are equal
+    switched              share of groups in which the auxiliary reward came in
+    no_signal             share of groups in which all total rewards are equal, after eq. (2)
+    reward_auxiliary      mean auxiliary reward over the answers of switched groups
+    switched_std          mean population std of the total reward within switched groups: dividing advantages by it
+                          turns even tiny differences into advantages near 1
+
+    The last two are left out where no group switched.
     """
-    answers = sum(len(group.total) for group in groups)
-    stds = [population_variance(group.total) ** 0.5 for group in groups if group.switched]
-    return {
-        "reward": sum(sum(group.total) for group in groups) / answers,
-        "reward_main": sum(sum(group.main) for group in groups) / answers,
-        "switched": len(stds) / len(groups),
-        "switched_std": sum(stds) / len(stds) if stds else 0.0,
-        "all_zero": sum(not any(group.main) for group in groups) / len(groups),
-        "no_signal": sum(min(group.total) == max(group.total) for group in groups) / len(groups),
+    switched = [group for group in groups if group.switched]
+    found = {
+        "reward": _mean([reward for group in groups for reward in group.total]),
+        "reward_main": _mean([reward for group in groups for reward in group.main]),
+        "flat": _mean([is_flat(group.main, threshold) for group in groups]),
+        "all_zero": _mean([not any(group.main) for group in groups]),
+        "switched": len(switched) / len(groups),
+        "no_signal": _mean([min(group.total) == max(group.total) for group in groups]),
     }
+    if switched:
+        found["reward_auxiliary"] = _mean([reward for group in switched for reward in group.auxiliary or ()])
+        found["switched_std"] = _mean([population_variance(group.total) ** 0.5 for group in switched])
+    return found
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _checked(rewards: Sequence[float], num_answers: int, name: str, example: Example) -> list[float]:
