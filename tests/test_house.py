@@ -31,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tasks", "metrics"),
     ("rewards",),
     ("data", "lalm", "grpo", "figures"),
-    ("stage_store",),
+    ("stage_store", "scoring"),
     ("lit",),
     ("binding", "runs"),
     ("config",),

@@ -105,12 +105,31 @@ class ReportConfig:
     paths: Paths = field(default_factory=Paths)
 
 
+@dataclass
+class ScoreConfig:
+    """Root of `conf/score.yaml`."""
+
+    predictions: str = MISSING
+    """Answers of the system: JSON lines or TSV."""
+    references: str = MISSING
+    """Manifest or TSV."""
+    output_dir: str = MISSING
+    """Where scores.json goes."""
+    task: dict[str, Any] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
+    """Of the macro average over sound event classes; empty = those of the references."""
+    decimals: int | None = None
+    """Where given, Eb-F1 stands a second time, its collars compared after rounding to so many decimals."""
+    paths: Paths = field(default_factory=Paths)
+
+
 def register() -> None:
     """Make the schemas known to Hydra, under the names that the yaml files' defaults lists use."""
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
     store.store(name="evaluate_schema", node=EvaluateConfig)
     store.store(name="report_schema", node=ReportConfig)
+    store.store(name="score_schema", node=ScoreConfig)
 
 
 def validate(cfg: DictConfig) -> None:

@@ -19,20 +19,23 @@ def hits(
     onset_collar_s: float = 0.2,
     offset_collar_s: float = 0.2,
     offset_collar_rate: float = 0.2,
+    decimals: int | None = None,
 ) -> bool:
     """Whether onset and offset of `estimate` both lie within the collars of `reference`; labels are not looked at.
 
     The offset collar is max(offset_collar_s, offset_collar_rate * length of the reference). Plain float64 comparisons
-    as in sed_eval: 1.0 against 1.2 hits, 4.0 against 4.2 (0.20000000000000018 apart) does not. Unlike sed_eval,
-    an estimate that ends at or before its start hits nothing.
+    as in sed_eval: 1.0 against 1.2 hits, 4.0 against 4.2 (0.20000000000000018 apart) does not. With `decimals`, what
+    exceeds a collar is rounded first, as sed_scores_eval does with 6, and both hit. Unlike sed_eval, an estimate that
+    ends at or before its start hits nothing.
     """
     if not is_proper((estimate.onset, estimate.offset)):
         return False
     offset_collar = max(offset_collar_s, offset_collar_rate * (reference.offset - reference.onset))
-    return (
-        abs(reference.onset - estimate.onset) <= onset_collar_s
-        and abs(reference.offset - estimate.offset) <= offset_collar
-    )
+    onset_distance, offset_distance = abs(reference.onset - estimate.onset), abs(reference.offset - estimate.offset)
+    if decimals is None:
+        return onset_distance <= onset_collar_s and offset_distance <= offset_collar
+    excess = (onset_distance - onset_collar_s, offset_distance - offset_collar)
+    return max(round(value, decimals) for value in excess) <= 0.0
 
 
 def count_matches(
@@ -42,8 +45,9 @@ def count_matches(
     offset_collar_s: float = 0.2,
     offset_collar_rate: float = 0.2,
     match_labels: bool = True,
+    decimals: int | None = None,
 ) -> int:
-    """Number of true positives: the size of a maximum one-to-one matching of hits.
+    """Number of true positives: the size of a maximum one-to-one matching of `hits`.
 
     With `match_labels`, only events of equal label pair up; without, all events are of one class.
     """
@@ -52,7 +56,7 @@ def count_matches(
             j
             for j, e in enumerate(estimate)
             if (not match_labels or r.label == e.label)
-            and hits(r, e, onset_collar_s, offset_collar_s, offset_collar_rate)
+            and hits(r, e, onset_collar_s, offset_collar_s, offset_collar_rate, decimals)
         ]
         for r in reference
     ]

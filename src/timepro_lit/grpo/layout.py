@@ -65,15 +65,17 @@ def branch_positions(shared_positions: Tensor, branch: Tensor, depth: Tensor) ->
     return torch.where(branch == 0, shared_positions, last + 1 + depth).masked_fill(branch < 0, 0)
 
 
-def pack(mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def pack(mask: Tensor, multiple: int = 1) -> tuple[Tensor, Tensor, Tensor]:
     """Move the tokens of G right-padded answers together, so that only a row's end is padded.
 
-    Shapes: mask (B, G, R) bool -> slot, branch and depth, each (B, K) int64 with K the most tokens of a row. `slot`
-    is where a column's token stands in the flat (G * R) answers; no slot comes twice.
+    Shapes: mask (B, G, R) bool -> slot, branch and depth, each (B, K) int64 with K the most tokens of a row, rounded up
+    to a multiple of `multiple` as far as there are slots. `slot` is where a column's token stands in the flat (G * R)
+    answers; no slot comes twice.
     """
     batch_size, _, num_tokens = mask.shape
     flat = mask.flatten(1)
     num_columns = int(flat.sum(dim=1).max()) if batch_size else 0
+    num_columns = min(-(-num_columns // multiple) * multiple, flat.shape[1])
     slot = torch.argsort(~flat, dim=1, stable=True)[:, :num_columns]
     branch = (slot // max(1, num_tokens) + 1).masked_fill(~flat.gather(1, slot), -1)
     return slot, branch, slot % max(1, num_tokens)

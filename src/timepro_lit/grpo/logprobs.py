@@ -9,6 +9,10 @@ from torch.utils.checkpoint import checkpoint
 from timepro_lit.grpo.layout import branch_mask, branch_positions, check_prompt, pack
 from timepro_lit.grpo.protocol import LanguageModel
 
+COLUMN_MULTIPLE = 64
+"""Packed answers are padded to a multiple of this: with a length of its own for every step, the kernels and memory
+blocks kept for later use fit no later step, and a process grows to several times what it needs."""
+
 
 def answer_logprobs(
     lalm: LanguageModel,
@@ -87,7 +91,7 @@ def _predicting_states(
     """Hidden states (B, G, R, D): entry r predicts answer token r, so entry 0 is the prompt's last state."""
     num_prompt, hidden_size = prompt_embeds.shape[1:]
     batch_size, group_size, num_tokens = answer_ids.shape
-    slot, branch, depth = pack(answer_mask[..., :-1])  # the last token predicts nothing
+    slot, branch, depth = pack(answer_mask[..., :-1], COLUMN_MULTIPLE)  # the last token predicts nothing
     fed_ids = answer_ids[..., :-1].flatten(1).gather(1, slot)
     branch = torch.cat([prompt_mask.long() - 1, branch], dim=1)
     depth = torch.cat([torch.zeros_like(positions_BP), depth], dim=1)

@@ -27,10 +27,15 @@ class EventF1(SumMetric):
     outside `classes` count in micro alone. Without `classes` (grounding, captions) labels are ignored and "Eb-F1"
     pools all events. The same beside it with offset collar rates 0 and 0.5: "Eb-F1/p0", "Eb-F1/micro/p0.5", ...
 
+    With `decimals`, collars are compared after rounding (see `events.matching.hits`), which no headline does: all
+    names then begin with "Eb-F1/rounded".
+
     Raises ValueError for an empty or repeating list of classes.
     """
 
-    def __init__(self, offset_collar_rate: float = 0.2, classes: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, offset_collar_rate: float = 0.2, classes: Sequence[str] | None = None, decimals: int | None = None
+    ) -> None:
         if classes is not None and (not classes or len(set(classes)) != len(classes)):
             raise ValueError(f"classes must be a non-empty list of distinct names, not {list(classes)}.")
         num_groups = 1 if classes is None else len(classes) + 1  # the last one: labels outside `classes`
@@ -39,6 +44,8 @@ class EventF1(SumMetric):
         self.classes = None if classes is None else tuple(classes)
         self.rates = rates
         self.num_groups = num_groups
+        self.decimals = decimals
+        self.name = "Eb-F1" if decimals is None else "Eb-F1/rounded"
 
     def rows(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> FloatArray:
         """(N, groups * (2 + rates)): per class number of reference and estimated events, true positives per rate."""
@@ -55,17 +62,23 @@ class EventF1(SumMetric):
             true_positives = counts[..., 2 + r]
             micro = 100.0 * micro_f1(true_positives, num_reference, num_estimated)
             if self.classes is None:
-                values["Eb-F1" + suffix] = micro
+                values[self.name + suffix] = micro
             else:
                 per_class = (true_positives[..., :-1], num_reference[..., :-1], num_estimated[..., :-1])
-                values["Eb-F1" + suffix] = 100.0 * macro_f1(*per_class)
-                values["Eb-F1/micro" + suffix] = micro
+                values[self.name + suffix] = 100.0 * macro_f1(*per_class)
+                values[f"{self.name}/micro{suffix}"] = micro
         return values
 
     def clip_scores(self, prediction: Prediction, example: Example) -> dict[str, float]:
         """{"Eb-F1": micro F1 of the clip in percent}, as `clip_f1`."""
-        match_labels = self.classes is not None
-        return {"Eb-F1": 100.0 * clip_f1(prediction, example, match_labels, offset_collar_rate=self.rates[0])}
+        f1 = clip_f1(
+            prediction,
+            example,
+            match_labels=self.classes is not None,
+            offset_collar_rate=self.rates[0],
+            decimals=self.decimals,
+        )
+        return {self.name: 100.0 * f1}
 
     def _counts(self, reference: Sequence[Event], estimate: Sequence[Event]) -> list[list[int]]:
         """Per group [reference events, estimated events, true positives per rate]."""
@@ -76,7 +89,12 @@ class EventF1(SumMetric):
                 groups[index.get(event.label, -1)][side].append(event)
         return [
             [len(r), len(e)]
-            + [count_matches(r, e, offset_collar_rate=p, match_labels=self.classes is not None) for p in self.rates]
+            + [
+                count_matches(
+                    r, e, offset_collar_rate=rate, match_labels=self.classes is not None, decimals=self.decimals
+                )
+                for rate in self.rates
+            ]
             for r, e in groups
         ]
 
@@ -93,6 +111,7 @@ def clip_f1(
     onset_collar_s: float = 0.2,
     offset_collar_s: float = 0.2,
     offset_collar_rate: float = 0.2,
+    decimals: int | None = None,
 ) -> float:
     """Micro event-based F1 of one clip, in [0, 1].
 
@@ -104,7 +123,8 @@ def clip_f1(
     if total == 0:
         return 1.0
     collars = (onset_collar_s, offset_collar_s, offset_collar_rate)
-    return 2.0 * count_matches(example.events, prediction.events, *collars, match_labels=match_labels) / total
+    matches = count_matches(example.events, prediction.events, *collars, match_labels=match_labels, decimals=decimals)
+    return 2.0 * matches / total
 
 
 def micro_f1(true_positives: FloatArray, num_reference: FloatArray, num_estimated: FloatArray) -> FloatArray:

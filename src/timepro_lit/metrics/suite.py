@@ -31,21 +31,22 @@ HEADLINES = {"ag": ("mIoU", "R@0.5", "R@0.7", "R@0.9"), "sed": ("Eb-F1",), "dac"
 
 
 def default_metrics(
-    classes: Sequence[str], scorer: CaptionScorer, offset_collar_rate: float = 0.2
+    classes: Sequence[str], scorer: CaptionScorer, decimals: int | None = None
 ) -> dict[str, tuple[SumMetric, ...]]:
     """New metrics of each task: the headlines, variants beside them and the parse rate.
 
-    classes: closed set of sound event detection. scorer: for METEOR. offset_collar_rate: of the headline Eb-F1.
+    classes: closed set of sound event detection. scorer: for METEOR. decimals: where given, Eb-F1 with collars compared
+    after rounding stands beside the plain one.
     """
+
+    def event_f1(classes: Sequence[str] | None = None) -> tuple[SumMetric, ...]:
+        plain = EventF1(classes=classes)
+        return (plain,) if decimals is None else (plain, EventF1(classes=classes, decimals=decimals))
+
     return {
-        "ag": (GroundingIoU(), EventF1(offset_collar_rate), ParseRate()),
-        "sed": (EventF1(offset_collar_rate, classes), ParseRate()),
-        "dac": (
-            MeteorMetric("joined", scorer),
-            MeteorMetric("matched", scorer),
-            EventF1(offset_collar_rate),
-            ParseRate(),
-        ),
+        "ag": (GroundingIoU(), *event_f1(), ParseRate()),
+        "sed": (*event_f1(classes), ParseRate()),
+        "dac": (MeteorMetric("joined", scorer), MeteorMetric("matched", scorer), *event_f1(), ParseRate()),
     }
 
 

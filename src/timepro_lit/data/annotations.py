@@ -1,0 +1,52 @@
+"""Event lists as the DESED files write them: TAB-separated `filename onset offset event_label`, one event a line."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from timepro_lit.records import Event
+
+COLUMNS = ("filename", "onset", "offset", "event_label")
+
+
+def read_events_tsv(path: str | Path) -> dict[str, tuple[Event, ...]]:
+    """Events of each file, files in order of appearance, events in the file's order.
+
+    A line that names a file and nothing else says that the file holds no event. Times are in seconds and may be
+    anything a number can be: what does not make sense in a reference is for the caller to refuse.
+
+    Raises ValueError naming file and line for a missing column, a time that is no number and an event without label.
+    """
+    path = Path(path)
+    events: dict[str, list[Event]] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        header = next(lines, [])
+        missing = [name for name in COLUMNS if name not in header]
+        if missing:
+            raise ValueError(f"{path}:1: column {missing[0]!r} is missing; the first line must name {', '.join(COLUMNS)}")
+        for values in lines:
+            if not any(values):
+                continue
+            where = f"{path}:{lines.line_num}"
+            row = dict(zip(header, values, strict=False))
+            name, *event = (row.get(column, "").strip() for column in COLUMNS)
+            if not name:
+                raise ValueError(f"{where}: the filename is missing")
+            of_file = events.setdefault(name, [])
+            if any(event):
+                of_file.append(_event(event, where))
+    if not events:
+        raise ValueError(f"{path}: the file holds no line beside the header")
+    return {name: tuple(of_file) for name, of_file in events.items()}
+
+
+def _event(values: list[str], where: str) -> Event:
+    onset, offset, label = values
+    if not label:
+        raise ValueError(f"{where}: the event has no event_label")
+    try:
+        return Event(float(onset), float(offset), label)
+    except ValueError:
+        raise ValueError(f"{where}: onset and offset must be numbers, not {onset!r} and {offset!r}") from None

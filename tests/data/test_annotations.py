@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from timepro_lit.data.annotations import read_events_tsv
+from timepro_lit.records import Event
+
+HEADER = "filename\tonset\toffset\tevent_label"
+
+
+def written(folder: Path, *lines: str) -> Path:
+    path = folder / "events.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_files_keep_their_order_and_may_hold_no_event(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER, "b.wav\t1.5\t2.25\tDog", "a.wav\t\t\t", "b.wav\t0\t1\tCat", "")
+    assert read_events_tsv(path) == {"b.wav": (Event(1.5, 2.25, "Dog"), Event(0.0, 1.0, "Cat")), "a.wav": ()}
+
+
+def test_columns_may_stand_in_any_order_and_a_mark_of_encoding_before_them(tmp_path: Path) -> None:
+    path = written(tmp_path, "\ufeffevent_label\tfilename\tonset\toffset\tfold", "Dog\ta.wav\t0\t1\t3")
+    assert read_events_tsv(path) == {"a.wav": (Event(0.0, 1.0, "Dog"),)}
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (["filename\tonset\toffset", "a.wav\t0\t1"], ":1: column 'event_label' is missing"),
+        ([HEADER, "a.wav\tzero\t1\tDog"], ":2: onset and offset must be numbers, not 'zero' and '1'"),
+        ([HEADER, "a.wav\t0\t1\tDog", "a.wav\t0\t1"], ":3: the event has no event_label"),
+        ([HEADER, "\t0\t1\tDog"], ":2: the filename is missing"),
+        ([HEADER], "holds no line beside the header"),
+    ],
+)
+def test_a_fault_is_named_with_its_line(lines: list[str], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        read_events_tsv(written(tmp_path, *lines))
