@@ -14,7 +14,7 @@ install = $(BIN)/python -m pip install --no-input --disable-pip-version-check --
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-long test test-slow lint bench clean constraints
+.PHONY: help setup demo demo-long test test-slow fuzz lint bench clean constraints
 
 # With PYTHON given, an environment of another version is refused: it would silently be used instead.
 ifdef PYTHON
@@ -53,11 +53,14 @@ test: $(TEST)  ## Run the tests (CPU, no network once installed)
 test-slow: $(TEST)  ## Run only the tests marked slow
 	$(BIN)/python -m pytest -m slow
 
+fuzz: $(TEST)  ## Read and reward a million hostile answers (half an hour)
+	$(BIN)/python -m pytest tests/test_fuzz.py --hypothesis-profile=fuzz
+
 lint: $(TEST)  ## Check style (ruff) and the types of the pure rooms (mypy)
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m mypy
 
-bench: $(BASE)  ## Measure speed and memory (experiments/benchmarks)
+bench: $(TEST)  ## Measure speed and memory (experiments/benchmarks)
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash experiments/benchmarks/run.sh
 
 clean:  ## Remove caches and build folders; .venv and outputs stay

@@ -8,3 +8,10 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
+
+from hypothesis import settings
+
+# The same strings in every `make test`; other ones each time in `make fuzz` (ten strings to an example).
+settings.register_profile("test", max_examples=2_000, deadline=None, derandomize=True, database=None)
+settings.register_profile("fuzz", max_examples=100_000, deadline=None, database=None)
+settings.load_profile("test")

@@ -3,3 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 python shared_prefix.py
+python metrics.py

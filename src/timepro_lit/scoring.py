@@ -55,7 +55,7 @@ class Outcome:
 
 
 def read_references(path: Path, task: str) -> list[Example]:
-    """The examples of one task. Raises ValueError naming the line at fault, or where there is no example of the task."""
+    """The examples of one task. Raises ValueError naming the line at fault, or where no example is of the task."""
     if path.suffix != ".tsv":
         examples = [example for example in read_manifest(path) if example.task == task]
         if not examples:
@@ -147,7 +147,7 @@ def labels_of(examples: Sequence[Example]) -> list[str]:
 
 
 def _event_f1(values: Mapping[str, float]) -> dict[str, dict[str, dict[str, float | None]]]:
-    """{"eb_f1": {"macro": {"0.2": ...}, "micro": ...}} from names such as "Eb-F1/micro/p0.5"; pooled events are micro."""
+    """{"eb_f1": {"macro": {"0.2": ...}, "micro": ...}} from names as "Eb-F1/micro/p0.5"; pooled events are micro."""
     found: dict[str, dict[str, dict[str, float | None]]] = {}
     has_classes = any("/micro" in name for name in values)
     for name, value in values.items():

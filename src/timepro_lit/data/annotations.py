@@ -25,7 +25,9 @@ def read_events_tsv(path: str | Path) -> dict[str, tuple[Event, ...]]:
         header = next(lines, [])
         missing = [name for name in COLUMNS if name not in header]
         if missing:
-            raise ValueError(f"{path}:1: column {missing[0]!r} is missing; the first line must name {', '.join(COLUMNS)}")
+            raise ValueError(
+                f"{path}:1: column {missing[0]!r} is missing; the first line must name {', '.join(COLUMNS)}"
+            )
         for values in lines:
             if not any(values):
                 continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from timepro_lit.events.intervals import iou, is_proper
+from timepro_lit.events.intervals import iou
 from timepro_lit.records import Event
 
 
@@ -28,14 +28,43 @@ def hits(
     exceeds a collar is rounded first, as sed_scores_eval does with 6, and both hit. Unlike sed_eval, an estimate that
     ends at or before its start hits nothing.
     """
-    if not is_proper((estimate.onset, estimate.offset)):
-        return False
-    offset_collar = max(offset_collar_s, offset_collar_rate * (reference.offset - reference.onset))
-    onset_distance, offset_distance = abs(reference.onset - estimate.onset), abs(reference.offset - estimate.offset)
-    if decimals is None:
-        return onset_distance <= onset_collar_s and offset_distance <= offset_collar
-    excess = (onset_distance - onset_collar_s, offset_distance - offset_collar)
-    return max(round(value, decimals) for value in excess) <= 0.0
+    collars = (onset_collar_s, offset_collar_s, offset_collar_rate)
+    return bool(_candidates([reference], [estimate], *collars, match_labels=False, decimals=decimals)[0])
+
+
+def _candidates(
+    reference: Sequence[Event],
+    estimate: Sequence[Event],
+    onset_collar_s: float,
+    offset_collar_s: float,
+    offset_collar_rate: float,
+    match_labels: bool,
+    decimals: int | None,
+) -> list[list[int]]:
+    """Of each reference the numbers of the estimates that hit it: the one place that says what a hit is.
+
+    Rewards spend much of their time here, hence plain loops. NaN passes the collars and fails the last comparison.
+    """
+    candidates = []
+    for r in reference:
+        onset, offset, label = r.onset, r.offset, r.label
+        offset_collar = max(offset_collar_s, offset_collar_rate * (offset - onset))
+        hitting = []
+        for j, e in enumerate(estimate):
+            if match_labels and e.label != label:
+                continue
+            if decimals is None:
+                if abs(onset - e.onset) > onset_collar_s or abs(offset - e.offset) > offset_collar:
+                    continue
+            elif (
+                round(abs(onset - e.onset) - onset_collar_s, decimals) > 0.0
+                or round(abs(offset - e.offset) - offset_collar, decimals) > 0.0
+            ):
+                continue
+            if e.onset < e.offset:
+                hitting.append(j)
+        candidates.append(hitting)
+    return candidates
 
 
 def count_matches(
@@ -51,20 +80,21 @@ def count_matches(
 
     With `match_labels`, only events of equal label pair up; without, all events are of one class.
     """
-    candidates = [
-        [
-            j
-            for j, e in enumerate(estimate)
-            if (not match_labels or r.label == e.label)
-            and hits(r, e, onset_collar_s, offset_collar_s, offset_collar_rate, decimals)
-        ]
-        for r in reference
-    ]
+    collars = (onset_collar_s, offset_collar_s, offset_collar_rate)
+    candidates = _candidates(reference, estimate, *collars, match_labels, decimals)
     owner_of: dict[int, int] = {}  # estimate -> reference
-    return sum(_augment(i, candidates, owner_of) for i in range(len(candidates)))
+    for i, hitting in enumerate(candidates):
+        for j in hitting:
+            if j not in owner_of:
+                owner_of[j] = i
+                break
+        else:
+            if hitting:  # all taken: somebody may have another
+                _augment(i, candidates, owner_of)
+    return len(owner_of)
 
 
-def _augment(start: int, candidates: Sequence[Sequence[int]], owner_of: dict[int, int]) -> bool:
+def _augment(start: int, candidates: Sequence[Sequence[int]], owner_of: dict[int, int]) -> None:
     """Find a free estimate for reference `start`, moving others along an alternating path (Kuhn's algorithm).
 
     Breadth first, so that long chains of events need no recursion. `owner_of` is updated where a path is found.
@@ -85,8 +115,7 @@ def _augment(start: int, candidates: Sequence[Sequence[int]], owner_of: dict[int
                 owner = reached_from[freed]
                 owner_of[freed] = owner
                 freed = held.get(owner)
-            return True
-    return False
+            return
 
 
 def match_by_iou(reference: Sequence[Event], estimate: Sequence[Event], min_iou: float = 0.5) -> list[tuple[int, int]]:
