@@ -45,6 +45,8 @@ def test_predictions_read_back_give_the_same_scores(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "scores.json").read_text())["all"]["truncated"] == 0.0
     first = json.loads((tmp_path / "predictions.jsonl").read_text().split("\n")[0])
     assert first["audio"] == "/somewhere/0.flac"
+    # A run that was interrupted pairs answers that it reads with answers that it has just got.
+    assert report({"sft": again, "grpo": scores})["intervals"]["grpo - sft"]["ag"]["mIoU"] == (0.0, 0.0)
     assert first["scores"]["IoU"] == 100.0
 
 

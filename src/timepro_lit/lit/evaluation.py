@@ -61,7 +61,7 @@ def read_answers(folder: Path, tasks: Mapping[str, Task]) -> list[Answer]:
         for line in lines:
             row = json.loads(line)
             reference = tuple(Event(*event) for event in row["reference"])
-            example = Example(row["id"], row["task"], row["audio"], row["duration_s"], reference, row["query"])
+            example = Example(row["id"], row["task"], row["clip"], row["duration_s"], reference, row["query"])
             prediction = tasks[row["task"]].parse(row["text"])
             answers.append(Answer(example, row["prompt"], row["text"], prediction, row["truncated"]))
     return answers
@@ -121,6 +121,7 @@ def _record(answer: Answer, scores: Mapping[str, float], audio_root: Path) -> di
     return {
         "id": example.id,
         "task": example.task,
+        "clip": example.audio,
         "audio": str(audio_root / example.audio),
         "duration_s": example.duration_s,
         "query": example.query,
