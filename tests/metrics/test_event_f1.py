@@ -117,6 +117,59 @@ def _triple(event: Event) -> tuple[float, float, str]:
     return event.onset, event.offset, event.label
 
 
+def crowded_events(rng: random.Random) -> list[Event]:
+    """0 to 20 events on a grid of tenths, so that collars are met exactly; many overlap, labels may be absent."""
+    labels = rng.sample(LABELS, rng.randint(1, len(LABELS)))
+    onsets = [rng.randint(0, 90) / 10 for _ in range(rng.choice([0, 1, 2, 4, 8, 20]))]
+    return [Event(on, on + rng.randint(1, 40) / 10, rng.choice(labels)) for on in onsets]
+
+
+def answered(reference: list[Event], rng: random.Random) -> list[Event]:
+    """Events near those of the reference, some of another label, some missing, some invented; or all invented."""
+    if rng.random() < 0.2:
+        return crowded_events(rng)
+    near = []
+    for e in reference:
+        onset = max(0.0, e.onset + rng.choice([-0.3, -0.2, 0.0, 0.0, 0.1, 0.2]))
+        offset = max(onset + 0.1, e.offset + rng.choice([-0.4, -0.2, 0.0, 0.0, 0.2, 0.5]))
+        near += [Event(onset, offset, e.label if rng.random() < 0.8 else rng.choice(LABELS))] * rng.choice([0, 1, 1, 2])
+    return near + crowded_events(rng)[: rng.randint(0, 2)]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_five_thousand_random_clips_count_as_in_sed_eval():
+    rng = random.Random(11)
+    for _ in range(50):
+        sizes = {"t_collar": 0.2, "empty_system_output_handling": "zero_score"}
+        oracles = {
+            suffix: sed_eval.sound_event.EventBasedMetrics(LABELS, percentage_of_length=rate, **sizes)
+            for suffix, rate in (("", 0.2), ("/p0", 0.0), ("/p0.5", 0.5))
+        }
+        metric = EventF1(classes=LABELS)
+        for clip in range(100):
+            reference = crowded_events(rng)
+            estimate = answered(reference, rng)
+            rows = [
+                [{"filename": "a", "onset": e.onset, "offset": e.offset, "event_label": e.label} for e in events]
+                or [{"filename": "a"}]
+                for events in (reference, estimate)
+            ]
+            for oracle in oracles.values():
+                oracle.evaluate(*rows)
+            metric.update([Prediction(tuple(estimate), True)], [example(str(clip), *(_triple(e) for e in reference))])
+        counts = metric.sums.reshape(len(LABELS) + 1, -1).tolist()
+        values = metric.values(metric.sums.numpy())
+        for column, (suffix, oracle) in enumerate(oracles.items(), start=2):
+            for label, row in zip(LABELS, counts, strict=False):
+                theirs = oracle.class_wise[label]
+                false = (row[1] - row[column], row[0] - row[column])  # positives, negatives
+                assert (row[column], *false) == (theirs["Ntp"], theirs["Nfp"], theirs["Nfn"])
+            macro = oracle.results_class_wise_average_metrics()["f_measure"]["f_measure"]
+            micro = oracle.results_overall_metrics()["f_measure"]["f_measure"]
+            assert float(values["Eb-F1" + suffix]) == pytest.approx(100 * macro, abs=1e-9)
+            assert float(values["Eb-F1/micro" + suffix]) == pytest.approx(100 * micro, abs=1e-9)
+
+
 def test_shards_add_up_to_the_whole():
     rng = random.Random(4)
     answers = [Prediction(tuple(random_events(rng)), True) for _ in range(21)]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+from pathlib import Path
 
+import pycocoevalcap.meteor.meteor
 import pytest
 
 from timepro_lit.metrics.meteor import Meteor, normalise, score_from_statistics
 from timepro_lit.metrics.meteor_process import MeteorProcess, meteor_command
+
+WORDS = ["a", "the", "dog", "dogs", "barks", "bird", "chirps", "man", "speaks", "loudly", "then", "car", "idles"]
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +81,44 @@ def test_normalised_text_has_the_words_that_the_program_counts(meteor):
 
 def test_order_of_a_large_batch(meteor):
     rng = random.Random(1)
-    words = ["a", "the", "dog", "dogs", "barks", "bird", "chirps", "man", "speaks", "loudly", "then", "car", "idles"]
-    pairs = [tuple(" ".join(rng.choices(words, k=rng.randint(2, 10))) for _ in range(2)) for _ in range(300)]
+    pairs = [tuple(" ".join(rng.choices(WORDS, k=rng.randint(2, 10))) for _ in range(2)) for _ in range(300)]
     together = meteor.score(pairs)
     meteor._cache.clear()
     assert [meteor.score([pair])[0] for pair in pairs[::25]] == together[::25]
     assert len(set(together)) > 100
+
+
+def test_scores_equal_pycocoevalcaps(meteor, monkeypatch):
+    rng = random.Random(2)
+    pairs = [tuple(" ".join(rng.choices(WORDS, k=rng.randint(1, 12))) for _ in range(2)) for _ in range(500)]
+    ours = meteor.score(pairs)
+    monkeypatch.setenv("PATH", f"{Path(meteor_command()[0]).parent}:{os.environ['PATH']}")  # it starts plain `java`
+    peer = pycocoevalcap.meteor.meteor.Meteor()
+    theirs = peer.compute_score({k: [r] for k, (_, r) in enumerate(pairs)}, {k: [h] for k, (h, _) in enumerate(pairs)})
+    peer.meteor_p.kill()
+    assert ours == pytest.approx(theirs[1], abs=1e-9)
+    assert len(set(ours)) > 50
+
+
+def test_killed_in_mid_call_it_still_scores_once_and_right(meteor):
+    rng = random.Random(3)
+    pairs = [tuple(" ".join(rng.choices(WORDS, k=20)) for _ in range(2)) for _ in range(3000)]
+    expected = meteor.score(pairs)
+    meteor._cache.clear()
+    first = meteor._process
+    pid = first.close.peek()[2][0].pid  # of the finalizer's Popen
+    exchange, replies = first._read_lines, []
+
+    def killed_after_some_replies() -> list[bytes]:
+        replies.extend(lines := exchange())
+        if len(replies) > 100:
+            os.kill(pid, signal.SIGKILL)
+        return lines
+
+    first._read_lines = killed_after_some_replies
+    assert meteor.score(pairs) == expected
+    assert 100 < len(replies) < len(pairs)
+    assert meteor._process is not first
 
 
 def test_command_is_pycocoevalcaps():

@@ -47,6 +47,36 @@ def test_values_equal_the_torchmetrics_and_lie_in_their_intervals(task):
         assert low < scores.values[name] < high
 
 
+@pytest.mark.parametrize("task", ["ag", "sed", "dac"])
+@pytest.mark.parametrize("num_shards", [1, 2, 3, 7])
+def test_uneven_shards_give_exactly_the_whole(task, num_shards):
+    pairs = pairs_of(task, quality=0.6)
+    pairs = [(Prediction(tuple(_shifted(e, k) for e in p.events), p.readable), e) for k, (p, e) in enumerate(pairs)]
+    whole = default_metrics(CLASSES, SharedWords())[task]
+    _update(whole, pairs)
+    cuts = sorted(random.Random(num_shards).sample(range(len(pairs)), num_shards - 1))
+    shards = []
+    for start, end in zip([0, *cuts], [*cuts, len(pairs)], strict=True):
+        shards.append(default_metrics(CLASSES, SharedWords())[task])
+        _update(shards[-1], pairs[start:end])
+    for number, metric in enumerate(whole):
+        merged = shards[-1][number]
+        for shard in shards[:-1]:
+            merged.merge_state(shard[number])
+        assert merged.sums.tolist() == metric.sums.tolist()
+        assert {k: float(v) for k, v in merged.compute().items()} == {k: float(v) for k, v in metric.compute().items()}
+
+
+def _update(metrics, pairs):
+    for metric in metrics:
+        metric.update([p for p, _ in pairs], [e for _, e in pairs])
+
+
+def _shifted(event: Event, k: int) -> Event:
+    """Overlaps of a third, a seventh, ...: sums of such numbers depend on their order."""
+    return Event(event.onset + 1 / (k % 7 + 3), event.offset, event.label)
+
+
 def test_examples_of_one_audio_are_one_clip():
     scores = score(default_metrics(CLASSES, SharedWords())["ag"], pairs_of("ag", quality=0.6))
     assert len(scores.examples) == 200 and len(scores.clips) == 100 and scores.rows.shape[0] == 100

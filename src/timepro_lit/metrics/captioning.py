@@ -19,7 +19,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from timepro_lit.events.matching import match_by_iou
-from timepro_lit.metrics.base import FloatArray, SumMetric, ratio
+from timepro_lit.metrics.base import FloatArray, SumMetric, on_grid, ratio
 from timepro_lit.records import Event, Example, Prediction
 
 Variant = Literal["joined", "matched"]
@@ -52,7 +52,7 @@ class MeteorMetric(SumMetric):
     def rows(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> FloatArray:
         """(N, 2): 1, METEOR of the clip."""
         scores = clip_meteors(predictions, examples, self.variant, self.scorer)
-        return np.stack([np.ones(len(examples)), np.array(scores, dtype=np.float64)], axis=1)
+        return np.stack([np.ones(len(examples)), on_grid(scores)], axis=1)
 
     def values(self, sums: FloatArray) -> dict[str, FloatArray]:
         """The mean over clips, in percent."""

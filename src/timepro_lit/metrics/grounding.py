@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from timepro_lit.events.intervals import union_iou
-from timepro_lit.metrics.base import FloatArray, SumMetric, ratio
+from timepro_lit.metrics.base import FloatArray, SumMetric, on_grid, ratio
 from timepro_lit.records import Example, Prediction
 
 
@@ -25,8 +25,9 @@ class GroundingIoU(SumMetric):
     def rows(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> FloatArray:
         """(N, 2 + thresholds): 1, IoU, one indicator per threshold."""
         rows = np.ones((len(examples), 2 + len(self.thresholds)))
-        rows[:, 1] = [clip_iou(p, e) for p, e in zip(predictions, examples, strict=True)]
-        rows[:, 2:] = rows[:, 1:2] >= np.array(self.thresholds)
+        ious = np.array([clip_iou(p, e) for p, e in zip(predictions, examples, strict=True)], dtype=np.float64)
+        rows[:, 1] = on_grid(ious)
+        rows[:, 2:] = ious[:, None] >= np.array(self.thresholds)
         return rows
 
     def values(self, sums: FloatArray) -> dict[str, FloatArray]:
