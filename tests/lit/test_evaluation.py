@@ -42,7 +42,9 @@ def test_predictions_read_back_give_the_same_scores(tmp_path: Path) -> None:
     write_evaluation(tmp_path, answers, scores, Path("/somewhere"))
     again = score_answers(read_answers(tmp_path, TASKS), METRICS)
     assert {task: s.values for task, s in again.items()} == {task: s.values for task, s in scores.items()}
-    assert json.loads((tmp_path / "scores.json").read_text())["all"]["truncated"] == 0.0
+    summary = json.loads((tmp_path / "scores.json").read_text())
+    assert summary["all"]["truncated"] == 0.0
+    assert summary["repairs"] == {"prose": 4, "unclear": 3}
     first = json.loads((tmp_path / "predictions.jsonl").read_text().split("\n")[0])
     assert first["audio"] == "/somewhere/0.flac"
     # A run that was interrupted pairs answers that it reads with answers that it has just got.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -49,8 +50,9 @@ def write_evaluation(folder: Path, answers: Sequence[Answer], scores: Mapping[st
     own = {id_: row for task in scores if task != ALL_TASKS for id_, row in _by_id(scores[task]).items()}
     lines = [json.dumps(_record(answer, own.get(answer.example.id, {}), audio_root)) for answer in answers]
     (folder / "predictions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    summary = {task: dict(of_task.values) for task, of_task in scores.items()}
+    summary: dict[str, Any] = {task: dict(of_task.values) for task, of_task in scores.items()}
     summary[ALL_TASKS]["truncated"] = 100.0 * sum(a.truncated for a in answers) / len(answers)
+    summary["repairs"] = Counter(kind for answer in answers for kind in answer.prediction.repairs)  # answers by kind
     (folder / "scores.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
 
 
