@@ -52,7 +52,7 @@ class TrainConfig:
     task: dict[str, Any] = field(default_factory=dict)
     data: Any = None
     sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Numbers of each stage that belong to a scale; the stages refer to them."""
+    """What belongs to a scale: numbers of the stages, and of the data and the time prompt, which refer to them."""
     stage: dict[str, Any] = field(default_factory=dict)
     """Run in this order."""
     reward: Any = None
@@ -261,7 +261,7 @@ def _unused_sizes(cfg: DictConfig) -> Iterator[str]:
     stages = {path.stem for path in (ROOT / "conf" / "stage").glob("*.yaml")}
     raw = OmegaConf.to_yaml(cfg)
     for group, sizes in cfg.sizes.items():
-        if group not in stages | {"data"}:
+        if group not in stages | {"data", "time_prompt"}:
             yield f"sizes.{group}: there is no stage of this name"
         elif group in cfg.stage or f"${{sizes.{group}." in raw:
             yield from (
