@@ -97,7 +97,7 @@ def test_a_finished_run_is_evaluated_again_on_another_split(finished: Path, fold
 def test_the_rl_rows_of_an_ablation_share_one_sft(finished: Path, folder: Path) -> None:
     stages = folder / "outputs" / "stages"
     assert len(list(stages.glob("sft-*.lock"))) == 1
-    done = train(folder, "+experiment=ablation_eb_f1_only", "sizes=demo", *SMALL)
+    done = train(folder, "+experiment=ablation_eb_f1_only", *SMALL)
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(list(stages.glob("sft-????????????"))) == 1
     assert len(list(stages.glob("grpo-????????????"))) == 2
@@ -124,7 +124,7 @@ def test_an_empty_manifest_is_named(folder: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_sentence(folder: Path, arguments: list[str], sentence: str) -> None:
-    done = train(folder, "+experiment=ablation_astp", "sizes=demo", *SMALL, *arguments)
+    done = train(folder, "+experiment=ablation_astp", *SMALL, *arguments)
     assert done.returncode == 1
     assert sentence in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

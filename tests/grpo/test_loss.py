@@ -22,17 +22,6 @@ def test_loss_and_gradient_with_old_equal_to_current() -> None:
     assert "kl" not in stats
 
 
-def test_a_constant_weighs_the_tokens_of_short_and_long_answers_alike() -> None:
-    logp = torch.tensor([[[-1.0, -2.0], [-3.0, 0.0]]], requires_grad=True)
-    advantages = torch.tensor([[1.0, -0.5]])
-    loss, _ = grpo_loss(logp, logp.detach(), advantages, MASK, num_answers=2, max_tokens=4)
-    loss.backward()
-    assert loss.item() == pytest.approx(-(2 * 1.0 - 0.5) / (2 * 4))
-    assert logp.grad.tolist() == [[[-0.125, -0.125], [0.0625, 0.0]]]  # -A / (answers * max_tokens)
-    with pytest.raises(ValueError, match="max_tokens is 1, but answers of 2 tokens were given"):
-        grpo_loss(logp, logp.detach(), advantages, MASK, num_answers=2, max_tokens=1)
-
-
 def test_clipping_by_hand() -> None:
     # ratios 1.5 and 0.5, advantage +1: min(1.5, 1.2) = 1.2 (clipped) and min(0.5, 0.8) = 0.5 (not clipped)
     # ratio 0.5, advantage -1: min(-0.5, -0.8) = -0.8 (clipped)

@@ -19,12 +19,8 @@ def grpo_loss(
     clip: float = 0.2,
     reference_logp: Tensor | None = None,
     kl_coefficient: float = 0.0,
-    max_tokens: int | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Sum over the given answers of their mean token loss, divided by `num_answers`; and what to log.
-
-    With `max_tokens`, an answer's token losses are summed and divided by that constant in place of its own length (Dr.
-    GRPO, arXiv 2503.20783): the mean gives the tokens of short answers more weight, which teaches to answer briefly.
 
     `num_answers` counts every answer of the optimiser step, also those of micro-batches elsewhere and of flat groups
     whose forward was skipped: so losses and gradients of parts add up to those of the whole. With one update per
@@ -33,11 +29,8 @@ def grpo_loss(
     Shapes: logp, old_logp, reference_logp (B, G, R) float32, advantages (B, G), answer_mask (B, G, R) bool ->
     scalar loss, and detached scalars: ratio_mean and clip_frac over tokens, kl over answers if there is a reference.
 
-    Raises ValueError for shapes that differ, fewer `num_answers` than answers, a KL term without a reference, and
-    answers longer than `max_tokens`.
+    Raises ValueError for shapes that differ, fewer `num_answers` than answers, and a KL term without a reference.
     """
-    if max_tokens is not None and logp.shape[-1] > max_tokens:
-        raise ValueError(f"max_tokens is {max_tokens}, but answers of {logp.shape[-1]} tokens were given")
     if not logp.shape == old_logp.shape == answer_mask.shape or advantages.shape != logp.shape[:2]:
         shapes = [tuple(t.shape) for t in (logp, old_logp, answer_mask, advantages)]
         raise ValueError(f"logp, old_logp, answer_mask and advantages do not fit: {shapes}")
@@ -59,10 +52,7 @@ def grpo_loss(
         kl_BGR = log_ratio_BGR.exp() - log_ratio_BGR - 1
         token_loss_BGR = token_loss_BGR + kl_coefficient * kl_BGR
         stats["kl"] = answer_means(kl_BGR, answer_mask).mean()
-    if max_tokens is None:
-        loss = answer_means(token_loss_BGR, answer_mask).sum() / num_answers
-    else:
-        loss = _masked(token_loss_BGR, answer_mask).sum() / (num_answers * max_tokens)
+    loss = answer_means(token_loss_BGR, answer_mask).sum() / num_answers
     return loss, {name: value.detach() for name, value in stats.items()}
 
 

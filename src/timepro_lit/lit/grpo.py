@@ -6,7 +6,7 @@ One update per rollout: the old log-probabilities are the current ones, detached
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,15 +23,9 @@ from timepro_lit.records import Batch, Rollouts
 from timepro_lit.rewards.adaptive import AdaptiveReward, GroupReward, diagnostics
 from timepro_lit.tasks.base import Task
 
-LossType = Literal["grpo", "dr_grpo"]
-
 
 class GRPO(TrainingModule):
-    """Continues the SFT adapter; the reference of the KL term is that adapter, frozen, beside the trained one.
-
-    An answer's loss is the mean over its tokens ("grpo"), or their sum over `max_new_tokens` ("dr_grpo"), which weighs
-    the tokens of short and of long answers alike.
-    """
+    """Continues the SFT adapter; the reference of the KL term is that adapter, frozen, beside the trained one."""
 
     def __init__(
         self,
@@ -49,7 +43,6 @@ class GRPO(TrainingModule):
         clip_range: float = 0.2,
         kl_coefficient: float = 0.04,
         scale_rewards: Literal["std", "none"] = "std",
-        loss_type: LossType = "grpo",
         seed: int = 0,
     ) -> None:
         super().__init__(load_lalm, tasks, metrics, learning_rate, warmup_fraction, weight_decay)
@@ -61,9 +54,6 @@ class GRPO(TrainingModule):
         self.clip_range = clip_range
         self.kl_coefficient = kl_coefficient
         self.scale_rewards = scale_rewards
-        if loss_type not in get_args(LossType):
-            raise ValueError(f"loss_type must be one of {', '.join(get_args(LossType))}, not {loss_type!r}")
-        self.loss_type = loss_type
         self.seed = seed
 
     def configure_model(self) -> None:
@@ -145,5 +135,4 @@ class GRPO(TrainingModule):
             clip=self.clip_range,
             reference_logp=ref_BGR,
             kl_coefficient=self.kl_coefficient,
-            max_tokens=self.max_new_tokens if self.loss_type == "dr_grpo" else None,
         )
