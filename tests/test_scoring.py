@@ -124,6 +124,14 @@ def test_the_door(tmp_path: Path) -> None:
     scores = json.loads((tmp_path / "scores" / "scores.json").read_text())
     assert scores["eb_f1"]["macro"]["0.2"] == 50.0
     assert scores["unknown"] == ["z.wav"]
+    grounding = Example("q", "ag", "a.wav", 5.0, (Event(1.0, 2.0, "a dog"),), query="a dog")
+    write_manifest(tmp_path / "test.jsonl", [grounding])
+    lines(tmp_path / "answers.jsonl", [{"id": "q", "text": "from 1 to 1.5 seconds"}])
+    done = subprocess.run(
+        [*command, "task=ag", f"references={tmp_path / 'test.jsonl'}"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "scores" / "scores.json").read_text())["mIoU"] == 50.0
     refused = subprocess.run([*command, "task=count"], capture_output=True, text=True)
     assert refused.returncode == 1
     assert refused.stderr == "error: task must be one of ag, sed, dac, whose answers have a score, not count\n"

@@ -77,6 +77,10 @@ def _shifted(event: Event, k: int) -> Event:
     return Event(event.onset + 1 / (k % 7 + 3), event.offset, event.label)
 
 
+def test_without_classes_sound_events_are_left_out():
+    assert set(default_metrics((), SharedWords())) == {"ag", "dac"}
+
+
 def test_examples_of_one_audio_are_one_clip():
     scores = score(default_metrics(CLASSES, SharedWords())["ag"], pairs_of("ag", quality=0.6))
     assert len(scores.examples) == 200 and len(scores.clips) == 100 and scores.rows.shape[0] == 100

@@ -35,19 +35,19 @@ def default_metrics(
 ) -> dict[str, tuple[SumMetric, ...]]:
     """New metrics of each task: the headlines, variants beside them and the parse rate.
 
-    classes: closed set of sound event detection. scorer: for METEOR. decimals: where given, Eb-F1 with collars compared
-    after rounding stands beside the plain one.
+    classes: closed set of sound event detection, which is left out where there is none. scorer: for METEOR. decimals:
+    where given, Eb-F1 with collars compared after rounding stands beside the plain one.
     """
 
     def event_f1(classes: Sequence[str] | None = None) -> tuple[SumMetric, ...]:
         plain = EventF1(classes=classes)
         return (plain,) if decimals is None else (plain, EventF1(classes=classes, decimals=decimals))
 
-    return {
+    metrics: dict[str, tuple[SumMetric, ...]] = {
         "ag": (GroundingIoU(), *event_f1(), ParseRate()),
-        "sed": (*event_f1(classes), ParseRate()),
         "dac": (MeteorMetric("joined", scorer), MeteorMetric("matched", scorer), *event_f1(), ParseRate()),
     }
+    return metrics | ({"sed": (*event_f1(classes), ParseRate())} if classes else {})
 
 
 @dataclass(frozen=True)
