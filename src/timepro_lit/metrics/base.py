@@ -67,7 +67,7 @@ GRID = 2.0**-36
 """Step of the scores that are summed: sums of 100,000 of them are exact, hence the same in any order."""
 
 
-def on_grid(scores: Sequence[float]) -> FloatArray:
+def on_grid(scores: Sequence[float] | FloatArray) -> FloatArray:
     """Scores in [0, 1] as multiples of `GRID` (off by 1e-11 at most), so that every sharding gives the same sums."""
     return np.round(np.asarray(scores, dtype=np.float64) / GRID) * GRID
 
