@@ -95,6 +95,10 @@ def test_rounded_collars_stand_beside_the_plain_ones() -> None:
         ('{"text": "x"}', "1: key 'id' must be text"),
         ('{"id": "a"}', "1: a line needs a 'text' or a list of 'events'"),
         ('{"id": "a", "events": [[1, true, "Dog"]]}', r"1: an event must be \[onset, offset, label\], not \[1, true"),
+        ('{"id": "a", "events": [[1, "2", "Dog"]]}', "1: an event must be"),
+        ('{"id": "a", "events": [[1, null, "Dog"]]}', "1: an event must be"),
+        ('{"id": "a", "events": [[1, %s, "Dog"]]}' % ("9" * 400), "1: an event must be"),
+        ('{"id": "a", "events": [7]}', "1: an event must be"),
     ],
 )
 def test_a_fault_is_named_with_its_line(line: str, sentence: str, tmp_path: Path) -> None:

@@ -202,9 +202,10 @@ def _prediction(row: Mapping[str, Any], task: Task, where: str) -> Prediction:
 
 
 def _event(entry: Any, where: str) -> Event:
-    match entry:
-        case [int() | float() as onset, int() | float() as offset, str() as label] if not (
-            isinstance(onset, bool) or isinstance(offset, bool)
-        ):
-            return Event(float(onset), float(offset), label)
-    raise ValueError(f"{where}: an event must be [onset, offset, label], not {json.dumps(entry)[:80]}")
+    try:
+        onset, offset, label = entry
+        if not isinstance(label, str) or isinstance(onset, bool | str) or isinstance(offset, bool | str):
+            raise TypeError
+        return Event(float(onset), float(offset), label)
+    except (TypeError, ValueError, OverflowError):  # OverflowError: an integer of hundreds of digits
+        raise ValueError(f"{where}: an event must be [onset, offset, label], not {json.dumps(entry)[:80]}") from None
