@@ -53,7 +53,7 @@ test: $(TEST)  ## Run the tests (CPU, no network once installed)
 test-slow: $(TEST)  ## Run only the tests marked slow
 	$(BIN)/python -m pytest -m slow
 
-fuzz: $(TEST)  ## Read and reward a million hostile answers (half an hour)
+fuzz: $(TEST)  ## Read and reward a million hostile answers (about ten minutes)
 	$(BIN)/python -m pytest tests/test_fuzz.py --hypothesis-profile=fuzz
 
 lint: $(TEST)  ## Check style (ruff) and the types of the pure rooms (mypy)
