@@ -85,3 +85,11 @@ def test_branches_go_on_from_the_last_position_of_a_prompt_with_shared_positions
     positions = torch.tensor([[0, 0, 1, 1, 2, 0, 0]])
     branch, depth = torch.tensor([[0, 0, 0, 0, 0, 1, 1]]), torch.tensor([[0, 1, 2, 3, 4, 0, 1]])
     assert branch_positions(positions, branch, depth)[0, 5:].tolist() == [3, 4]
+
+
+def test_rows_rounded_up_hold_padding_at_their_end_and_no_slot_twice() -> None:
+    mask = torch.tensor([[[True, True, False], [True, False, False]]])
+    slot, branch, _ = pack(mask, multiple=4)
+    assert branch.tolist() == [[1, 1, 2, -1]]
+    assert slot[0, :3].tolist() == [0, 1, 3] and len(set(slot[0].tolist())) == 4
+    assert pack(mask, multiple=64)[0].shape == (1, 6)  # there are no more slots
