@@ -136,6 +136,12 @@ def test_the_door(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "scores" / "scores.json").read_text())["mIoU"] == 50.0
+    refused = subprocess.run([*command[:4], f"output_dir={tmp_path}"], capture_output=True, text=True)
+    assert refused.stderr == (
+        "error: nothing was given for predictions, references: write predictions=... references=...\n"
+    )
+    refused = subprocess.run([*command, "task=[ag,sed]"], capture_output=True, text=True)
+    assert refused.stderr == "error: one task is scored at a time, not ag, sed\n"
     refused = subprocess.run([*command, "task=count"], capture_output=True, text=True)
     assert refused.returncode == 1
     assert refused.stderr == "error: task must be one of ag, sed, dac, whose answers have a score, not count\n"

@@ -11,7 +11,7 @@ from itertools import pairwise
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from timepro_lit.config import ROOT
 from timepro_lit.runs import override_key
@@ -45,6 +45,15 @@ def check_sweep(mode: RunMode | None, trainer: str, launcher: str) -> None:
         )
 
 
+def check_given(cfg: DictConfig) -> None:
+    """Raise ValueError that names every key of the command line that has to be given and is not."""
+    missing = [str(key) for key in cfg if OmegaConf.is_missing(cfg, key)]
+    if missing:
+        raise ValueError(
+            f"nothing was given for {', '.join(missing)}: write {' '.join(f'{key}=...' for key in missing)}"
+        )
+
+
 def overrides() -> list[str]:
     """The command line's overrides, those of Hydra itself left out; a sweep's job has its own."""
     return list(HydraConfig.get().overrides.task)
@@ -63,6 +72,7 @@ def guarded(main: Main) -> Main:
         try:
             check_order(overrides())
             check_sweep(hydra.mode, choices.get("trainer") or "cpu", choices["hydra/launcher"])
+            check_given(cfg)
             return main(cfg)
         except (ValueError, OSError) as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug"):

@@ -27,6 +27,8 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.scoring import labels_of, read_predictions, read_references, score_answers, summary, table
     from timepro_lit.stage_store import write_atomically
 
+    if len(cfg.task) != 1:
+        raise ValueError(f"one task is scored at a time, not {', '.join(cfg.task) or 'none'}")
     (name,) = cfg.task
     if name not in HEADLINES:
         raise ValueError(f"task must be one of {', '.join(HEADLINES)}, whose answers have a score, not {name}")
