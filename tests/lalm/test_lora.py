@@ -108,7 +108,7 @@ def test_gradient_checkpointing_changes_no_gradient_beside_a_reference(checkpoin
         add_reference(lalm)
         lalm.train()
         if checkpointing:
-            lalm.language_model.gradient_checkpointing_enable({"use_reentrant": False})
+            lalm.language_model.activation_checkpointing_enable({"use_reentrant": False})
         with reference_policy(lalm):
             reference = logprobs(lalm)
         logp = logprobs(lalm)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from timepro_lit.lalm.base import LALM, Frontend
+from timepro_lit.lalm.base import LALM
+from timepro_lit.lalm.frontend import Frontend
 from timepro_lit.lalm.lora import LoRA, add_lora, load_adapter
 from timepro_lit.time_prompt.prompt import TimePrompt
 

@@ -14,7 +14,8 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from timepro_lit.lalm.base import LALM, Frontend
+from timepro_lit.lalm.base import LALM
+from timepro_lit.lalm.frontend import Frontend
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.time_prompt.prompt import TimePrompt
 

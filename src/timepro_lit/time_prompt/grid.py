@@ -17,7 +17,8 @@ class TimeGrid:
     """The timestamps a backbone's audio frames can be interleaved with, numbered from 1.
 
     `frames_per_second` is the audio encoder's, `stride` counts frames per timestamp (1 = the finest) and
-    `max_seconds` bounds the clip. Raises ValueError where no two-decimal grid fits these numbers.
+    `max_seconds` bounds the clip. `block_s` is for encoders that start anew every so many seconds: the last frame of
+    a block ends with it, however short that leaves it. Raises ValueError where no two-decimal grid fits these numbers.
     Source: TimePro-RL (arXiv 2604.13715), Audio-Side Time Prompt: 25 frames a second, 750 tokens, 30 s.
 
     >>> TimeGrid().num_timestamps, TimeGrid().token(1), TimeGrid().token(750)
@@ -27,6 +28,7 @@ class TimeGrid:
     frames_per_second: float = 25.0
     stride: int = 1
     max_seconds: float = 30.0
+    block_s: float | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.frames_per_second) and self.frames_per_second > 0):
@@ -35,6 +37,8 @@ class TimeGrid:
             raise ValueError(f"stride must be a whole number of frames, at least 1, got {self.stride!r}.")
         if not (math.isfinite(self.max_seconds) and self.max_seconds > 0):
             raise ValueError(f"max_seconds must be positive, got {self.max_seconds}.")
+        if self.block_s is not None and not 0 < self.block_s < math.inf:
+            raise ValueError(f"block_s must be positive, got {self.block_s}.")
         if self.stride / self.frames_per_second < _SHORTEST_STEP_S - 1e-9:
             raise ValueError(
                 f"stride {self.stride} at {self.frames_per_second:g} frames a second steps by less than "
@@ -49,7 +53,24 @@ class TimeGrid:
     @property
     def max_frames(self) -> int:
         """Audio frames of the longest clip."""
-        return math.floor(self.max_seconds * self.frames_per_second + 1e-6)
+        blocks, rest_s = (0, self.max_seconds) if self.block_s is None else divmod(self.max_seconds, self.block_s)
+        return int(blocks) * self._frames_per_block + math.floor(rest_s * self.frames_per_second + 1e-6)
+
+    @property
+    def _frames_per_block(self) -> int:
+        return 0 if self.block_s is None else math.ceil(self.block_s * self.frames_per_second - 1e-6)
+
+    def end_s(self, num_frames: int) -> float:
+        """The moment, in seconds, at which the last of the first `num_frames` audio frames ends.
+
+        >>> grid = TimeGrid(frames_per_second=12.5, block_s=1.0)
+        >>> [grid.end_s(n) for n in (1, 12, 13, 14)]
+        [0.08, 0.96, 1.0, 1.08]
+        """
+        if self.block_s is None:
+            return num_frames / self.frames_per_second
+        blocks, rest = divmod(num_frames, self._frames_per_block)
+        return blocks * self.block_s + min(rest / self.frames_per_second, self.block_s)
 
     @property
     def num_timestamps(self) -> int:
@@ -65,7 +86,7 @@ class TimeGrid:
             raise ValueError(f"a clip needs at least one audio frame, got {num_frames}.")
         if num_frames > self.max_frames:
             raise ValueError(
-                f"a clip of {num_frames} audio frames ({num_frames / self.frames_per_second:.2f} s) is longer than the "
+                f"a clip of {num_frames} audio frames ({self.end_s(num_frames):.2f} s) is longer than the "
                 f"{self.max_seconds:g} s the time prompt covers: cut it into windows of {self.max_seconds:g} s."
             )
         return num_frames // self.stride
@@ -74,7 +95,7 @@ class TimeGrid:
         """The moment, in seconds, that timestamp `index` (from 1) stands for. Raises ValueError off the grid."""
         if not 1 <= index <= self.num_timestamps:
             raise ValueError(f"timestamp index must lie in 1..{self.num_timestamps}, got {index}.")
-        return index * self.stride / self.frames_per_second
+        return self.end_s(index * self.stride)
 
     def text(self, index: int) -> str:
         """The number string that eq. (1) tokenises, always two decimals: `text(1)` is "0.04"."""

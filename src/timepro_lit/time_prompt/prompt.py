@@ -47,9 +47,9 @@ class TimePrompt:
         if not isinstance(self.share_positions, bool):
             raise ValueError(f"time_prompt.share_positions must be true or false, got {self.share_positions!r}.")
 
-    def grid(self, frames_per_second: float, max_seconds: float = 30.0) -> TimeGrid:
+    def grid(self, frames_per_second: float, max_seconds: float = 30.0, block_s: float | None = None) -> TimeGrid:
         """The timestamps of a backbone with that frame rate. Raises ValueError where none fit."""
-        return TimeGrid(frames_per_second, self.stride, max_seconds)
+        return TimeGrid(frames_per_second, self.stride, max_seconds, block_s)
 
     def table(self, grid: TimeGrid, tokenize: Callable[[str], list[int]], embeddings: Tensor) -> Tensor:
         """The frozen timestamp table: (grid.num_timestamps, D) float32 from input embeddings (V, D)."""

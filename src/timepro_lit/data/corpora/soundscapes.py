@@ -42,8 +42,9 @@ _COUNT_WEIGHTS = (0.3, 0.35, 0.2, 0.15)
 """Chance of 1, 2, 3 and 4 events."""
 
 
-_TURNS = ("count", "order", "caption", "ag", "sed", "dac")
-"""Of these a clip of the base split is asked one in turn; all are asked for their tags and where their sounds lie."""
+_TURNS = ("count", "order", "caption", "sed", "dac")
+"""Of these a clip of the base split is asked one in turn; all are asked for their tags, where their sounds lie and when
+each is heard, so that the base binds a question to the sound it names."""
 
 
 class SoundSource(Protocol):

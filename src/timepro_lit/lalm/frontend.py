@@ -1,0 +1,141 @@
+"""The side of a backbone that holds no weights: samples and text become what a `LALM` reads, ids become text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, SequenceFeatureExtractor
+
+from timepro_lit.time_prompt.grid import TimeGrid
+from timepro_lit.time_prompt.interleave import interleave
+from timepro_lit.time_prompt.prompt import TimePrompt
+
+Chat = Callable[[PreTrainedTokenizerBase, str, int], list[int]]
+"""(tokenizer, prompt, audio id) -> the ids of a chat that ends where the answer begins, its audio one placeholder."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPath:
+    """What an encoder makes of a clip: which length it takes, how many frames come back, and when they end."""
+
+    frames_per_second: float
+    max_duration_s: float
+    count_frames: Callable[[int], int]
+    """Mel frames of a clip -> audio frames that the language model reads."""
+    pads: bool = False
+    """Whether every clip is padded to the extractor's whole window; otherwise the encoder takes clips as they are."""
+    block_s: float | None = None
+    """See `TimeGrid`."""
+
+    def grid(self, time_prompt: TimePrompt) -> TimeGrid:
+        """The timestamps that this encoder's frames are interleaved with."""
+        return time_prompt.grid(self.frames_per_second, self.max_duration_s, self.block_s)
+
+
+def template_chat(tokenizer: PreTrainedTokenizerBase, prompt: str, audio_id: int) -> list[int]:
+    """A user's turn, audio then text, in the checkpoint's own template. Raises ValueError but for one audio token."""
+    content = [{"type": "audio", "audio": ""}, {"type": "text", "text": prompt}]
+    chat = tokenizer.apply_chat_template(
+        [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+    )
+    ids: list[int] = tokenizer(chat, add_special_tokens=False)["input_ids"]
+    if ids.count(audio_id) != 1:
+        raise ValueError(f"the chat of prompt {prompt!r} holds {ids.count(audio_id)} audio tokens, not one")
+    return ids
+
+
+class Frontend:
+    """Turns samples and text into what a `LALM` reads, and ids back into text. Holds no weights; picklable.
+
+    `grid` is None where no time prompt is used. Timestamp k of the grid has id `first_timestamp_id + k - 1`, past the
+    rows of the model's embedding matrix, and never reaches the tokenizer. Of `end_ids` the first ends our answers;
+    each of them ends the model's.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        feature_extractor: SequenceFeatureExtractor,
+        audio: AudioPath,
+        audio_id: int,
+        end_ids: Sequence[int],
+        first_timestamp_id: int,
+        time_prompt: TimePrompt | None,
+        chat: Chat = template_chat,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.feature_extractor = feature_extractor
+        self.sampling_rate: int = feature_extractor.sampling_rate
+        self.audio = audio
+        self.frames_per_second = audio.frames_per_second
+        self.max_duration_s = audio.max_duration_s
+        self.grid = None if time_prompt is None else audio.grid(time_prompt)
+        self.first_timestamp_id = first_timestamp_id
+        self.audio_id = audio_id
+        self.end_ids = tuple(end_ids)
+        self.pad_id: int = self.end_ids[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        self.chat = chat
+
+    def num_mel_frames(self, num_samples: int) -> int:
+        """Mel frames of a clip that hold its own samples."""
+        return -(-num_samples // self.feature_extractor.hop_length)
+
+    def num_frames(self, num_samples: int) -> int:
+        """Audio frames that the encoder returns for a clip."""
+        return self.audio.count_frames(self.num_mel_frames(num_samples))
+
+    def features(self, waveforms: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Log-mel spectrograms (B, M, T) and their mask (B, T) of mono clips at `sampling_rate`.
+
+        Where the encoder takes clips as they are, each is padded past its end by a whole analysis window, so that its
+        frames do not depend on the length of its neighbours: they equal those of the extractor's own padding to 30 s.
+        """
+        limit = self.feature_extractor.n_samples
+        longest = max(len(w) for w in waveforms)
+        if longest > limit:
+            window_s = limit / self.sampling_rate
+            raise ValueError(
+                f"a clip of {longest / self.sampling_rate:.2f} s exceeds the extractor's {window_s:g} s window"
+            )
+        out = self.feature_extractor(
+            list(waveforms),
+            sampling_rate=self.sampling_rate,
+            padding="max_length",
+            max_length=limit if self.audio.pads else min(limit, longest + self.feature_extractor.n_fft),
+            return_attention_mask=True,
+            return_tensors="pt",
+        )
+        features, mask = out["input_features"].float(), out["attention_mask"].bool()
+        if self.audio.pads:
+            return features, mask
+        num_mel = int(mask.sum(1).max())
+        return features[..., :num_mel], mask[:, :num_mel]
+
+    def prompt_ids(self, prompt: str, num_frames: int) -> list[int]:
+        """Chat template with the audio, interleaved with timestamps where a grid is set, and the text `prompt`."""
+        ids = self.chat(self.tokenizer, prompt, self.audio_id)
+        at = ids.index(self.audio_id)
+        return ids[:at] + self._audio_ids(num_frames) + ids[at + 1 :]
+
+    def _audio_ids(self, num_frames: int) -> list[int]:
+        if self.grid is None:
+            return [self.audio_id] * num_frames
+        self.grid.timestamps_for(num_frames)  # raises for empty clips and for those past the end of the grid
+        return interleave(num_frames, self.grid.stride, self.audio_id, self.first_timestamp_id)
+
+    def answer_ids(self, text: str) -> list[int]:
+        """Ids of an answer, end of turn included."""
+        return [*self.tokens(text), self.end_ids[0]]
+
+    def tokens(self, text: str) -> list[int]:
+        """Ids of a text as it is."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Text of an answer up to its end of turn, special tokens left out."""
+        end = next((place for place, id_ in enumerate(ids) if id_ in self.end_ids), len(ids))
+        return self.tokenizer.decode(list(ids[:end]), skip_special_tokens=True, clean_up_tokenization_spaces=False)

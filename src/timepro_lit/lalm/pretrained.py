@@ -1,0 +1,180 @@
+"""Loading what comes from the Hugging Face hub or lies in a folder of its format, with every check before a weight."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.utils import cached_file, logging
+
+from timepro_lit.lalm.base import LALM
+from timepro_lit.lalm.frontend import AudioPath, Chat, Frontend, template_chat
+from timepro_lit.lalm.quantization import Quantization, four_bit
+from timepro_lit.time_prompt.prompt import TimePrompt
+
+
+class Pretrained:
+    """A `Backbone` that is loaded: one subclass per model family says how, in the class attributes.
+
+    Args:
+        checkpoint: a folder in the Hugging Face format, or a name on the hub.
+        dtype: of the base weights.
+        attn_implementation: of the language model and the encoder: sdpa or eager.
+        revision: of the hub's repository; None = its default branch.
+        local_files_only: never ask the hub.
+        gradient_checkpointing: compute the language model's layers again in the backward pass: less memory, more time.
+        quantization: "nf4" holds the language model's linear layers in four bits (the extra `quantization`).
+
+    Raises ValueError or OSError, in one sentence and before any weight is read, for a checkpoint that is not there, is
+    of another model, or lacks a part; only safetensors are read.
+    """
+
+    model_types: ClassVar[tuple[str, ...]]
+    """`model_type` of the configurations it loads."""
+    outer_class: ClassVar[type[PreTrainedModel]]
+    """The Hugging Face task model."""
+    lalm_class: ClassVar[type[LALM]]
+    audio: ClassVar[AudioPath]
+    end_token: ClassVar[str]
+    """What ends the assistant's turn."""
+    chat: ClassVar[Chat] = staticmethod(template_chat)
+    kept_in_dtype: ClassVar[tuple[str, ...]] = (
+        "model.audio_tower",
+        "model.multi_modal_projector",
+        "model.visual",
+        "lm_head",
+    )
+    """Parts that are never quantised."""
+
+    def __init__(
+        self,
+        checkpoint: str,
+        dtype: str = "bfloat16",
+        attn_implementation: str = "sdpa",
+        revision: str | None = None,
+        local_files_only: bool = False,
+        gradient_checkpointing: bool = False,
+        quantization: Quantization | None = None,
+    ) -> None:
+        if attn_implementation not in ("sdpa", "eager"):
+            raise ValueError(
+                f"attn_implementation must be sdpa or eager, which take the masks of packed rows, "
+                f"got {attn_implementation!r}"
+            )
+        self.checkpoint = checkpoint
+        self.dtype = dtype
+        self.attn_implementation = attn_implementation
+        self.revision = revision
+        self.local_files_only = local_files_only
+        self.gradient_checkpointing = gradient_checkpointing
+        self.quantization = quantization
+
+    def prepare(self, texts: Callable[[], Iterable[str]]) -> None:
+        """The checkpoint is there already or comes from the hub."""
+
+    def frontend(self, time_prompt: TimePrompt | None) -> Frontend:
+        """Tokenizer and feature extractor, loaded on their own: a processor would bring those of images and videos."""
+        config = self._config()
+        tokenizer = self._part(AutoTokenizer, "tokenizer")
+        if not tokenizer.chat_template and self.chat is template_chat:
+            tokenizer.chat_template = self._chat_template()
+        end_id = tokenizer.convert_tokens_to_ids(self.end_token)
+        if end_id is None or end_id == tokenizer.unk_token_id:
+            raise ValueError(f"the tokenizer of {self.checkpoint} does not know {self.end_token}, which ends a turn")
+        return Frontend(
+            tokenizer=tokenizer,
+            feature_extractor=self._part(AutoFeatureExtractor, "feature extractor (preprocessor_config.json)"),
+            audio=self.audio,
+            audio_id=config.audio_token_id,
+            end_ids=dict.fromkeys((end_id, *self._ends_of_generation())),
+            first_timestamp_id=config.text_config.vocab_size,
+            time_prompt=time_prompt,
+            chat=self.chat,
+        )
+
+    def load(self, time_prompt: TimePrompt | None) -> LALM:
+        """The model with its timestamp table; base weights frozen."""
+        frontend = self.frontend(time_prompt)
+        self._check_weights()
+        logging.disable_progress_bar()  # a bar per loaded file says nothing about the run
+        quantized = {} if self.quantization is None else {"quantization_config": four_bit(self.kept_in_dtype)}
+        model = self.outer_class.from_pretrained(
+            self.checkpoint,
+            config=self._config(),
+            dtype=getattr(torch, self.dtype),
+            attn_implementation=self.attn_implementation,
+            use_safetensors=True,
+            **self._where(),
+            **quantized,
+        )
+        model.requires_grad_(False)
+        if self.gradient_checkpointing:
+            model.model.language_model.activation_checkpointing_enable({"use_reentrant": False})
+        table = timestamp_table(time_prompt, frontend, model.get_input_embeddings().weight)
+        return self.lalm_class(model, frontend, table, time_prompt is not None and time_prompt.share_positions)
+
+    def _where(self) -> dict[str, Any]:
+        return {"revision": self.revision, "local_files_only": self.local_files_only}
+
+    def _config(self) -> PreTrainedConfig:
+        """The configuration of the task model; of a model that holds it as its thinker, the thinker's."""
+        if _looks_local(self.checkpoint) and not (Path(self.checkpoint) / "config.json").exists():
+            raise FileNotFoundError(f"model.checkpoint = {self.checkpoint}: no config.json there")
+        config = self._part(AutoConfig, "configuration (config.json)")
+        if config.model_type not in self.model_types:
+            wanted = " or ".join(self.model_types)
+            raise ValueError(f"model.checkpoint = {self.checkpoint} is of type {config.model_type}, not {wanted}")
+        return getattr(config, "thinker_config", config)
+
+    def _part(self, loader: Any, name: str) -> Any:
+        try:
+            return loader.from_pretrained(self.checkpoint, **self._where())
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).split("\n")[0]
+            raise ValueError(f"model.checkpoint = {self.checkpoint}: no {name} can be loaded: {reason}") from error
+
+    def _chat_template(self) -> str:
+        """That of the processor, where the tokenizer's files hold none."""
+        path = cached_file(
+            self.checkpoint, "chat_template.json", _raise_exceptions_for_missing_entries=False, **self._where()
+        )
+        if path is None:
+            raise ValueError(f"model.checkpoint = {self.checkpoint} has no chat template: is it an instruction model?")
+        template: str = json.loads(Path(path).read_text(encoding="utf-8"))["chat_template"]
+        return template
+
+    def _ends_of_generation(self) -> list[int]:
+        """What ends an answer besides the end of the turn, by the checkpoint's own generation settings."""
+        try:
+            ends = GenerationConfig.from_pretrained(self.checkpoint, **self._where()).eos_token_id
+        except OSError:
+            return []
+        return ends if isinstance(ends, list) else [] if ends is None else [ends]
+
+    def _check_weights(self) -> None:
+        folder = Path(self.checkpoint)
+        if folder.is_dir() and not list(folder.glob("*.safetensors")):
+            raise ValueError(f"model.checkpoint = {self.checkpoint} holds no *.safetensors, and nothing else is read")
+
+
+def timestamp_table(time_prompt: TimePrompt | None, frontend: Frontend, embeddings: Tensor) -> Tensor | None:
+    """(K, D) frozen timestamp rows, by eq. (1) or at random, in the dtype of `embeddings`; None without a prompt."""
+    if time_prompt is None or frontend.grid is None:
+        return None
+    return time_prompt.table(frontend.grid, frontend.tokens, embeddings).to(embeddings.dtype)
+
+
+def _looks_local(checkpoint: str) -> bool:
+    return checkpoint.startswith(("/", ".", "~")) or checkpoint.count("/") != 1
