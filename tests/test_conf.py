@@ -16,8 +16,9 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
-from timepro_lit.config import ROOT, build, portable, register, settings_of, validate
+from timepro_lit.config import build, portable, settings_of, validate
 from timepro_lit.door import CONF, LAYERS
+from timepro_lit.schemas import ROOT, register
 from timepro_lit.stage_store import key_of, stage_settings
 
 GROUPS = sorted(p for p in Path(CONF).iterdir() if p.is_dir())

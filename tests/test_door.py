@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hydra.types import RunMode
 
-from timepro_lit.config import ROOT
 from timepro_lit.door import check_order, check_sweep
+from timepro_lit.schemas import ROOT
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import hydra
-from timepro_lit.config import register
+from timepro_lit.schemas import register
 from timepro_lit.door import CONF, guarded
 register()
 

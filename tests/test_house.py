@@ -26,21 +26,23 @@ DOORS = ("app", "attend", "evaluate", "export", "predict", "prepare", "report", 
 
 # From the ground up. A room may import from lower floors and from itself, never from its own floor or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("records",),
+    ("records", "fingerprint"),
     ("time_prompt", "events"),
     ("tasks", "metrics"),
     ("rewards",),
     ("data", "lalm", "grpo", "figures"),
-    ("stage_store", "scoring"),
-    ("lit",),
-    ("binding", "runs"),
+    ("answering", "stage_store", "scoring"),
+    ("listener", "lit"),
+    ("prediction",),
+    ("binding", "runs", "schemas"),
     ("config",),
-    ("door",),  # what the doors have in common
+    ("door", "loading"),  # what the doors have in common
+    ("exporting",),
     DOORS,
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-SETTINGS = ("config", "door", *DOORS)
+SETTINGS = ("schemas", "config", "door", *DOORS)
 """Where settings are still settings; behind them there are only arguments."""
 
 # Which modules may import a big library: rooms, or single modules in dotted form.

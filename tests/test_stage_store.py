@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from timepro_lit.stage_store import StageStore, fingerprint, key_of, stage_settings
+from timepro_lit.fingerprint import fingerprint
+from timepro_lit.stage_store import StageStore, key_of, stage_settings
 
 SETTINGS: dict[str, Any] = {
     "model": {"checkpoint": "<assets>/tiny_base"},

@@ -4,3 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")"
 python shared_prefix.py
 python metrics.py
+python answer_logits.py

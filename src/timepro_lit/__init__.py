@@ -1,0 +1,25 @@
+"""Teach large audio-language models when things happen.
+
+>>> import timepro_lit                                              # doctest: +SKIP
+>>> model = timepro_lit.load("outputs/demo")                        # doctest: +SKIP
+>>> model.ground("street.wav", "a dog barks")                       # doctest: +SKIP
+(Event(onset=1.2, offset=3.48, label='a dog barks'),)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from timepro_lit.loading import load
+
+__all__ = ["load"]
+
+
+def __getattr__(name: str) -> Any:
+    # On first use, so that importing a pure room of the package does not load torch.
+    if name == "load":
+        from timepro_lit.loading import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""From composed yaml to objects: the root schema, `validate` and `build`, the only place that instantiates.
+"""From composed yaml to objects: `validate` and `build`, the only place that instantiates.
 
 Yaml wires, Python thinks: past this file no function takes a config, constructors list what they need.
 """
@@ -6,19 +6,16 @@ Yaml wires, Python thinks: past this file no function takes a config, constructo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from timepro_lit.binding import UNRESOLVED, argument_faults, locate, node_faults
+from timepro_lit.schemas import ROOT, TrainConfig
 
-ROOT = Path(__file__).resolve().parents[2]
 SINGLE = ("model", "lora", "time_prompt", "data", "reward", "trainer")
 """Groups of which one option is chosen: a node with `_target_`, or null."""
 KEYED = ("task", "stage", "callbacks", "logger")
@@ -30,106 +27,6 @@ SUPPLIED: Mapping[str, tuple[str, ...]] = {
     "logger": ("save_dir", "name", "version"),
 }
 """Arguments that the code adds to the `_partial_` nodes of a group."""
-
-
-@dataclass
-class Paths:
-    """Folders. Everything is read under `root`, `assets` and `data` and written under `outputs` alone."""
-
-    root: str = str(ROOT)
-    assets: str = MISSING
-    data: str = MISSING
-    outputs: str = MISSING
-
-
-@dataclass
-class TrainConfig:
-    """Root of `conf/train.yaml`: top-level keys that are not listed here do not compose."""
-
-    model: Any = None
-    lora: Any = None
-    time_prompt: Any = None
-    task: dict[str, Any] = field(default_factory=dict)
-    data: Any = None
-    sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What belongs to a scale: numbers of the stages, and of the data and the time prompt, which refer to them."""
-    stage: dict[str, Any] = field(default_factory=dict)
-    """Run in this order."""
-    reward: Any = None
-    """Stages that learn from rewards refer to it."""
-    classes: list[str] = field(default_factory=list)
-    """Sound event classes of the data."""
-    trainer: Any = None
-    callbacks: dict[str, Any] = field(default_factory=dict)
-    logger: dict[str, Any] = field(default_factory=dict)
-    paths: Paths = field(default_factory=Paths)
-    name: str | None = None
-    """Of the run; null = the experiment's."""
-    scale: str = "embedded"
-    """Name of the chosen scale; each scale sets its own."""
-    scales: list[str] | None = None
-    """Scales that the experiment is made for; null = any."""
-    seed: int = 1
-    init_from: str | None = None
-    """Result folder of a stage to start the first stage from; null = the base model."""
-    rows: list[str] | None = None
-    """Of the table: zero_shot and names of stages; null = the last of them alone."""
-    output_dir: str | None = None
-    """Run directory; null = outputs/<experiment>/<scale>-seed<seed>[-<hash of the other overrides>]."""
-
-
-@dataclass
-class EvaluateConfig:
-    """Root of `conf/evaluate.yaml`."""
-
-    run: str = MISSING
-    """Run directory of `train`, whose settings are used again."""
-    split: str = "test"
-    rows: list[str] | None = None
-    """Stages to evaluate, "zero_shot" for the base model; null = all of them."""
-    data: Any = None
-    """Null = the run's."""
-    trainer: Any = None
-    """Null = the run's."""
-    paths: Paths = field(default_factory=Paths)
-
-
-@dataclass
-class ReportConfig:
-    """Root of `conf/report.yaml`."""
-
-    runs: list[str] = MISSING
-    """Run directories that differ in their seed."""
-    output_dir: str = MISSING
-    """Where report.json and report.html go."""
-    paths: Paths = field(default_factory=Paths)
-
-
-@dataclass
-class ScoreConfig:
-    """Root of `conf/score.yaml`."""
-
-    predictions: str = MISSING
-    """Answers of the system: JSON lines or TSV."""
-    references: str = MISSING
-    """Manifest or TSV."""
-    output_dir: str = MISSING
-    """Where scores.json goes."""
-    task: dict[str, Any] = field(default_factory=dict)
-    classes: list[str] = field(default_factory=list)
-    """Of the macro average over sound event classes; empty = those of the references."""
-    decimals: int | None = None
-    """Where given, Eb-F1 stands a second time, its collars compared after rounding to so many decimals."""
-    paths: Paths = field(default_factory=Paths)
-
-
-def register() -> None:
-    """Make the schemas known to Hydra, under the names that the yaml files' defaults lists use."""
-    store = ConfigStore.instance()
-    store.store(name="train_schema", node=TrainConfig)
-    store.store(name="evaluate_schema", node=EvaluateConfig)
-    store.store(name="report_schema", node=ReportConfig)
-    store.store(name="score_schema", node=ScoreConfig)
 
 
 def validate(cfg: DictConfig) -> None:
@@ -170,6 +67,11 @@ def build(cfg: DictConfig) -> dict[str, Any]:
 def tasks_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The tasks of a run, by name."""
     return {name: _built(node, f"task.{name}") for name, node in settings["task"].items()}
+
+
+def build_source(settings: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The backbone and the time prompt (or None) of stored settings."""
+    return _built(settings["model"], "model"), _built(settings["time_prompt"], "time_prompt")
 
 
 def settings_of(cfg: DictConfig) -> dict[str, Any]:

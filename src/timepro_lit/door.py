@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ValueType
+from hydra.errors import CompactHydraException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from timepro_lit.config import ROOT
 from timepro_lit.runs import override_key
+from timepro_lit.schemas import ROOT
 
 CONF = str(ROOT / "conf")
 LAYERS = ("experiment", "scale", "debug")
@@ -52,6 +55,39 @@ def check_given(cfg: DictConfig) -> None:
         raise ValueError(
             f"nothing was given for {', '.join(missing)}: write {' '.join(f'{key}=...' for key in missing)}"
         )
+
+
+def check_grammar(module: str, free_text: Sequence[str]) -> None:
+    """End the process, with the command as it should be written, where Hydra would misread a free text.
+
+    To Hydra's grammar commas, apostrophes and brackets in a value mean something; `free_text` are the keys whose
+    values mean nothing but themselves.
+    """
+    given = sys.argv[1:]
+    written = [_quoted(argument, free_text) for argument in given]
+    if written != given:
+        command = shlex.join(["python", "-m", module, *written])
+        print(f"error: Hydra gives commas, quotes and brackets a meaning of its own; write\n{command}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _quoted(argument: str, free_text: Sequence[str]) -> str:
+    key, equals, value = argument.partition("=")
+    if not equals or key not in free_text or _reads_as(argument) == value:
+        return argument
+    if value[:1] in ("'", '"') and value[:1] == value[-1:] and _reads_as(argument) is not None:  # quoted already
+        return argument
+    return key + '="' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _reads_as(argument: str) -> str | None:
+    """The text that Hydra takes an override's value for; None where it reads no plain text."""
+    try:
+        override = OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return None
+    value = override.value()
+    return str(value) if override.value_type in (ValueType.ELEMENT, None) and isinstance(value, str) else None
 
 
 def overrides() -> list[str]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.config import register
 from timepro_lit.door import CONF, guarded
+from timepro_lit.schemas import register
 
 register()
 

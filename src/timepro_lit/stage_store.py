@@ -19,11 +19,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from timepro_lit.fingerprint import file_digest
+
 log = logging.getLogger(__name__)
 
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
-WHOLE_FILE_BYTES = 64 * 2**20
-NUM_BLOCKS, BLOCK_BYTES = 64, 2**20
 SHARED_GROUPS = ("model", "lora", "time_prompt", "task", "data", "seed")
 PLACEMENT = (
     "_target_", "_partial_", "accelerator", "devices", "num_nodes", "strategy", "default_root_dir", "benchmark",
@@ -53,34 +53,6 @@ def _without_workers(node: Any) -> Any:
     return node
 
 
-def fingerprint(path: Path) -> str:
-    """Hash of a file or of a folder's files and their names, 16 hex digits; moving it changes nothing.
-
-    Of files over 64 MiB 64 blocks of 1 MiB are read, spread over the file, so that a 7B checkpoint takes a second.
-    Raises FileNotFoundError.
-    """
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist, so no result can be kept under its fingerprint")
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    digest = hashlib.sha256()
-    for file in files:
-        name = file.name if file == path else file.relative_to(path).as_posix()
-        digest.update(f"{name}\0{file.stat().st_size}\0{_file_digest(file)}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def _file_digest(file: Path) -> str:
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        if size <= WHOLE_FILE_BYTES:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-        digest = hashlib.sha256()
-        for block in range(NUM_BLOCKS):
-            stream.seek(block * (size - BLOCK_BYTES) // (NUM_BLOCKS - 1))
-            digest.update(stream.read(BLOCK_BYTES))
-        return digest.hexdigest()
-
-
 def key_of(determinants: Mapping[str, Any]) -> str:
     """12 hex digits; the order of keys does not count."""
     return hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()[:12]
@@ -107,7 +79,7 @@ class Claim:
         Ranks other than zero wait for rank zero to do so.
         """
         if is_rank_zero():
-            sizes = {p.relative_to(self.folder).as_posix(): _file_digest(p) for p in _files(self.folder)}
+            sizes = {p.relative_to(self.folder).as_posix(): file_digest(p) for p in _files(self.folder)}
             record = {"determinants": self.determinants, "result": dict(result), "files": sizes}
             for path in _files(self.folder):
                 with path.open("rb") as stream:
@@ -186,7 +158,7 @@ def _checked(claim: Claim) -> Claim:
         raise ValueError(f"{claim.final} holds the result of other settings: {differing[0]}")
     for name, digest in record["files"].items():
         path = claim.final / name
-        if not path.exists() or _file_digest(path) != digest:
+        if not path.exists() or file_digest(path) != digest:
             raise ValueError(f"{path} is missing or damaged; delete {claim.final} to make this stage again")
     claim.folder = claim.final
     return claim

@@ -10,9 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mistral_common.tokens.tokenizers.tekken import Tekkenizer
+from torch import Tensor
 from transformers import (
     AudioFlamingo3Config,
     AudioFlamingo3ForConditionalGeneration,
@@ -30,7 +32,10 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
+from timepro_lit.grpo.layout import branch_mask
 from timepro_lit.lalm.audio_flamingo3 import AudioFlamingo3
+from timepro_lit.lalm.base import LALM
+from timepro_lit.lalm.frontend import Frontend
 from timepro_lit.lalm.pretrained import Pretrained
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lalm.qwen2_audio import Qwen2Audio
@@ -67,9 +72,37 @@ class Family:
         """Our loader of the checkpoint, in float32."""
         return self.backbone(str(self.folder), "float32", attn_implementation, local_files_only=True, **settings)
 
-    def outer(self) -> PreTrainedModel:
-        """The library's own model, in float32."""
-        return self.backbone.outer_class.from_pretrained(self.folder, dtype=torch.float32).eval()
+    def outer(self, folder: Path | None = None) -> PreTrainedModel:
+        """The library's own model of this or of another folder, in float32."""
+        return self.backbone.outer_class.from_pretrained(folder or self.folder, dtype=torch.float32).eval()
+
+    def waves(self, seconds: tuple[float, ...] = (2.5, 4.0, 0.5)) -> list[np.ndarray]:
+        """Clips of noise."""
+        rng = np.random.default_rng(0)
+        return [(0.1 * rng.standard_normal(round(s * 16_000))).astype(np.float32) for s in seconds]
+
+    def prompts(self, frontend: Frontend, clips: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Left-padded ids of a question about each clip, and their mask."""
+        questions = ["When does a dog bark?" + "?" * n for n in range(len(clips))]
+        rows = [frontend.prompt_ids(q, frontend.num_frames(len(w))) for q, w in zip(questions, clips, strict=True)]
+        width = max(map(len, rows))
+        ids = torch.tensor([[frontend.pad_id] * (width - len(r)) + r for r in rows])
+        mask = torch.tensor([[False] * (width - len(r)) + [True] * len(r) for r in rows])
+        return ids, mask
+
+    def hidden_states(self, lalm: LALM, ids: Tensor, mask: Tensor, clips: list[np.ndarray]) -> Tensor:
+        """Of our model on prompts with their clips."""
+        frames = lalm.encode_audio(*lalm.frontend.features(clips))
+        return lalm.decode(lalm.embed(ids, frames), lalm.positions(ids, mask), branch_mask(mask.long() - 1))
+
+    def outer_inputs(self, frontend: Frontend, clips: list[np.ndarray]) -> dict[str, Tensor]:
+        """What the library's own forward takes, its features padded to 30 s as its own processor does."""
+        ids, mask = self.prompts(frontend, clips)
+        audio = frontend.feature_extractor(
+            clips, sampling_rate=16_000, padding="max_length", return_attention_mask=True, return_tensors="pt"
+        )
+        inputs = {"input_ids": ids, "attention_mask": mask.long(), "input_features": audio["input_features"]}
+        return inputs | ({self.feature_mask: audio["attention_mask"]} if self.feature_mask else {})
 
 
 def write_thinker(folder: Path) -> None:

@@ -8,13 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from bitsandbytes.nn import Linear4bit
 from transformers import Qwen2_5OmniForConditionalGeneration
 
-from timepro_lit.grpo.layout import branch_mask
 from timepro_lit.grpo.logprobs import answer_logprobs
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.checkpoint import ModelSource
@@ -24,56 +22,26 @@ from timepro_lit.lalm.qwen2_audio import Qwen2Audio
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 QUESTION = "When does a dog bark?"
-SECONDS = (2.5, 4.0, 0.5)
-
-
-def waves(seconds: tuple[float, ...] = SECONDS) -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    return [(0.1 * rng.standard_normal(round(s * 16_000))).astype(np.float32) for s in seconds]
-
-
-def prompts(frontend, clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Left-padded ids and their mask."""
-    rows = [frontend.prompt_ids(QUESTION + "?" * n, frontend.num_frames(len(w))) for n, w in enumerate(clips)]
-    width = max(map(len, rows))
-    ids = torch.tensor([[frontend.pad_id] * (width - len(r)) + r for r in rows])
-    mask = torch.tensor([[False] * (width - len(r)) + [True] * len(r) for r in rows])
-    return ids, mask
-
-
-def hidden_states(lalm, ids: torch.Tensor, mask: torch.Tensor, clips: list[np.ndarray]) -> torch.Tensor:
-    frames = lalm.encode_audio(*lalm.frontend.features(clips))
-    return lalm.decode(lalm.embed(ids, frames), lalm.positions(ids, mask), branch_mask(mask.long() - 1))
-
-
-def outer_inputs(family, frontend, clips: list[np.ndarray]) -> dict[str, torch.Tensor]:
-    """What the library's own forward takes, its features padded to 30 s as its own processor does."""
-    ids, mask = prompts(frontend, clips)
-    audio = frontend.feature_extractor(
-        clips, sampling_rate=16_000, padding="max_length", return_attention_mask=True, return_tensors="pt"
-    )
-    inputs = {"input_ids": ids, "attention_mask": mask.long(), "input_features": audio["input_features"]}
-    return inputs | ({family.feature_mask: audio["attention_mask"]} if family.feature_mask else {})
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("seconds", [SECONDS, (2.5,)])
+@pytest.mark.parametrize("seconds", [(2.5, 4.0, 0.5), (2.5,)])
 def test_without_a_time_prompt_logits_equal_the_outer_forward(family, attention: str, seconds: tuple) -> None:
-    lalm, clips = family.source(attention).load(None), waves(seconds)
-    ids, mask = prompts(lalm.frontend, clips)
-    expected = family.outer()(**outer_inputs(family, lalm.frontend, clips)).logits
-    logits = lalm.logits(hidden_states(lalm, ids, mask, clips))
+    lalm, clips = family.source(attention).load(None), family.waves(seconds)
+    ids, mask = family.prompts(lalm.frontend, clips)
+    expected = family.outer()(**family.outer_inputs(lalm.frontend, clips)).logits
+    logits = lalm.logits(family.hidden_states(lalm, ids, mask, clips))
     torch.testing.assert_close(logits[mask], expected[mask], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
 def test_greedy_answers_equal_generate(family) -> None:
-    lalm, clips = family.source().load(None), waves()
-    ids, mask = prompts(lalm.frontend, clips)
+    lalm, clips = family.source().load(None), family.waves()
+    ids, mask = family.prompts(lalm.frontend, clips)
     frames = lalm.encode_audio(*lalm.frontend.features(clips))
     ours = sample(lalm, lalm.embed(ids, frames), mask, group_size=1, max_new_tokens=12, temperature=0.0)
-    inputs = outer_inputs(family, lalm.frontend, clips)
+    inputs = family.outer_inputs(lalm.frontend, clips)
     theirs = family.outer().generate(**inputs, max_new_tokens=12, do_sample=False)[:, ids.shape[1] :]
     for answer, kept, expected in zip(ours.answer_ids[:, 0], ours.answer_mask[:, 0], theirs, strict=True):
         assert answer[kept].tolist() == expected[: int(kept.sum())].tolist()
@@ -82,26 +50,26 @@ def test_greedy_answers_equal_generate(family) -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("time_prompt", [None, TimePrompt(), TimePrompt(stride=5, share_positions=True)])
 def test_a_clip_does_not_feel_its_neighbours(family, time_prompt: TimePrompt | None) -> None:
-    lalm, clips = family.source().load(time_prompt), waves()
-    ids, mask = prompts(lalm.frontend, clips)
-    together = hidden_states(lalm, ids, mask, clips)
+    lalm, clips = family.source().load(time_prompt), family.waves()
+    ids, mask = family.prompts(lalm.frontend, clips)
+    together = family.hidden_states(lalm, ids, mask, clips)
     for row, row_ids, row_mask, clip in zip(together, ids, mask, clips, strict=True):
         own = row_ids[row_mask][None]
-        alone = hidden_states(lalm, own, torch.ones_like(own, dtype=torch.bool), [clip])
+        alone = family.hidden_states(lalm, own, torch.ones_like(own, dtype=torch.bool), [clip])
         torch.testing.assert_close(row[row_mask], alone[0], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("seconds", [0.04, 0.5, 9.99, 10, 17.3, 30])
 def test_predicted_frame_counts_are_the_encoders(family, seconds: float) -> None:
-    lalm, clips = family.source().load(None), waves((seconds,))
+    lalm, clips = family.source().load(None), family.waves((seconds,))
     encoded = lalm.encode_audio(*lalm.frontend.features(clips))
     assert len(encoded) == lalm.frontend.num_frames(len(clips[0]))
 
 
 @torch.no_grad()
 def test_the_sequence_is_frames_and_means_of_digits(family) -> None:
-    lalm, clips = family.source().load(TimePrompt()), waves((0.3,))
+    lalm, clips = family.source().load(TimePrompt()), family.waves((0.3,))
     frontend = lalm.frontend
     num_frames, first = frontend.num_frames(len(clips[0])), frontend.first_timestamp_id
     ids = frontend.prompt_ids(QUESTION, num_frames)
@@ -133,8 +101,8 @@ def test_only_lora_on_the_language_model_is_trained(family) -> None:
     trained = {name: weight for name, weight in lalm.named_parameters() if weight.requires_grad}
     assert linear
     assert {name.rpartition(".lora_")[0] for name in trained} == linear
-    clips = waves((0.5,))
-    ids, mask = prompts(lalm.frontend, clips)
+    clips = family.waves((0.5,))
+    ids, mask = family.prompts(lalm.frontend, clips)
     with torch.no_grad():
         embeds = lalm.embed(ids, lalm.encode_audio(*lalm.frontend.features(clips)))
     optimizer = torch.optim.SGD(trained.values(), lr=1.0)
@@ -156,8 +124,8 @@ def test_gradient_checkpointing_changes_no_gradient(family) -> None:
         source = family.source(gradient_checkpointing=checkpointing)
         lalm = ModelSource(source, TimePrompt(), LoRA(rank=2, alpha=4)).load().train()
         assert lalm.language_model.is_activation_checkpointing == checkpointing
-        clips = waves((0.5,))
-        ids, mask = prompts(lalm.frontend, clips)
+        clips = family.waves((0.5,))
+        ids, mask = family.prompts(lalm.frontend, clips)
         with torch.no_grad():
             embeds = lalm.embed(ids, lalm.encode_audio(*lalm.frontend.features(clips)))
         answers = torch.tensor([[[20, 21, 22]]])
@@ -176,8 +144,8 @@ def test_four_bits_hold_the_language_models_linear_layers_alone(family) -> None:
     assert all(name.startswith("model.language_model.layers.") for name in quantised)
     trained = [weight for weight in lalm.parameters() if weight.requires_grad]
     assert {weight.dtype for weight in trained} == {torch.float32}
-    clips = waves((0.5,))
-    ids, mask = prompts(lalm.frontend, clips)
+    clips = family.waves((0.5,))
+    ids, mask = family.prompts(lalm.frontend, clips)
     features = lalm.frontend.features(clips)
     answers = torch.tensor([[[20, 21, 22]]])
     with torch.autocast("cpu", torch.bfloat16):
@@ -209,10 +177,11 @@ def test_a_full_omni_folder_gives_its_thinker(full_omni: Path) -> None:
 
 
 def test_features_equal_the_extractors_own_padding_to_30_s(family_of) -> None:
-    family, clips = family_of("qwen2_5_omni"), waves()
+    family = family_of("qwen2_5_omni")
+    clips = family.waves()
     frontend = family.source().frontend(None)
     features, mask = frontend.features(clips)
-    expected = outer_inputs(family, frontend, clips)
+    expected = family.outer_inputs(frontend, clips)
     torch.testing.assert_close(
         features.masked_fill(~mask[:, None], 0),
         expected["input_features"][..., : features.shape[-1]].masked_fill(~mask[:, None], 0),

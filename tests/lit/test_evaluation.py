@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from timepro_lit.lit.base import Answer
+from timepro_lit.answering import Answer
 from timepro_lit.lit.evaluation import pool, read_answers, report, score_answers, write_evaluation
 from timepro_lit.metrics.event_f1 import EventF1
 from timepro_lit.metrics.grounding import GroundingIoU

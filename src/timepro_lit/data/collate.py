@@ -58,7 +58,7 @@ class Collate:
         self.tasks = tasks
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        prompts = [dialogue(sample, self.frontend, self.tasks)[0] for sample in samples]
+        prompts = [question(sample, self.frontend, self.tasks) for sample in samples]
         features, feature_mask = self.frontend.features([sample.waveform.numpy() for sample in samples])
         prompt_ids, prompt_mask = pad(prompts, self.frontend.pad_id, "left", ROW_MULTIPLE)
         return Batch(
@@ -91,16 +91,21 @@ class CollateInterviews:
         return Interviews(examples, features, feature_mask, ids, branch, depth, is_answer.bool())
 
 
-def dialogue(sample: Sample, frontend: Frontend, tasks: Mapping[str, Task]) -> tuple[list[int], list[int]]:
-    """Token ids of a sample's prompt, audio placeholders included, and of its reference answer."""
+def question(sample: Sample, frontend: Frontend, tasks: Mapping[str, Task]) -> list[int]:
+    """Token ids of a sample's prompt, audio placeholders included."""
     example = sample.example
     if example.task not in tasks:
         raise ValueError(f"example {example.id!r} is of task {example.task!r}, not of {sorted(tasks)}")
-    task = tasks[example.task]
     num_frames = frontend.num_frames(len(sample.waveform))
     if num_frames < 1:
         raise ValueError(f"example {example.id!r} is too short: {len(sample.waveform)} samples make no frame")
-    return frontend.prompt_ids(task.prompt(example), num_frames), frontend.answer_ids(task.target(example))
+    return frontend.prompt_ids(tasks[example.task].prompt(example), num_frames)
+
+
+def dialogue(sample: Sample, frontend: Frontend, tasks: Mapping[str, Task]) -> tuple[list[int], list[int]]:
+    """Token ids of a sample's prompt and of its reference answer."""
+    prompt = question(sample, frontend, tasks)
+    return prompt, frontend.answer_ids(tasks[sample.example.task].target(sample.example))
 
 
 def interview(dialogues: Sequence[tuple[list[int], list[int]]]) -> tuple[list[int], list[int], list[int], list[int]]:

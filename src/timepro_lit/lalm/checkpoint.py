@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from timepro_lit.fingerprint import fingerprint
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.frontend import Frontend
-from timepro_lit.lalm.lora import LoRA, add_lora, load_adapter
+from timepro_lit.lalm.lora import LoRA, add_lora, load_adapter, save_adapter
 from timepro_lit.time_prompt.prompt import TimePrompt
+
+TRAINED_WITH = "trained_with.json"
+"""Beside an adapter's weights: the base and the time prompt that it was trained with."""
 
 
 class Backbone(Protocol):
@@ -44,10 +49,54 @@ class ModelSource:
         return self.backbone.frontend(self.time_prompt)
 
     def load(self) -> LALM:
-        """Read the weights; the adapter is trainable, everything else frozen."""
+        """Read the weights; the adapter is trainable, everything else frozen.
+
+        Raises ValueError, before a weight is read, where a stored adapter was trained with another base or time prompt.
+        """
+        if self.adapter is not None:
+            self._check_adapter(self.adapter)
         lalm = self.backbone.load(self.time_prompt)
         if self.adapter is not None:
             load_adapter(lalm, self.adapter)
         elif self.lora is not None:
             add_lora(lalm, self.lora)
         return lalm
+
+    def save_adapter(self, lalm: LALM, folder: Path) -> None:
+        """Store a trained adapter as plain peft does, and what it was trained with beside it."""
+        save_adapter(lalm, folder)
+        (folder / TRAINED_WITH).write_text(json.dumps(self._trained_with(), indent=1), encoding="utf-8")
+
+    def _trained_with(self) -> dict[str, Any]:
+        return {
+            "base": self.backbone.checkpoint,
+            "base_fingerprint": base_fingerprint(self.backbone),
+            "time_prompt": None if self.time_prompt is None else asdict(self.time_prompt),
+        }
+
+    def _check_adapter(self, folder: Path) -> None:
+        path = folder / TRAINED_WITH
+        if not path.exists():  # of plain peft, which says nothing about either
+            return
+        theirs, ours = json.loads(path.read_text(encoding="utf-8")), self._trained_with()
+        hashes = theirs["base_fingerprint"], ours["base_fingerprint"]
+        # A name on the hub and a folder cannot be compared.
+        if hashes[0] != hashes[1] and ("@" in hashes[0]) == ("@" in hashes[1]):
+            raise ValueError(
+                f"the adapter {folder} was trained on another base, {theirs['base']} ({hashes[0]}), "
+                f"not on {ours['base']} ({hashes[1]})"
+            )
+        before, now = theirs["time_prompt"] or {}, ours["time_prompt"] or {}
+        differing = [
+            f"{key} = {before.get(key)}, now {now.get(key)}"
+            for key in sorted(before.keys() | now.keys())
+            if before.get(key) != now.get(key)
+        ]
+        if differing:
+            raise ValueError(f"the adapter {folder} was trained with another time prompt: {'; '.join(differing)}")
+
+
+def base_fingerprint(model: Backbone) -> str:
+    """Of the files of a local checkpoint; of a hub's, its name and revision, "name@revision"."""
+    folder = Path(model.checkpoint)
+    return fingerprint(folder) if folder.exists() else f"{model.checkpoint}@{model.revision}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +11,12 @@ import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 
+from timepro_lit.answering import MAX_ANSWER_TOKENS, Answer, answer_batch
 from timepro_lit.grpo.logprobs import branch_logprobs
-from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
 from timepro_lit.metrics.base import SumMetric
-from timepro_lit.records import Batch, Example, Interviews, Prediction
+from timepro_lit.records import Batch, Interviews
 from timepro_lit.tasks.base import Task
-
-MAX_ANSWER_TOKENS = 640
-"""In evaluation: one pair of times costs about 14 single-digit tokens, and clips hold up to 20 events."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One greedy answer of an evaluation."""
-
-    example: Example
-    prompt: str
-    text: str
-    prediction: Prediction
-    truncated: bool
-    """Whether the answer was cut at the token limit."""
 
 
 class AnsweringModule(LightningModule):
@@ -83,24 +67,7 @@ class AnsweringModule(LightningModule):
 
     def answer(self, batch: Batch) -> list[Answer]:
         """Greedy answers to a batch, read by each example's task."""
-        with torch.no_grad():
-            rollouts = sample(
-                self.lalm,
-                self.prompt_embeds(batch),
-                batch.prompt_mask,
-                group_size=1,
-                max_new_tokens=self.max_answer_tokens,
-                temperature=0.0,
-                prompt_positions=self.lalm.positions(batch.prompt_ids, batch.prompt_mask),
-            )
-        texts = [self.lalm.frontend.text(ids) for ids in rollouts.answer_ids[:, 0].tolist()]
-        cut = rollouts.truncated[:, 0].tolist()
-        return [
-            Answer(
-                example, self.tasks[example.task].prompt(example), text, self.tasks[example.task].parse(text), is_cut
-            )
-            for example, text, is_cut in zip(batch.examples, texts, cut, strict=True)
-        ]
+        return answer_batch(self.lalm, self.tasks, batch, self.max_answer_tokens)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         for answer in self.answer(batch):

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from timepro_lit.lit.base import Answer
+from timepro_lit.answering import Answer
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.captioning import ParseRate
 from timepro_lit.metrics.suite import HEADLINES, Scores, difference_intervals, intervals, score

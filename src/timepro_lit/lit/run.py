@@ -21,8 +21,9 @@ from rich.console import Console
 from timepro_lit.data.audio import read_audio
 from timepro_lit.figures.run_report import write_report
 from timepro_lit.figures.table import results_table
-from timepro_lit.lalm.checkpoint import Backbone, ModelSource
-from timepro_lit.lalm.lora import LoRA, save_adapter
+from timepro_lit.fingerprint import fingerprint
+from timepro_lit.lalm.checkpoint import Backbone, ModelSource, base_fingerprint
+from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lit.base import AnsweringModule, TrainingModule
 from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.lit.evaluation import (
@@ -37,7 +38,7 @@ from timepro_lit.lit.evaluation import (
 from timepro_lit.lit.stage import Stage
 from timepro_lit.metrics.meteor import shared_meteor
 from timepro_lit.metrics.suite import Scores, default_metrics
-from timepro_lit.stage_store import Claim, StageStore, fingerprint, is_rank_zero, write_atomically
+from timepro_lit.stage_store import Claim, StageStore, is_rank_zero, write_atomically
 from timepro_lit.tasks.base import Task
 from timepro_lit.tasks.sound_events import SoundEventDetection
 from timepro_lit.time_prompt.prompt import TimePrompt
@@ -160,7 +161,7 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
         if (setting.directory / name / CURVES).exists():
             shutil.copy(setting.directory / name / CURVES, claim.folder / CURVES)
         if source.lora is not None or source.adapter is not None:
-            save_adapter(module.lalm, claim.folder / ADAPTER)
+            source.save_adapter(module.lalm, claim.folder / ADAPTER)
         else:
             module.save_base(claim.folder / CHECKPOINT)
     scores = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
@@ -253,12 +254,6 @@ def evaluate_row(setting: Setting, name: str, source: ModelSource, split: str) -
     if is_rank_zero():
         write_evaluation(folder, answers, scores, Path(setting.data.corpus.root).resolve())
     return scores
-
-
-def base_fingerprint(model: Backbone) -> str:
-    """Of the files of a local checkpoint; of a hub's, its name and revision."""
-    folder = Path(model.checkpoint)
-    return fingerprint(folder) if folder.exists() else f"{model.checkpoint}@{model.revision}"
 
 
 def _in_micro_batches(arguments: Mapping[str, Any], accumulation: int) -> dict[str, Any]:

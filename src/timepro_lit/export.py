@@ -1,0 +1,29 @@
+"""Write the model of a finished run as a folder for others.
+
+python -m timepro_lit.export run=outputs/demo output_dir=exported kind=merged
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from timepro_lit.door import CONF, guarded
+from timepro_lit.schemas import register
+
+register()
+
+
+@hydra.main(version_base="1.3", config_path=CONF, config_name="export")
+@guarded
+def main(cfg: DictConfig) -> None:
+    """Load the stage's model, write the folder, say where it is."""
+    from timepro_lit.exporting import export
+
+    print(export(Path(cfg.run).absolute(), Path(cfg.output_dir).absolute(), cfg.kind, cfg.stage))
+
+
+if __name__ == "__main__":
+    main()
