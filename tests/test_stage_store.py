@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from timepro_lit.fingerprint import fingerprint
 from timepro_lit.stage_store import StageStore, key_of, stage_settings
 
 SETTINGS: dict[str, Any] = {
@@ -71,30 +70,6 @@ def test_a_new_trainer_setting_counts() -> None:
 
 def test_the_order_of_keys_does_not_count() -> None:
     assert key_of({"a": 1, "b": {"c": 2, "d": 3}}) == key_of({"b": {"d": 3, "c": 2}, "a": 1})
-
-
-def test_a_fingerprint_follows_content_and_names_but_not_the_place(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name / "sub").mkdir(parents=True)
-        (tmp_path / name / "sub" / "model.safetensors").write_bytes(b"weights")
-    assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "two")
-    (tmp_path / "two" / "sub" / "model.safetensors").write_bytes(b"weightz")
-    assert fingerprint(tmp_path / "one") != fingerprint(tmp_path / "two")
-    (tmp_path / "two" / "sub" / "model.safetensors").write_bytes(b"weights")
-    (tmp_path / "two" / "sub" / "model.safetensors").rename(tmp_path / "two" / "model.safetensors")
-    assert fingerprint(tmp_path / "one") != fingerprint(tmp_path / "two")
-    with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
-        fingerprint(tmp_path / "nowhere")
-
-
-def test_a_large_file_is_sampled_to_its_very_end(tmp_path: Path) -> None:
-    with (tmp_path / "a").open("wb") as file:
-        file.truncate(65 * 2**20)
-    zeros = fingerprint(tmp_path / "a")
-    with (tmp_path / "a").open("r+b") as file:
-        file.seek(-1, 2)
-        file.write(b"x")
-    assert fingerprint(tmp_path / "a") != zeros
 
 
 def test_a_missing_result_is_made_once_and_then_reused(tmp_path: Path) -> None:

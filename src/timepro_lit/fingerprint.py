@@ -12,12 +12,13 @@ NUM_BLOCKS, BLOCK_BYTES = 64, 2**20
 def fingerprint(path: Path) -> str:
     """Hash of a file or of a folder's files and their names, 16 hex digits; moving it changes nothing.
 
+    A folder's README.md does not count: a card says what is there and changes nothing of it.
     Of files over 64 MiB 64 blocks of 1 MiB are read, spread over the file, so that a 7B checkpoint takes a second.
     Raises FileNotFoundError.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist, so no result can be kept under its fingerprint")
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and p.name != "README.md")
     digest = hashlib.sha256()
     for file in files:
         name = file.name if file == path else file.relative_to(path).as_posix()
