@@ -27,11 +27,12 @@ def command(door: str, *arguments: str, cwd: Path) -> subprocess.CompletedProces
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zero-shot run in float32 and a demo of one step a stage after it."""
+    """One step of SFT, evaluated beside its base model, all in float32."""
     folder = tmp_path_factory.mktemp("runs")
     small = [
         "sizes.data.num_clips={train: 30, val: 2, test: 4}", "sizes.sft.max_steps=1", "sizes.sft.batch_size=2",
         "sizes.sft.micro_batch_size=2", "sizes.sft.val_check_interval=1", "trainer.precision=32-true",
+        "model.dtype=float32",
         "sizes.sft.learning_rate=0.01", f"paths.outputs={folder / 'outputs'}", f"paths.data={folder / 'data'}",
         f"output_dir={folder / 'run'}",
     ]  # fmt: skip
@@ -80,10 +81,10 @@ def test_an_exported_folder_gives_the_runs_own_answers(run: Path, kind: str, tmp
         Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(tmp_path / "out")
     else:
         assert {"adapter_config.json", "adapter_model.safetensors"} <= files
-        model = timepro_lit.load(tmp_path / "out", device="cpu")
-        for answer in stored(run):
-            if answer["task"] == "sed":
-                assert model.detect(answer["audio"]) == tuple(Event(*event) for event in answer["events"])
+    model = timepro_lit.load(tmp_path / "out", device="cpu")
+    for answer in stored(run):
+        if answer["task"] == "sed":
+            assert model.detect(answer["audio"]) == tuple(Event(*event) for event in answer["events"])
     again = command("export", f"run={run}", f"output_dir={tmp_path / 'out'}", f"kind={kind}", cwd=tmp_path)
     assert again.returncode == 1
     assert "is not empty, and nothing is overwritten" in again.stderr
@@ -130,6 +131,7 @@ def test_predict_writes_answers_a_table_and_pictures(run: Path, tmp_path: Path) 
         (["checkpoint=nowhere", "audio=x.wav", "task=dac"], "audio: x.wav does not exist"),
         (["checkpoint=nowhere", "audio=x.wav", "task=ag"], "task=ag needs a query"),
         (["checkpoint=nowhere", "task=ag"], "nothing was given for audio"),
+        (["checkpoint=nowhere", "audio=x.wav"], "one task is asked at a time, not none"),
         (["checkpoint=nowhere", "audio=x.wav", "task=ag", "query=a dog, barking"], """'query="a dog, barking"'"""),
         (["checkpoint=nowhere", "audio=empty.wav", "task=sed"], "neither a run directory"),
     ],
@@ -194,3 +196,10 @@ def test_a_misread_query_is_answered_with_the_command_as_it_should_be(
 def test_what_hydra_reads_rightly_is_left_alone(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["predict", argument])
     check_grammar("timepro_lit.predict", ("query", "audio"))
+
+
+@pytest.mark.parametrize("door", ["predict", "export", "score"])
+def test_every_door_has_help(door: str, tmp_path: Path) -> None:
+    done = command(door, "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "task: ag" in done.stdout

@@ -6,6 +6,7 @@ import functools
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -109,6 +110,8 @@ def guarded(main: Main) -> Main:
             check_order(overrides())
             check_sweep(hydra.mode, choices.get("trainer") or "cpu", choices["hydra/launcher"])
             check_given(cfg)
+            # Notes of libraries to their own developers; what goes wrong is an error here, never a warning.
+            warnings.filterwarnings("ignore", module=r"(lightning|torchdata|transformers|torch)\.")
             return main(cfg)
         except (ValueError, OSError) as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug"):

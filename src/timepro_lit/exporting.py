@@ -13,7 +13,7 @@ from timepro_lit.lalm.export import write_adapter, write_card, write_merged, wri
 from timepro_lit.loading import EXPORTED, of_run
 
 KINDS = ("merged", "adapter", "full_omni_adapter")
-KEPT = ("model", "time_prompt", "task", "classes")
+KEPT = ("model", "time_prompt", "task")
 """Settings of a run that its model needs to be asked again."""
 
 

@@ -123,14 +123,15 @@ def _record(answer: Answer) -> dict[str, Any]:
 
 def _draw(outcome: Outcome, folder: Path) -> None:
     """One picture a recording, with a timeline for each question about it."""
-    folder.mkdir(exist_ok=True)
     by_audio: dict[str, list[tuple[Sample, Answer]]] = {}
     for sample, answer in zip(outcome.samples, outcome.answers, strict=True):
         by_audio.setdefault(answer.example.audio, []).append((sample, answer))
     for name, pairs in track(by_audio.items(), "drawing"):
         timelines = {answer.example.query or answer.example.task: answer.prediction.events for _, answer in pairs}
         figure = clip_figure(pairs[0][0].waveform, timelines, name)
-        figure.savefig(folder / f"{name.replace('/', '-')}.png", dpi=150)
+        path = folder / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
 
 
 def _table(outcome: Outcome, output_dir: Path) -> str:

@@ -275,3 +275,8 @@ def test_a_missing_checkpoint_is_one_sentence(tmp_path: Path) -> None:
 def test_attention_that_cannot_take_packed_masks_is_refused() -> None:
     with pytest.raises(ValueError, match="sdpa or eager"):
         Qwen2_5Omni("folder", attn_implementation="flash_attention_2")
+
+
+def test_an_unknown_dtype_is_one_sentence() -> None:
+    with pytest.raises(ValueError, match=r"dtype must name a type of torch, .* got 'bf16'"):
+        Qwen2_5Omni("folder", dtype="bf16")

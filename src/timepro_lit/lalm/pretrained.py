@@ -73,6 +73,8 @@ class Pretrained:
                 f"attn_implementation must be sdpa or eager, which take the masks of packed rows, "
                 f"got {attn_implementation!r}"
             )
+        if not isinstance(getattr(torch, dtype, None), torch.dtype):
+            raise ValueError(f"dtype must name a type of torch, bfloat16 or float32, got {dtype!r}")
         self.checkpoint = checkpoint
         self.dtype = dtype
         self.attn_implementation = attn_implementation

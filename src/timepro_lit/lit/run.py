@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,8 +131,6 @@ def quiet() -> None:
     """Leave the terminal to what a user came for: progress, errors and the table."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Notes of libraries to their own developers; what goes wrong in a run is an error here, never a warning.
-    warnings.filterwarnings("ignore", module=r"(lightning|torchdata|transformers|torch)\.")
 
 
 def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: Claim) -> dict[str, Any]:
