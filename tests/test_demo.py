@@ -109,7 +109,13 @@ def test_an_empty_manifest_is_named(folder: Path) -> None:
     (folder / "empty").mkdir()
     for split in ("train", "val", "test"):
         (folder / "empty" / f"{split}.jsonl").touch()
-    done = train(folder, "+experiment=ablation_astp", "data=paper", f"data.corpus.root={folder / 'empty'}")
+    done = train(
+        folder,
+        "+experiment=ablation_astp",
+        "data=paper",
+        f"data.corpus.corpora.ftar.folder={folder / 'empty'}",
+        f"data.corpus.corpora.desed.folder={folder / 'empty'}",
+    )
     assert done.returncode == 1
     assert "train.jsonl" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

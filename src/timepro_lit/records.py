@@ -8,8 +8,8 @@ Dimension legend, used wherever tensors are named with a suffix:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the pure rooms import records without paying for torch
     import torch
@@ -76,6 +76,16 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """An example whose recording cannot be used; it takes no part, and is counted."""
+
+    example: Example
+    kind: str
+    """What is wrong: a kind of `AudioError`."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Prompts of B examples, ready for a `LALM` to answer; left-padded, so that an answer follows without a gap."""
 
@@ -88,13 +98,15 @@ class Batch:
     """(B, P) int64, audio placeholders and timestamps interleaved; ids past the vocabulary are timestamps."""
     prompt_mask: Tensor
     """(B, P) bool."""
+    skipped: tuple[Skipped, ...] = ()
+    """Those that should have been in this batch as well."""
 
     def __len__(self) -> int:
         return len(self.examples)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with every tensor on `device`."""
-        return Batch(self.examples, **_tensors_on(self, device))
+        return replace(self, **_tensors_on(self, device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +131,19 @@ class Interviews:
     """(B, L) int64: how many tokens of its own branch precede a token."""
     is_answer: Tensor
     """(B, L) bool, true on answers with their end-of-turn token."""
+    skipped: tuple[Skipped, ...] = ()
+    """Of each clip that should have been in this batch as well, one example."""
 
     def __len__(self) -> int:
         return len(self.examples)
 
     def to(self, device: torch.device | str) -> Interviews:
         """The same interviews with every tensor on `device`."""
-        return Interviews(self.examples, **_tensors_on(self, device))
+        return replace(self, **_tensors_on(self, device))
 
 
-def _tensors_on(record: Batch | Interviews, device: torch.device | str) -> dict[str, Tensor]:
-    names = [field.name for field in fields(record) if field.name != "examples"]
+def _tensors_on(record: Batch | Interviews, device: torch.device | str) -> dict[str, Any]:
+    names = [field.name for field in fields(record) if field.name not in ("examples", "skipped")]
     return {name: getattr(record, name).to(device, non_blocking=True) for name in names}
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
-from timepro_lit.stage_store import differing_keys, is_rank_zero, write_atomically
+from timepro_lit.atomic import write_atomically
+from timepro_lit.stage_store import differing_keys, is_rank_zero
 
 SPOKEN = ("experiment", "scale", "seed", "name", "output_dir", "paths.outputs")
 """Overrides that a run directory's path spells out; all others go into its hash."""

@@ -148,6 +148,32 @@ class ExportConfig:
     paths: Paths = field(default_factory=Paths)
 
 
+@dataclass
+class PrepareConfig:
+    """Root of `conf/prepare.yaml`."""
+
+    corpus: Any = None
+    """Which public format is read."""
+    root: str = MISSING
+    """Folder of the corpus as it was downloaded, its recordings included."""
+    out: str = MISSING
+    """Where the manifests and the counts go."""
+    exclude: list[str] = field(default_factory=list)
+    """Prepared folders of other corpora: recordings of their test splits are kept out of train and val."""
+    tokenizer: str | None = None
+    """Folder or hub name of a model, to count the answers that evaluation would cut off; null = not counted."""
+    max_answer_tokens: int = 640
+    """What evaluation reads of an answer."""
+    shard_mb: int | None = None
+    """Also pack the recordings into tar shards of about so many megabytes, and train from those."""
+    num_workers: int = 2
+    """Processes that listen to the recordings."""
+    task: dict[str, Any] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
+    """Sound event classes of the corpus."""
+    paths: Paths = field(default_factory=Paths)
+
+
 def register() -> None:
     """Make the schemas known to Hydra, under the names that the yaml files' defaults lists use."""
     store = ConfigStore.instance()
@@ -157,3 +183,4 @@ def register() -> None:
     store.store(name="score_schema", node=ScoreConfig)
     store.store(name="predict_schema", node=PredictConfig)
     store.store(name="export_schema", node=ExportConfig)
+    store.store(name="prepare_schema", node=PrepareConfig)

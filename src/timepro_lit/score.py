@@ -21,11 +21,11 @@ register()
 @guarded
 def main(cfg: DictConfig) -> None:
     """Read both files, score, write scores.json, print the table."""
+    from timepro_lit.atomic import write_atomically
     from timepro_lit.config import settings_of, tasks_of
     from timepro_lit.metrics.meteor import shared_meteor
     from timepro_lit.metrics.suite import HEADLINES, default_metrics
     from timepro_lit.scoring import labels_of, read_predictions, read_references, score_answers, summary, table
-    from timepro_lit.stage_store import write_atomically
 
     if len(cfg.task) != 1:
         raise ValueError(f"one task is scored at a time, not {', '.join(cfg.task) or 'none'}")

@@ -19,6 +19,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from timepro_lit.atomic import fsync_folder, write_atomically
 from timepro_lit.fingerprint import file_digest
 
 log = logging.getLogger(__name__)
@@ -206,23 +207,3 @@ def differing_keys(stored: Any, wanted: Any, path: str = "") -> list[str]:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that it exists whole or not at all, even after a power cut."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    fsync_folder(path.parent)
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make renames inside `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,7 +8,6 @@ import pytest
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches, apportion, limit_per_task
-from timepro_lit.records import Example
 
 LENGTHS = [float(length) for length in np.random.default_rng(0).integers(10, 750, 103)]
 TASKS = ["ag"] * 60 + ["sed"] * 33 + ["dac"] * 10
@@ -107,7 +106,7 @@ def test_a_loader_resumes_at_the_next_batch_of_its_epoch(
 
     resumed = loader()  # its sampler still stands at epoch 0; the state knows better
     resumed.load_state_dict(state)
-    expected = training().batches(epoch)[-num_left:]
+    expected = [batch.tolist() for batch in training().batches(epoch)[-num_left:]]
     assert list(resumed) == expected
 
 
@@ -156,11 +155,60 @@ def test_settings_that_cannot_work_are_named(make: object, says: str) -> None:
 
 
 def test_a_limit_keeps_order_and_nests_and_minds_its_own_task() -> None:
-    examples = [Example(f"{task}-{i}", task, "a.wav", 1.0, ()) for i, task in enumerate(TASKS)]
-    small, large = limit_per_task(examples, 5, seed=0), limit_per_task(examples, 20, seed=0)
-    assert Counter(example.task for example in small) == {"ag": 5, "sed": 5, "dac": 5}
-    assert Counter(example.task for example in large) == {"ag": 20, "sed": 20, "dac": 10}
-    assert small == [example for example in examples if example in small]
+    ids = [f"{task}-{i}" for i, task in enumerate(TASKS)]
+    small, large = limit_per_task(ids, TASKS, 5, seed=0).tolist(), limit_per_task(ids, TASKS, 20, seed=0).tolist()
+    assert Counter(TASKS[place] for place in small) == {"ag": 5, "sed": 5, "dac": 5}
+    assert Counter(TASKS[place] for place in large) == {"ag": 20, "sed": 20, "dac": 10}
+    assert small == sorted(small)
     assert set(small) < set(large)
-    assert limit_per_task(examples[60:], 5, seed=0) == small[5:]
-    assert limit_per_task(examples, 5, seed=1) != small
+    assert [place + 60 for place in limit_per_task(ids[60:], TASKS[60:], 5, seed=0)] == small[5:]
+    assert limit_per_task(ids, TASKS, 5, seed=1).tolist() != small
+
+
+def by_tokens(
+    rank: int = 0, world_size: int = 1, max_tokens: int = 2_000, weights: dict[str, float] | None = None
+) -> TrainingBatches:
+    return TrainingBatches(LENGTHS, TASKS, None, 0, weights, lambda: (rank, world_size), max_tokens)
+
+
+def test_a_token_budget_is_kept_and_used() -> None:
+    batches = by_tokens()
+    first = list(batches)
+    assert sorted(flat(first)) == list(range(103))
+    assert all(len(batch) * max(LENGTHS[i] for i in batch) <= 2_000 for batch in first)
+    assert len(first) == len(batches)
+    padded = sum(len(batch) * max(LENGTHS[i] for i in batch) for batch in first)
+    assert sum(LENGTHS) / padded > 0.9  # of 103 examples; more of them come closer to each other
+    batches.set_epoch(1)
+    assert sorted(flat(batches)) == list(range(103))
+    assert list(batches) != first
+
+
+def test_an_example_over_the_budget_is_a_batch_of_its_own() -> None:
+    batches = TrainingBatches([5, 50, 5, 60], ["ag"] * 4, None, seed=0, max_tokens=10)
+    assert sorted(sorted(batch) for batch in batches) == [[0, 2], [1], [3]]
+
+
+def test_processes_share_batches_of_tokens_of_similar_length() -> None:
+    for world_size in (2, 3, 8):
+        shards = [list(by_tokens(rank, world_size)) for rank in range(world_size)]
+        assert {len(shard) for shard in shards} == {len(by_tokens(0, world_size))}
+        assert sorted(index for shard in shards for index in flat(shard)) == list(range(103))
+        longest = [[max(LENGTHS[i] for i in batch) for batch in together] for together in zip(*shards, strict=True)]
+        assert np.mean([max(lengths) - min(lengths) for lengths in longest]) < 200  # of 10 to 750
+    with pytest.raises(ValueError, match="103 training examples cannot feed 104 processes"):
+        len(by_tokens(0, 104))
+
+
+def test_every_epoch_has_as_many_batches_of_tokens_also_where_tasks_are_weighted() -> None:
+    batches = by_tokens(weights={"ag": 1, "sed": 1, "dac": 2})
+    counts = set()
+    for epoch in range(5):
+        batches.set_epoch(epoch)
+        counts.add(len(list(batches)))
+    assert counts == {len(batches)}
+
+
+def test_one_measure_of_a_batch_is_given() -> None:
+    with pytest.raises(ValueError, match="give either batch_size or max_tokens, not 4 and 100"):
+        TrainingBatches(LENGTHS, TASKS, 4, seed=0, max_tokens=100)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from timepro_lit.data.audio import write_audio
 from timepro_lit.data.manifest import write_manifest
+from timepro_lit.data.store import AudioFolder
 from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.records import Batch, Event, Example
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
@@ -48,25 +49,30 @@ class SmallFrontend:
 
 
 class SmallCorpus:
-    """Constant clips of 0.1 to 0.5 s, a file an example."""
+    """Constant clips of 0.1 to 0.5 s, a file an example, but for the first: two examples of the training split."""
 
     def __init__(self, root: Path, counts: dict[str, dict[str, int]] = COUNTS, folder: str = "{split}") -> None:
         self.root = root
         self.counts = counts
         self.folder = folder
 
-    def manifest(self, split: str) -> Path:
-        return self.root / f"{split}.jsonl"
+    def manifests(self, split: str) -> list[tuple[Path, str]]:
+        return [(self.root / f"{split}.jsonl", "")]
+
+    def store(self) -> AudioFolder:
+        return AudioFolder(self.root)
+
+    def note(self) -> None:
+        return None
 
     def prepare(self) -> None:
         for split, counts in self.counts.items():
-            write_manifest(
-                self.manifest(split), [self.example(split, t, i) for t, n in counts.items() for i in range(n)]
-            )
+            examples = [self.example(split, t, i) for t, n in counts.items() for i in range(n)]
+            write_manifest(self.root / f"{split}.jsonl", examples)
 
     def example(self, split: str, task: str, index: int) -> Example:
         duration_s = 0.1 + 0.04 * index
-        audio = f"{self.folder.format(split=split)}/{task}-{index}.wav"
+        audio = f"{self.folder.format(split=split)}/{'ag' if index == 0 else task}-{index}.wav"
         write_audio(self.root / audio, torch.full((round(16_000 * duration_s),), 0.25), 16_000)
         query = "dog" if task == "ag" else None
         return Example(f"{split}-{task}-{index}", task, audio, duration_s, (Event(0.0, 0.1, "dog"),), query)
@@ -119,8 +125,6 @@ def test_rows_of_questions_and_of_clips(tmp_path: Path) -> None:
     data = prepared(tmp_path)
     batches = list(data.train_loader(rows="question"))
     assert Counter(len(of_row) for batch in batches for of_row in batch.examples) == {1: 16}
-    for example in data.examples("train"):
-        object.__setattr__(example, "audio", "train/ag-0.wav" if example.duration_s < 0.11 else example.audio)
     rows = [of_row for batch in data.train_loader(rows="clip") for of_row in batch.examples]
     assert sorted(len(of_row) for of_row in rows) == [1] * 14 + [2]
     assert {e.id for of_row in rows if len(of_row) == 2 for e in of_row} == {"train-ag-0", "train-sed-0"}
@@ -164,7 +168,7 @@ def test_workers_change_neither_batches_nor_the_global_generator_and_end(tmp_pat
 
 def test_only_the_splits_in_use_are_read(tmp_path: Path) -> None:
     data = prepared(tmp_path)
-    data.corpus.manifest("test").unlink()
+    (tmp_path / "test.jsonl").unlink()
     assert ids(data.train_loader())
     assert ids(data.val_dataloader())
     with pytest.raises(FileNotFoundError, match=r"test\.jsonl"):
@@ -190,8 +194,33 @@ def test_a_clip_in_two_splits_is_refused(tmp_path: Path) -> None:
     corpus.prepare()
     data = ClipDataModule(corpus, TASKS)
     data.connect(SmallFrontend())
-    with pytest.raises(ValueError, match=r"7 clips are in both 'train' and 'val', 'clips/ag-0\.wav' for one"):
+    with pytest.raises(ValueError, match=r"6 clips are in both 'train' and 'val', 'clips/ag-0\.wav' for one"):
         data.train_loader()
+
+
+def test_a_token_budget_counts_audio_and_texts(tmp_path: Path) -> None:
+    data = prepared(tmp_path)
+    loader = data.train_loader(rows="question", max_tokens=1_000)
+    batches = list(loader)
+    assert sorted(name for batch in batches for of_row in batch.examples for name in [of_row[0].id]) == sorted(
+        example.id for example in data.examples("train")
+    )
+    assert all(batch.ids.shape[0] * batch.ids.shape[1] <= 1_000 + 64 * len(batch) for batch in batches)
+    assert data.mean_rows(loader) == 16 / len(batches)
+    assert len({len(batch) for batch in data.train_loader(max_tokens=300)}) > 1
+
+
+def test_an_unusable_recording_is_skipped_and_too_many_end_the_run(tmp_path: Path) -> None:
+    data = prepared(tmp_path)
+    (tmp_path / "train/ag-1.wav").write_text("<html>404</html>")
+    for rows in ("prompt", "question"):
+        batches = list(data.train_loader(rows=rows, batch_size=1))
+        [empty] = [batch for batch in batches if not len(batch)]
+        assert [(one.example.id, one.kind) for one in empty.skipped] == [("train-ag-1", "unreadable")]
+        assert sum(len(batch) for batch in batches) == 15
+    skips = data.skips(1, data.train_loader())
+    with pytest.raises(ValueError, match=r"1 of 16 examples cannot be used, more than 1\.0%"):
+        skips.note(empty.skipped)
 
 
 class Recorder(LightningModule):

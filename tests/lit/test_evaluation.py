@@ -39,11 +39,12 @@ def test_scores_and_the_parse_rate_over_all_tasks() -> None:
 def test_predictions_read_back_give_the_same_scores(tmp_path: Path) -> None:
     answers = [*system(right=2)[:-1], answer(3, "sed", '\u2028 "quotes" \x00\n{"dog": [3.00, 9.00]}')]
     scores = score_answers(answers, METRICS)
-    write_evaluation(tmp_path, answers, scores, Path("/somewhere"))
+    write_evaluation(tmp_path, answers, scores, lambda audio: f"/somewhere/{audio}", {"truncated": 2})
     again = score_answers(read_answers(tmp_path, TASKS), METRICS)
     assert {task: s.values for task, s in again.items()} == {task: s.values for task, s in scores.items()}
     summary = json.loads((tmp_path / "scores.json").read_text())
     assert summary["all"]["truncated"] == 0.0
+    assert summary["skipped"] == {"truncated": 2}
     assert summary["repairs"] == {"prose": 4, "unclear": 3}
     first = json.loads((tmp_path / "predictions.jsonl").read_text().split("\n")[0])
     assert first["audio"] == "/somewhere/0.flac"

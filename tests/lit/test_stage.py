@@ -9,7 +9,7 @@ from timepro_lit.lit.stage import Stage
 @pytest.mark.parametrize(("world_size", "accumulation"), [(1, 32), (4, 8), (32, 1)])
 def test_the_batch_stays_the_same_on_any_number_of_processes(world_size: int, accumulation: int) -> None:
     stage = Stage(LightningModule, "prompt", batch_size=64, micro_batch_size=2, fit={})
-    assert stage.accumulation(world_size) == accumulation
+    assert stage.accumulation(world_size, mean_rows=2.0) == accumulation
     assert accumulation * world_size * stage.micro_batch_size == 64
 
 
@@ -17,7 +17,15 @@ def test_sizes_that_do_not_divide_each_other() -> None:
     with pytest.raises(ValueError, match="batch_size 64 is no multiple of micro_batch_size 3"):
         Stage(LightningModule, "prompt", batch_size=64, micro_batch_size=3, fit={})
     with pytest.raises(ValueError, match="cannot be shared by 3 processes"):
-        Stage(LightningModule, "prompt", batch_size=64, micro_batch_size=2, fit={}).accumulation(3)
+        Stage(LightningModule, "prompt", batch_size=64, micro_batch_size=2, fit={}).accumulation(3, 2.0)
+
+
+def test_with_a_token_budget_the_batch_stays_about_the_same() -> None:
+    stage = Stage(LightningModule, "question", 64, micro_batch_size=None, fit={}, micro_batch_tokens=4096)
+    assert stage.accumulation(world_size=4, mean_rows=5.7) == 3
+    assert stage.accumulation(world_size=64, mean_rows=5.7) == 1
+    with pytest.raises(ValueError, match="give either micro_batch_size or micro_batch_tokens"):
+        Stage(LightningModule, "question", 64, micro_batch_size=2, fit={}, micro_batch_tokens=4096)
 
 
 def test_unknown_rows_are_refused() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from timepro_lit.records import Batch, Interviews, Sample
+from timepro_lit.records import Batch, Interviews, Sample, Skipped
 
 if TYPE_CHECKING:
     from timepro_lit.tasks.base import Task
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ROW_MULTIPLE = 64
 """Token rows are padded to a multiple of this. With a length of its own for every batch, the kernels and memory blocks
 kept for later use fit no later batch, and a process grows to several times what it needs."""
+BUDGET_MULTIPLE = 16
+"""The same for batches by a token budget, whose rows are hundreds of tokens long: finer, because it is padding too."""
 
 
 class Frontend(Protocol):
@@ -50,23 +52,30 @@ class Frontend(Protocol):
 class Collate:
     """Callable for a DataLoader: samples -> `Batch`. Runs in worker processes.
 
-    Raises ValueError where a sample is of a task that is not in `tasks`, or too short for a single audio frame.
+    Where every sample was skipped, the batch is empty. Raises ValueError where a sample is of a task that is not in
+    `tasks`, or too short for a single audio frame.
     """
 
-    def __init__(self, frontend: Frontend, tasks: Mapping[str, Task]) -> None:
+    def __init__(self, frontend: Frontend, tasks: Mapping[str, Task], multiple: int = ROW_MULTIPLE) -> None:
         self.frontend = frontend
         self.tasks = tasks
+        self.multiple = multiple
 
-    def __call__(self, samples: Sequence[Sample]) -> Batch:
+    def __call__(self, loaded: Sequence[Sample | Skipped]) -> Batch:
+        samples = [one for one in loaded if isinstance(one, Sample)]
+        skipped = tuple(one for one in loaded if isinstance(one, Skipped))
+        if not samples:
+            return Batch((), *_nothing(), *_nothing(), skipped)
         prompts = [question(sample, self.frontend, self.tasks) for sample in samples]
         features, feature_mask = self.frontend.features([sample.waveform.numpy() for sample in samples])
-        prompt_ids, prompt_mask = pad(prompts, self.frontend.pad_id, "left", ROW_MULTIPLE)
+        prompt_ids, prompt_mask = pad(prompts, self.frontend.pad_id, "left", self.multiple)
         return Batch(
             examples=tuple(sample.example for sample in samples),
             features=features,
             feature_mask=feature_mask,
             prompt_ids=prompt_ids,
             prompt_mask=prompt_mask,
+            skipped=skipped,
         )
 
 
@@ -76,19 +85,28 @@ class CollateInterviews:
     Raises ValueError as `Collate` does.
     """
 
-    def __init__(self, frontend: Frontend, tasks: Mapping[str, Task]) -> None:
+    def __init__(self, frontend: Frontend, tasks: Mapping[str, Task], multiple: int = ROW_MULTIPLE) -> None:
         self.frontend = frontend
         self.tasks = tasks
+        self.multiple = multiple
 
-    def __call__(self, clips: Sequence[Sequence[Sample]]) -> Interviews:
+    def __call__(self, loaded: Sequence[Sequence[Sample] | Skipped]) -> Interviews:
+        clips = [one for one in loaded if not isinstance(one, Skipped)]
+        skipped = tuple(one for one in loaded if isinstance(one, Skipped))
+        if not clips:
+            return Interviews((), *_nothing(), *_nothing(), *_nothing(), skipped)
         rows = [interview([dialogue(sample, self.frontend, self.tasks) for sample in samples]) for samples in clips]
         features, feature_mask = self.frontend.features([samples[0].waveform.numpy() for samples in clips])
         ids, branch, depth, is_answer = (
-            pad([row[column] for row in rows], filler, "right", ROW_MULTIPLE)[0]
+            pad([row[column] for row in rows], filler, "right", self.multiple)[0]
             for column, filler in enumerate((self.frontend.pad_id, -1, 0, 0))
         )
         examples = tuple(tuple(sample.example for sample in samples) for samples in clips)
-        return Interviews(examples, features, feature_mask, ids, branch, depth, is_answer.bool())
+        return Interviews(examples, features, feature_mask, ids, branch, depth, is_answer.bool(), skipped)
+
+
+def _nothing() -> tuple[Tensor, Tensor]:
+    return torch.zeros(0, 0), torch.zeros(0, 0, dtype=torch.bool)
 
 
 def question(sample: Sample, frontend: Frontend, tasks: Mapping[str, Task]) -> list[int]:

@@ -1,77 +1,96 @@
-"""Examples with their decoded audio, one at a time."""
+"""Examples with their decoded audio, one at a time; a recording that cannot be used is said to be skipped."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
+import numpy as np
 from torch.utils.data import Dataset
 
-from timepro_lit.data.audio import LENGTH_TOLERANCE_S, AudioError, read_audio
-from timepro_lit.records import Example, Sample
+from timepro_lit.data.audio import LENGTH_TOLERANCE_S, AudioError, decode_audio
+from timepro_lit.data.store import AudioStore
+from timepro_lit.records import Example, Sample, Skipped
 
 
-class ClipDataset(Dataset[Sample]):
-    """Map-style: index -> `Sample`, decoded afresh each time.
+class ClipDataset(Dataset[Sample | Skipped]):
+    """Map-style: index -> `Sample`, decoded afresh each time, or `Skipped` where its recording is unusable.
 
-    Raises ValueError at once for an example longer than `max_duration_s` (the time prompt ends there), and AudioError
-    on access where the file is unusable, leaves `root` through a link, or does not last as long as its example says.
+    That is one that cannot be read, or does not last as long as its example says.
     """
 
     def __init__(
-        self, examples: Sequence[Example], root: str | Path, sampling_rate: int = 16_000, max_duration_s: float = 30.0
+        self, examples: Sequence[Example], store: AudioStore, sampling_rate: int = 16_000, max_duration_s: float = 30.0
     ) -> None:
-        for example in examples:
-            if example.duration_s > max_duration_s:
-                raise ValueError(
-                    f"example {example.id!r} ({example.audio}) lasts {example.duration_s:g} s, at most "
-                    f"{max_duration_s:g} s can be prompted; cut it into windows of {max_duration_s:g} s"
-                )
         self.examples = examples
-        self.root = Path(root).resolve()
+        self.store = store
         self.sampling_rate = sampling_rate
         self.max_duration_s = max_duration_s
 
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> Sample | Skipped:
         example = self.examples[index]
-        path = (self.root / example.audio).resolve()
-        if not path.is_relative_to(self.root):
-            raise AudioError(f"example {example.id!r}: {example.audio} leads out of {self.root}", "outside_root")
-        waveform = read_audio(path, self.sampling_rate, self.max_duration_s)
-        decoded_s = len(waveform) / self.sampling_rate
-        if abs(decoded_s - example.duration_s) > LENGTH_TOLERANCE_S:
-            raise AudioError(
-                f"example {example.id!r}: {path} lasts {decoded_s:.2f} s, the manifest says {example.duration_s:.2f} s",
-                "truncated",
-            )
+        try:
+            with self.store.open(example.audio) as stream:
+                waveform = decode_audio(stream, example.audio, self.sampling_rate, self.max_duration_s)
+            decoded_s = len(waveform) / self.sampling_rate
+            if abs(decoded_s - example.duration_s) > LENGTH_TOLERANCE_S:
+                says = f"lasts {decoded_s:.2f} s, the manifest says {example.duration_s:.2f} s"
+                raise AudioError(f"{example.audio}: {says}", "truncated")
+            if not bool(waveform.any()):
+                raise AudioError(f"{example.audio}: every sample is 0", "silent")
+        except AudioError as error:
+            return Skipped(example, error.kind or "unreadable", str(error))
         return Sample(example, waveform)
 
 
-class InterviewDataset(Dataset[tuple[Sample, ...]]):
+class InterviewDataset(Dataset[tuple[Sample, ...] | Skipped]):
     """Map-style: index -> every question about one clip, whose audio is decoded once.
 
-    `clips` holds, for each clip, the indices of its examples in `dataset`. Raises what `ClipDataset` raises.
+    `clips` holds, for each clip, the indices of its examples in `dataset`.
     """
 
-    def __init__(self, dataset: ClipDataset, clips: Sequence[Sequence[int]]) -> None:
+    def __init__(self, dataset: ClipDataset, clips: Clips) -> None:
         self.dataset = dataset
         self.clips = clips
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, index: int) -> tuple[Sample, ...]:
+    def __getitem__(self, index: int) -> tuple[Sample, ...] | Skipped:
         first, *others = self.clips[index]
         sample = self.dataset[first]
+        if isinstance(sample, Skipped):
+            return sample
         return (sample, *(Sample(self.dataset.examples[other], sample.waveform) for other in others))
 
 
-def by_clip(examples: Sequence[Example]) -> list[list[int]]:
-    """Indices of the examples of each clip, clips in order of first appearance."""
-    clips: dict[str, list[int]] = {}
-    for index, example in enumerate(examples):
-        clips.setdefault(example.audio, []).append(index)
-    return list(clips.values())
+class Clips(Sequence[list[int]]):
+    """Which examples belong to one clip, in order of first appearance; two arrays, however many clips there are.
+
+    >>> list(Clips(np.array([7, 8, 7])))
+    [[0, 2], [1]]
+    """
+
+    def __init__(self, clip_of: np.ndarray) -> None:
+        _, first, inverse = np.unique(clip_of, return_index=True, return_inverse=True)
+        rank = np.empty(len(first), dtype=np.int64)
+        rank[np.argsort(first)] = np.arange(len(first))
+        self.clip_of = rank[inverse]
+        """(num_examples,) number of each example's clip."""
+        self._examples = np.argsort(self.clip_of, kind="stable")
+        self._ends = np.cumsum(np.bincount(self.clip_of))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> list[int]:  # type: ignore[override]
+        start = self._ends[index - 1] if index else 0
+        of_clip: list[int] = self._examples[start : self._ends[index]].tolist()
+        return of_clip
+
+    @property
+    def firsts(self) -> np.ndarray:
+        """(num_clips,) index of each clip's first example."""
+        return self._examples[np.concatenate([[0], self._ends[:-1]])]

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from timepro_lit.atomic import write_if_changed
 from timepro_lit.records import Event, Example
 
 MAX_LINE_BYTES = 1 << 20
@@ -25,14 +24,18 @@ _KEYS = frozenset((*_REQUIRED, "query"))
 
 
 def read_manifest(path: str | Path) -> list[Example]:
-    """All examples of a manifest, in file order, events in onset order.
+    """All examples of a manifest, in file order, events in onset order. Raises what `iterate_manifest` raises."""
+    return list(iterate_manifest(path))
+
+
+def iterate_manifest(path: str | Path) -> Iterator[Example]:
+    """The examples of a manifest one by one, as `read_manifest` gives them.
 
     Raises ValueError naming file, line and key for the first fault: bad JSON, a missing, unknown or repeated key, a
     wrong type, a time that is not finite, reversed or outside the clip, an audio path that leaves the root, a repeated
     id, a line over `MAX_LINE_BYTES`, or no example at all.
     """
     path = Path(path)
-    examples: list[Example] = []
     first_line_of: dict[str, int] = {}
     with path.open("rb") as file:
         number = 0
@@ -47,14 +50,13 @@ def read_manifest(path: str | Path) -> list[Example]:
             first = first_line_of.setdefault(example.id, number)
             if first != number:
                 raise ValueError(f"{where}: id {example.id!r} was used in line {first} already")
-            examples.append(example)
-    if not examples:
+            yield example
+    if not first_line_of:
         raise ValueError(f"{path}: the manifest holds no example")
-    return examples
 
 
 def write_manifest(path: str | Path, examples: Iterable[Example]) -> None:
-    """Write a manifest in one move: readers see the old file or the whole new one, also after a crash.
+    """Write a manifest in one move, unless it is there already: readers see the old file or the whole new one.
 
     Raises ValueError where `read_manifest` would not give the same examples back; the old file then stays.
     """
@@ -72,8 +74,7 @@ def write_manifest(path: str | Path, examples: Iterable[Example]) -> None:
         lines.append(line)
     if not lines:
         raise ValueError(f"{path}: the manifest would hold no example")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace_file(path, "\n".join(lines) + "\n")
+    write_if_changed(path, "\n".join(lines) + "\n")
 
 
 def _line(example: Example) -> str:
@@ -87,21 +88,6 @@ def _line(example: Example) -> str:
         row["query"] = example.query
     row["events"] = [[e.onset, e.offset, e.label] for e in example.events]
     return json.dumps(row, ensure_ascii=False)
-
-
-def _replace_file(path: Path, text: str) -> None:
-    # The temporary file lies beside the target: a rename is atomic only within one file system.
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _parse_line(line: bytes, where: str) -> Example:
@@ -157,10 +143,15 @@ def _seconds(value: Any, where: str) -> float:
     return float(value)
 
 
+def is_plain_path(text: str) -> bool:
+    """Whether a path stays below whatever root it is put under, on any system, links aside."""
+    path = PurePosixPath(text)
+    return not (path.is_absolute() or ".." in path.parts or text.startswith("~") or any(c in text for c in "\0\\:"))
+
+
 def _relative_path(value: Any, where: str) -> str:
     text = _text(value, where)
-    path = PurePosixPath(text)
-    if path.is_absolute() or ".." in path.parts or text.startswith("~") or any(c in text for c in "\0\\:"):
+    if not is_plain_path(text):
         raise ValueError(f"{where} must be a plain path below the manifest's root, not {text!r}")
     return text
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from torch.utils.data import Sampler
-
-from timepro_lit.records import Example
 
 Shard = Callable[[], tuple[int, int]]
 """() -> (rank, world_size) of this process."""
@@ -26,18 +25,23 @@ POOL_SIZE = 16
 class TrainingBatches(Sampler[list[int]]):
     """Batches of indices for one process, other ones each epoch; exact mid-epoch resume under a StatefulDataLoader.
 
-    All processes get equally many batches and no example twice. `batch_size * world_size` examples make one global
-    batch, the same ones however many processes share it. The last one is smaller; fewer than `world_size` examples
-    that remain after it are left out in this epoch.
+    All processes get equally many batches and no example twice.
+
+    By `batch_size`: `batch_size * world_size` examples make one global batch, the same ones however many processes
+    share it. The last one is smaller; fewer than `world_size` examples that remain after it are left out in this epoch.
+
+    By `max_tokens`: a batch holds as many examples of about one length as fit, padding included; one example that
+    does not fit is a batch of its own. Batches that processes take at the same time are of similar length.
 
     Args:
-        lengths: (num_examples,) cost of each example, in any unit; similar ones share a batch.
+        lengths: (num_examples,) cost of each example; similar ones share a batch. In tokens, for `max_tokens`.
         tasks: (num_examples,) task of each example.
         batch_size: examples per process and batch.
         seed: any integer from 0.
         weights: share of each task in an epoch of unchanged size. A task is then repeated, or a part of it drawn
             anew each epoch. None takes every example once.
         shard: rank and number of processes.
+        max_tokens: tokens per process and batch; instead of `batch_size`.
 
     Raises ValueError for a batch size below 1, for weights that do not fit the tasks, and, once batches are asked for,
     for fewer examples than processes.
@@ -45,20 +49,25 @@ class TrainingBatches(Sampler[list[int]]):
 
     def __init__(
         self,
-        lengths: Sequence[float],
-        tasks: Sequence[str],
-        batch_size: int,
+        lengths: Sequence[float] | np.ndarray,
+        tasks: Sequence[str] | np.ndarray,
+        batch_size: int | None,
         seed: int,
         weights: Mapping[str, float] | None = None,
         shard: Shard = lambda: (0, 1),
+        max_tokens: int | None = None,
     ) -> None:
-        _check_batch_size(batch_size)
+        if (batch_size is None) == (max_tokens is None):
+            raise ValueError(f"give either batch_size or max_tokens, not {batch_size} and {max_tokens}")
+        _check_batch_size(max_tokens if batch_size is None else batch_size)
         self.lengths = np.asarray(lengths, dtype=np.float64)
         self.batch_size = batch_size
+        self.max_tokens = max_tokens
         self.seed = seed
         self.shard = shard
         self.epoch = 0
-        names = np.asarray(tasks)
+        self._num_batches: dict[int, int] = {}
+        names = np.asarray(tasks, dtype=object)
         self._members = {name: np.flatnonzero(names == name) for name in sorted(set(tasks))}
         self._counts = {name: len(members) for name, members in self._members.items()}
         if weights is not None:
@@ -75,6 +84,10 @@ class TrainingBatches(Sampler[list[int]]):
 
     def __len__(self) -> int:
         _, world_size = self.shard()
+        if self.batch_size is None:
+            if world_size not in self._num_batches:
+                self._num_batches[world_size] = len(self._global_batches_of_tokens(0, world_size))
+            return self._num_batches[world_size]
         num_full, num_left = divmod(len(self.lengths), self.batch_size * world_size)
         if num_full == 0 and num_left < world_size:
             raise ValueError(f"{num_left} training examples cannot feed {world_size} processes")
@@ -83,21 +96,37 @@ class TrainingBatches(Sampler[list[int]]):
     def __iter__(self) -> TrainingEpoch:
         return TrainingEpoch(self, self.epoch)
 
-    def batches(self, epoch: int) -> list[list[int]]:
+    def batches(self, epoch: int) -> list[np.ndarray]:
         """This process's batches of an epoch, in order."""
         rank, world_size = self.shard()
+        if self.batch_size is None:
+            rng = np.random.default_rng((self.seed, epoch, 1))
+            of_ranks = self._global_batches_of_tokens(epoch, world_size)[: len(self)]
+            return [of_ranks[i][rank] for i in rng.permutation(len(of_ranks))]
         rng = np.random.default_rng((self.seed, epoch))
         order = rng.permutation(self._draw(rng))
         size = self.batch_size * world_size
         num_shared = len(order) - len(order) % size
-        global_batches: list[list[int]] = []
+        global_batches: list[np.ndarray] = []
         for start in range(0, num_shared, size * POOL_SIZE):
             pool = order[start : min(start + size * POOL_SIZE, num_shared)]
-            global_batches += self._by_length(pool).reshape(-1, size).tolist()
+            global_batches += list(self._by_length(pool).reshape(-1, size))
         shuffled = [global_batches[i] for i in rng.permutation(len(global_batches))]
         if len(order) - num_shared >= world_size:
-            shuffled.append(self._by_length(order[num_shared:]).tolist())
+            shuffled.append(self._by_length(order[num_shared:]))
         return [batch[rank::world_size] for batch in shuffled]
+
+    def _global_batches_of_tokens(self, epoch: int, world_size: int) -> list[list[np.ndarray]]:
+        """Batches of an epoch in order of length, `world_size` at a time; as many of them in every epoch."""
+        rng = np.random.default_rng((self.seed, epoch))
+        order = self._by_length(rng.permutation(self._draw(rng)))  # the shuffle stays among equal lengths
+        if len(order) < world_size:
+            raise ValueError(f"{len(order)} training examples cannot feed {world_size} processes")
+        batches = [order[start:end] for start, end in pairwise(cuts(self.lengths[order], self.max_tokens or 0))]
+        while len(batches) % world_size:
+            largest = max(range(len(batches)), key=lambda i: len(batches[i]))
+            batches[largest : largest + 1] = np.array_split(batches[largest], 2)
+        return [batches[start : start + world_size] for start in range(0, len(batches), world_size)]
 
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
         """The epoch's indices, grouped by task: whole passes over a task, then a random part of it."""
@@ -109,6 +138,19 @@ class TrainingBatches(Sampler[list[int]]):
 
     def _by_length(self, indices: np.ndarray) -> np.ndarray:
         return indices[np.argsort(self.lengths[indices], kind="stable")]
+
+
+def cuts(lengths: np.ndarray, max_tokens: int) -> list[int]:
+    """Where to cut ascending lengths into parts of at most `max_tokens`, counting each as its longest.
+
+    >>> cuts(np.array([1, 2, 2, 3, 9]), max_tokens=6)
+    [0, 3, 4, 5]
+    """
+    places = [0]
+    for place, length in enumerate(lengths.tolist()):
+        if place > places[-1] and (place + 1 - places[-1]) * length > max_tokens:
+            places.append(place)
+    return [*places, len(lengths)]
 
 
 class TrainingEpoch(Iterator[list[int]]):
@@ -124,7 +166,8 @@ class TrainingEpoch(Iterator[list[int]]):
         if self.num_read == len(self._batches):
             raise StopIteration
         self.num_read += 1
-        return self._batches[self.num_read - 1]
+        batch: list[int] = self._batches[self.num_read - 1].tolist()
+        return batch
 
     def state_dict(self) -> dict[str, Any]:
         """Epoch, batches read, and what the order depends on."""
@@ -144,11 +187,12 @@ class TrainingEpoch(Iterator[list[int]]):
             self.epoch, self.num_read = self.epoch + 1, 0
             self._batches = self.source.batches(self.epoch)
 
-    def _order(self) -> dict[str, int]:
+    def _order(self) -> dict[str, int | None]:
         source = self.source
         return {
             "num_examples": len(source.lengths),
             "batch_size": source.batch_size,
+            "max_tokens": source.max_tokens,
             "world_size": source.shard()[1],
             "seed": source.seed,
         }
@@ -161,7 +205,7 @@ class EvaluationBatches(Sampler[list[int]]):
     Raises ValueError for fewer examples than processes: a process without a batch would leave the others waiting.
     """
 
-    def __init__(self, lengths: Sequence[float], batch_size: int, shard: Shard = lambda: (0, 1)) -> None:
+    def __init__(self, lengths: Sequence[float] | np.ndarray, batch_size: int, shard: Shard = lambda: (0, 1)) -> None:
         _check_batch_size(batch_size)
         self.lengths = np.asarray(lengths, dtype=np.float64)
         self.batch_size = batch_size
@@ -208,13 +252,18 @@ def apportion(total: int, weights: Mapping[str, float], tasks: Mapping[str, int]
     return counts
 
 
-def limit_per_task(examples: Sequence[Example], limit: int, seed: int) -> list[Example]:
-    """At most `limit` examples of each task, in their old order, chosen by a hash of seed and id.
+def limit_per_task(
+    ids: Sequence[str] | np.ndarray, tasks: Sequence[str] | np.ndarray, limit: int, seed: int
+) -> np.ndarray:
+    """Places of at most `limit` examples of each task, ascending, chosen by a hash of seed and id.
 
     The choice for one task depends on no other task, and a smaller limit chooses a part of a larger one's choice.
     """
-    kept: set[str] = set()
-    for task in {example.task for example in examples}:
-        ids = [example.id for example in examples if example.task == task]
-        kept.update(sorted(ids, key=lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).digest())[:limit])
-    return [example for example in examples if example.id in kept]
+    of_task: dict[str, list[int]] = {}
+    for place, task in enumerate(tasks):
+        of_task.setdefault(task, []).append(place)
+
+    def rank(place: int) -> bytes:
+        return hashlib.sha256(f"{seed}:{ids[place]}".encode()).digest()
+
+    return np.array(sorted(place for places in of_task.values() for place in sorted(places, key=rank)[:limit]))

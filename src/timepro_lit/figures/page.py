@@ -108,9 +108,10 @@ def _results_note(found: Results) -> str:
         if any(row.is_difference for row in found.rows)
         else ""
     )
+    noted = "" if found.note is None else f" The data: {html_text(found.note)}."
     terms = "".join(f"<dt>{term}</dt><dd>{meaning}</dd>" for term, meaning in _GLOSSARY.items())
     return (
-        f'<p class="note">In percent; in small type the 95% interval by bootstrap over {over}.{marked}</p>'
+        f'<p class="note">In percent; in small type the 95% interval by bootstrap over {over}.{marked}{noted}</p>'
         f"<details><summary>What the columns mean</summary><dl>{terms}</dl></details>"
     )
 

@@ -112,6 +112,8 @@ class Results:
     rows: tuple[ResultRow, ...]
     num_test: int | None
     """Number of test examples, where the report tells it."""
+    note: str | None = None
+    """What a reader of these numbers must know."""
 
 
 def results(report: Mapping[str, Any], systems: Sequence[System] = SYSTEMS) -> Results:
@@ -136,7 +138,7 @@ def results(report: Mapping[str, Any], systems: Sequence[System] = SYSTEMS) -> R
         )
         name = f"{later.short} {MINUS} {earlier.short}"
         rows.append(ResultRow(name, name, cells, is_difference=True))
-    return Results(columns, tuple(rows), report.get("n_test"))
+    return Results(columns, tuple(rows), report.get("n_test"), report.get("note"))
 
 
 def results_table(report: Mapping[str, Any], systems: Sequence[System] = SYSTEMS) -> Table:
@@ -161,7 +163,8 @@ def results_table(report: Mapping[str, Any], systems: Sequence[System] = SYSTEMS
 def _caption(found: Results) -> str:
     over = "the test clips" if found.num_test is None else f"{found.num_test:,} test examples"
     marked = "; * the interval of the difference excludes 0" if any(row.is_difference for row in found.rows) else ""
-    return f"Below each figure its 95% interval, bootstrap over {over}{marked}"
+    note = "" if found.note is None else f"; {found.note}"
+    return f"Below each figure its 95% interval, bootstrap over {over}{marked}{note}"
 
 
 def _rich_cell(cell: Cell) -> Text:

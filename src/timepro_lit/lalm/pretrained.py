@@ -180,3 +180,13 @@ def timestamp_table(time_prompt: TimePrompt | None, frontend: Frontend, embeddin
 
 def _looks_local(checkpoint: str) -> bool:
     return checkpoint.startswith(("/", ".", "~")) or checkpoint.count("/") != 1
+
+
+def token_counter(checkpoint: str) -> Callable[[str], int]:
+    """How many tokens an answer takes, its end of turn included, by the tokenizer of a checkpoint."""
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+
+    def count(text: str) -> int:
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"]) + 1
+
+    return count

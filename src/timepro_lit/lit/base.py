@@ -12,7 +12,9 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from timepro_lit.answering import MAX_ANSWER_TOKENS, Answer, answer_batch
+from timepro_lit.data.skips import Skips
 from timepro_lit.grpo.logprobs import branch_logprobs
+from timepro_lit.grpo.loss import attached_zero
 from timepro_lit.lalm.base import LALM
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Batch, Interviews
@@ -41,6 +43,8 @@ class AnsweringModule(LightningModule):
         self.max_answer_tokens = max_answer_tokens
         self.answers: list[Answer] = []
         self.lalm: LALM | None = None
+        self.skips = Skips()
+        """Examples that took no part because their recordings could not be used."""
 
     def configure_model(self) -> None:
         if self.lalm is None:
@@ -49,6 +53,7 @@ class AnsweringModule(LightningModule):
     def transfer_batch_to_device(
         self, batch: Batch | Interviews, device: torch.device, dataloader_idx: int
     ) -> Batch | Interviews:
+        self.skips.note(batch.skipped)
         return batch.to(device)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -67,6 +72,8 @@ class AnsweringModule(LightningModule):
 
     def answer(self, batch: Batch) -> list[Answer]:
         """Greedy answers to a batch, read by each example's task."""
+        if not len(batch):
+            return []
         return answer_batch(self.lalm, self.tasks, batch, self.max_answer_tokens)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -108,6 +115,15 @@ class TrainingModule(AnsweringModule):
         self.learning_rate = learning_rate
         self.warmup_fraction = warmup_fraction
         self.weight_decay = weight_decay
+
+    def training_step(self, batch: Batch | Interviews, batch_idx: int) -> Tensor:
+        if not len(batch):  # every recording was skipped; other processes wait for this one's gradients
+            return attached_zero(self.parameters())
+        return self.loss(batch)
+
+    def loss(self, batch: Any) -> Tensor:
+        """What the stage minimises, on one micro-batch."""
+        raise NotImplementedError
 
     def answer_logprobs(self, batch: Interviews, frames: Tensor) -> Tensor:
         """(N,) log-probabilities of the reference answers' tokens, in reading order."""

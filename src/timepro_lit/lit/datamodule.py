@@ -4,39 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from timepro_lit.data.collate import Collate, CollateInterviews, Frontend
-from timepro_lit.data.dataset import ClipDataset, InterviewDataset, by_clip
-from timepro_lit.data.manifest import read_manifest
+from timepro_lit.data.collate import BUDGET_MULTIPLE, ROW_MULTIPLE, Collate, CollateInterviews, Frontend
+from timepro_lit.data.corpora.prepared import Corpus
+from timepro_lit.data.costs import Costs, num_frames
+from timepro_lit.data.dataset import ClipDataset, Clips, InterviewDataset
 from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches, limit_per_task
-from timepro_lit.records import Example
+from timepro_lit.data.skips import Skips
+from timepro_lit.data.table import ExampleTable, arrow_file
 from timepro_lit.tasks.base import Task
 
 Rows = Literal["prompt", "question", "clip"]
 """What a row of a training batch holds: see `Stage.rows`."""
-
-
-class Corpus(Protocol):
-    """Where the clips come from."""
-
-    @property
-    def root(self) -> str | Path:
-        """Folder that the audio paths of its manifests start from."""
-        ...
-
-    def manifest(self, split: str) -> Path:
-        """Path of a split's manifest."""
-        ...
-
-    def prepare(self) -> None:
-        """Write whatever manifests and audio are missing; called again, it changes nothing."""
-        ...
+_TRIED = 10_000
+"""Examples whose targets are made before the first batch."""
 
 
 class ClipDataModule(LightningDataModule):
@@ -55,6 +43,7 @@ class ClipDataModule(LightningDataModule):
         weights: share of each task in a training epoch; None takes every example once.
         evaluated_tasks: those of `tasks` that validation and test ask; None for all.
         max_validation_examples: at most so many per task, the same ones for every seed; None for all.
+        max_skipped_share: of a run's examples; where more recordings cannot be used, the run stops.
 
     Raises ValueError where a split lacks one of the tasks, shares audio with another, or cannot make a target.
     """
@@ -73,6 +62,7 @@ class ClipDataModule(LightningDataModule):
         weights: Mapping[str, float] | None = None,
         evaluated_tasks: Sequence[str] | None = None,
         max_validation_examples: int | None = None,
+        max_skipped_share: float = 0.01,
     ) -> None:
         super().__init__()
         self.corpus = corpus
@@ -87,8 +77,9 @@ class ClipDataModule(LightningDataModule):
         self.weights = None if weights is None else dict(weights)
         self.evaluated_tasks = list(self.tasks if evaluated_tasks is None else evaluated_tasks)
         self.max_validation_examples = max_validation_examples
+        self.max_skipped_share = max_skipped_share
         self._frontend: Frontend | None = None
-        self._splits: dict[str, list[Example]] = {}
+        self._splits: dict[str, ExampleTable] = {}
 
     def connect(self, frontend: Frontend) -> None:
         """Choose the backbone whose features and tokens the loaders deliver."""
@@ -96,18 +87,22 @@ class ClipDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         self.corpus.prepare()
+        for split in (self.train_split, self.validation_split):  # here, because this runs on one process alone
+            for path, _ in self.corpus.manifests(split):
+                arrow_file(path)
 
-    def examples(self, split: str) -> list[Example]:
-        """The examples of a split that belong to its tasks, in the manifest's order."""
+    def examples(self, split: str) -> ExampleTable:
+        """The examples of a split that belong to its tasks, in the manifests' order."""
         if split not in self._splits:
-            path = self.corpus.manifest(split)
             wanted = list(self.tasks) if split == self.train_split else self.evaluated_tasks
-            examples = [example for example in read_manifest(path) if example.task in wanted]
-            present = {example.task for example in examples}
+            manifests = self.corpus.manifests(split)
+            table = ExampleTable(manifests).of_tasks(wanted)
+            present = set(table.tasks)
             for name in wanted:
                 if name not in present:
-                    raise ValueError(f"{path}: holds no example of task {name!r}")
-            self._splits[split] = examples
+                    files = ", ".join(str(path) for path, _ in manifests)
+                    raise ValueError(f"{files}: holds no example of task {name!r}")
+            self._splits[split] = table
         return self._splits[split]
 
     def train_loader(
@@ -116,10 +111,12 @@ class ClipDataModule(LightningDataModule):
         examples_per_task: int | None = None,
         seed: int | None = None,
         rows: Rows = "prompt",
+        max_tokens: int | None = None,
     ) -> StatefulDataLoader[Any]:
         """A stage's training batches: all examples, or `examples_per_task` of each task, drawn by `seed`.
 
-        A batch is a `Batch` of prompts, or `Interviews` whose rows are one "question" or all those of a "clip".
+        A batch is a `Batch` of prompts, or `Interviews` whose rows are one "question" or all those of a "clip". With
+        `max_tokens` it holds as many of them as fit into so many tokens, in place of `batch_size`.
 
         The loader's state makes a resumed epoch continue at the next batch; it needs the same `num_workers`.
         Raises ValueError where a task has fewer examples than asked for.
@@ -129,24 +126,33 @@ class ClipDataModule(LightningDataModule):
         _refuse_shared_audio(self.train_split, examples, self.validation_split, self.examples(self.validation_split))
         if examples_per_task is not None:
             for name in self.tasks:
-                available = sum(example.task == name for example in examples)
+                available = int((examples.tasks == name).sum())
                 if available < examples_per_task:
                     raise ValueError(f"examples_per_task is {examples_per_task}, but {name!r} has {available} examples")
-            examples = limit_per_task(examples, examples_per_task, seed)
+            examples = examples.select(limit_per_task(examples.ids, examples.tasks, examples_per_task, seed))
+        self._try_targets(examples)
+        frontend = self._connected()
         dataset: Dataset[Any] = self._dataset(examples)
-        collate: Callable[[Any], Any] = Collate(self._connected(), self.tasks)
-        lengths, names = self._lengths(examples), [example.task for example in examples]
+        names = examples.tasks
+        clips = Clips(examples.clips if rows == "clip" else np.arange(len(examples)))
+        firsts = clips.firsts
+        multiple = ROW_MULTIPLE if max_tokens is None else BUDGET_MULTIPLE
+        collate: Callable[[Any], Any] = Collate(frontend, self.tasks, multiple)
         if rows != "prompt":
-            clips = by_clip(examples) if rows == "clip" else [[index] for index in range(len(examples))]
-            dataset, collate = InterviewDataset(dataset, clips), CollateInterviews(self._connected(), self.tasks)
-            lengths, names = [lengths[clip[0]] for clip in clips], [names[clip[0]] for clip in clips]
+            dataset, collate = InterviewDataset(dataset, clips), CollateInterviews(frontend, self.tasks, multiple)
+        if max_tokens is None:
+            lengths = self._num_frames(examples)[firsts]
+        else:
+            costs = Costs(frontend, self.tasks, examples, with_answers=rows != "prompt")
+            lengths = costs.of_rows(clips)
         batches = TrainingBatches(
             lengths,
-            names,
-            batch_size=self.batch_size if batch_size is None else batch_size,
+            names[firsts],
+            batch_size=(self.batch_size if batch_size is None else batch_size) if max_tokens is None else None,
             seed=seed,
             weights=self.weights,
             shard=self._shard,
+            max_tokens=max_tokens,
         )
         return StatefulDataLoader(
             dataset,
@@ -162,7 +168,9 @@ class ClipDataModule(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Any]:
         examples = self.examples(self.validation_split)
         if self.max_validation_examples is not None:
-            examples = limit_per_task(examples, self.max_validation_examples, seed=0)
+            examples = examples.select(
+                limit_per_task(examples.ids, examples.tasks, self.max_validation_examples, seed=0)
+            )
         return self._evaluation_loader(examples)
 
     def test_dataloader(self) -> DataLoader[Any]:
@@ -177,33 +185,54 @@ class ClipDataModule(LightningDataModule):
         pairs = ((self.tasks[example.task], example) for example in self.examples(self.train_split)[:20_000])
         return [text for task, example in pairs for text in (task.prompt(example), task.target(example))]
 
-    def fingerprints(self, fingerprint: Callable[[Path], str]) -> dict[str, str]:
+    def fingerprints(self, fingerprint: Callable[[Path], str]) -> dict[str, list[str]]:
         """What identifies the examples that training and validation see."""
-        return {split: fingerprint(self.corpus.manifest(split)) for split in (self.train_split, self.validation_split)}
+        splits = (self.train_split, self.validation_split)
+        return {split: [fingerprint(path) for path, _ in self.corpus.manifests(split)] for split in splits}
 
-    def _evaluation_loader(self, examples: Sequence[Example]) -> DataLoader[Any]:
+    def _evaluation_loader(self, examples: ExampleTable) -> DataLoader[Any]:
+        self._try_targets(examples)
         return DataLoader(
             self._dataset(examples),
-            batch_sampler=EvaluationBatches(self._lengths(examples), self.eval_batch_size, self._shard),
+            batch_sampler=EvaluationBatches(self._num_frames(examples), self.eval_batch_size, self._shard),
             collate_fn=Collate(self._connected(), self.tasks),
             num_workers=self.num_workers,
             generator=torch.Generator().manual_seed(0),
         )
 
-    def _dataset(self, examples: Sequence[Example]) -> ClipDataset:
+    def _dataset(self, examples: ExampleTable) -> ClipDataset:
         frontend = self._connected()
-        return ClipDataset(examples, self.corpus.root, frontend.sampling_rate, frontend.max_duration_s)
+        durations_s, limit_s = examples.durations_s, frontend.max_duration_s
+        if (longest := int(durations_s.argmax())) is not None and durations_s[longest] > limit_s:
+            example = examples[longest]
+            raise ValueError(
+                f"example {example.id!r} ({example.audio}) lasts {example.duration_s:g} s, at most "
+                f"{limit_s:g} s can be prompted; cut it into windows of {limit_s:g} s"
+            )
+        return ClipDataset(examples, self.corpus.store(), frontend.sampling_rate, limit_s)
 
-    def _lengths(self, examples: Sequence[Example]) -> list[int]:
-        """(num_examples,) audio frames; also tries every target.
+    def _num_frames(self, examples: ExampleTable) -> np.ndarray:
+        """(num_examples,) audio frames.
 
-        Answers do not count: they are short beside the audio, and sorting by them would give each task its own
-        batches, between which the gradient swings.
+        What batches of a fixed size are sorted by. Answers do not count there: they are short beside the audio, and
+        sorting by them would give each task its own batches, between which the gradient swings.
         """
-        frontend = self._connected()
-        for example in examples:
+        return num_frames(self._connected(), examples.durations_s)
+
+    def _try_targets(self, examples: ExampleTable) -> None:
+        """Make targets of examples spread over all of them, so that what does not fit the tasks is said at once."""
+        for index in np.unique(np.linspace(0, len(examples) - 1, _TRIED).astype(np.int64)):
+            example = examples[int(index)]
             self.tasks[example.task].target(example)
-        return [frontend.num_frames(round(example.duration_s * frontend.sampling_rate)) for example in examples]
+
+    def mean_rows(self, loader: DataLoader[Any]) -> float:
+        """Rows of a process's batch, on average."""
+        return len(loader.dataset) / (len(loader) * self._shard()[1])  # type: ignore[arg-type]
+
+    def skips(self, world_size: int, *loaders: DataLoader[Any]) -> Skips:
+        """A count of what one of `world_size` processes skips on its way through these loaders."""
+        num_examples = sum(len(loader.dataset) for loader in loaders)  # type: ignore[arg-type]
+        return Skips(round(num_examples / world_size), self.max_skipped_share)
 
     def _connected(self) -> Frontend:
         if self._frontend is None:
@@ -219,7 +248,7 @@ class ClipDataModule(LightningDataModule):
         return 0, 1
 
 
-def _refuse_shared_audio(split: str, examples: Sequence[Example], other: str, others: Sequence[Example]) -> None:
-    shared = {example.audio for example in examples} & {example.audio for example in others}
+def _refuse_shared_audio(split: str, examples: ExampleTable, other: str, others: ExampleTable) -> None:
+    shared = examples.audio_shared_with(others)
     if shared:
         raise ValueError(f"{len(shared)} clips are in both {split!r} and {other!r}, {min(shared)!r} for one")

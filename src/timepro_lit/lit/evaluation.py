@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -44,15 +44,28 @@ def score_answers(answers: Sequence[Answer], metrics: Metrics) -> dict[str, Scor
     return scores
 
 
-def write_evaluation(folder: Path, answers: Sequence[Answer], scores: Mapping[str, Scores], audio_root: Path) -> None:
-    """Write predictions.jsonl and then scores.json, whose presence says that the evaluation is complete."""
+def write_evaluation(
+    folder: Path,
+    answers: Sequence[Answer],
+    scores: Mapping[str, Scores],
+    locate: Callable[[str], str],
+    skipped: Mapping[str, int],
+) -> None:
+    """Write predictions.jsonl and then scores.json, whose presence says that the evaluation is complete.
+
+    Args:
+        locate: audio path of an example -> where it can be read.
+        skipped: kind of fault -> examples whose recordings could not be used; they have no answer.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     own = {id_: row for task in scores if task != ALL_TASKS for id_, row in _by_id(scores[task]).items()}
-    lines = [json.dumps(_record(answer, own.get(answer.example.id, {}), audio_root)) for answer in answers]
+    lines = [json.dumps(_record(answer, own.get(answer.example.id, {}), locate)) for answer in answers]
     (folder / "predictions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     summary: dict[str, Any] = {task: dict(of_task.values) for task, of_task in scores.items()}
     summary[ALL_TASKS]["truncated"] = 100.0 * sum(a.truncated for a in answers) / len(answers)
     summary["repairs"] = Counter(kind for answer in answers for kind in answer.prediction.repairs)  # answers by kind
+    if skipped:
+        summary["skipped"] = dict(skipped)
     (folder / "scores.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
 
 
@@ -118,13 +131,13 @@ def _by_id(scores: Scores) -> dict[str, dict[str, float]]:
     return dict(zip(scores.ids, scores.examples, strict=True))
 
 
-def _record(answer: Answer, scores: Mapping[str, float], audio_root: Path) -> dict[str, Any]:
+def _record(answer: Answer, scores: Mapping[str, float], locate: Callable[[str], str]) -> dict[str, Any]:
     example, prediction = answer.example, answer.prediction
     return {
         "id": example.id,
         "task": example.task,
         "clip": example.audio,
-        "audio": str(audio_root / example.audio),
+        "audio": locate(example.audio),
         "duration_s": example.duration_s,
         "query": example.query,
         "prompt": answer.prompt,

@@ -62,7 +62,7 @@ class GRPO(TrainingModule):
             if self.kl_coefficient > 0:
                 add_reference(self.lalm)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
         prompt_embeds = self.prompt_embeds(batch)
         rollouts = self.roll_out(batch, prompt_embeds)
         groups = self.score(batch, rollouts)

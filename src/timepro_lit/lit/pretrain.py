@@ -76,7 +76,7 @@ class Pretrain(TrainingModule):
                 groups["audio_tower" in name or "activity_head" in name].append(weight)
         return self.optimizer([(groups[True], encoder), (groups[False], language_model)])
 
-    def training_step(self, batch: Interviews, batch_idx: int) -> Tensor:
+    def loss(self, batch: Interviews) -> Tensor:
         frames = self.lalm.encode_audio(batch.features, batch.feature_mask)
         activity_loss = self.activity_loss(batch, frames)
         self.log("pretrain/activity_loss", activity_loss, batch_size=len(batch))

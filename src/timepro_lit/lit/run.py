@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, WandbLogger
 from rich.console import Console
 
+from timepro_lit.atomic import write_atomically
 from timepro_lit.data.audio import read_audio
 from timepro_lit.figures.run_report import write_report
 from timepro_lit.figures.table import results_table
@@ -37,7 +38,7 @@ from timepro_lit.lit.evaluation import (
 from timepro_lit.lit.stage import Stage
 from timepro_lit.metrics.meteor import shared_meteor
 from timepro_lit.metrics.suite import Scores, default_metrics
-from timepro_lit.stage_store import Claim, StageStore, is_rank_zero, write_atomically
+from timepro_lit.stage_store import Claim, StageStore, is_rank_zero
 from timepro_lit.tasks.base import Task
 from timepro_lit.tasks.sound_events import SoundEventDetection
 from timepro_lit.time_prompt.prompt import TimePrompt
@@ -139,17 +140,19 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
     setting.data.connect(source.frontend())
     module = stage.module(load_lalm=source.load, tasks=setting.tasks, metrics=metrics_of(setting.tasks))
     assert isinstance(module, TrainingModule)
-    accumulation = stage.accumulation(setting.trainer(logger=False, enable_checkpointing=False).world_size)
+    loader = setting.data.train_loader(
+        stage.micro_batch_size, stage.examples_per_task, setting.seed, stage.rows, stage.micro_batch_tokens
+    )
+    validation = setting.data.val_dataloader()
+    world_size = setting.trainer(logger=False, enable_checkpointing=False).world_size
+    accumulation = stage.accumulation(world_size, setting.data.mean_rows(loader))
+    module.skips = setting.data.skips(world_size, loader, validation)
     loggers = setting.loggers(name)
     trainer = setting.new_trainer(
         logger=loggers, accumulate_grad_batches=accumulation, **_in_micro_batches(stage.fit, accumulation)
     )
     try:
-        trainer.fit(
-            module,
-            setting.data.train_loader(stage.micro_batch_size, stage.examples_per_task, setting.seed, stage.rows),
-            setting.data.val_dataloader(),
-        )
+        trainer.fit(module, loader, validation)
     finally:
         for logger in loggers:
             if isinstance(logger, WandbLogger):
@@ -162,7 +165,7 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
         else:
             module.save_base(claim.folder / CHECKPOINT)
     scores = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
-    return {"scores": scores, "validation": validation_score(scores)}
+    return {"scores": scores, "validation": validation_score(scores), "skipped": module.skips.by_kind()}
 
 
 def validation_score(scores: Mapping[str, float]) -> float | None:
@@ -202,7 +205,7 @@ def evaluate(
 def evaluate_rows(setting: Setting, sources: Mapping[str, ModelSource], split: str) -> str:
     """Evaluate each row, unless its evaluation is there already; write report.json and report.html."""
     rows = {name: evaluate_row(setting, name, source, split) for name, source in sources.items()}
-    return publish(setting.directory, report(rows))
+    return publish(setting.directory, report(rows) | ({"note": note} if (note := setting.data.corpus.note()) else {}))
 
 
 def publish(directory: Path, numbers: Mapping[str, Any]) -> str:
@@ -245,11 +248,14 @@ def evaluate_row(setting: Setting, name: str, source: ModelSource, split: str) -
         return score_answers(read_answers(folder, setting.tasks), metrics)
     module = AnsweringModule(source.load, setting.tasks, metrics)
     trainer = setting.new_trainer(logger=False)
-    trainer.test(module, setting.data.evaluation_loader(split), verbose=False)
+    loader = setting.data.evaluation_loader(split)
+    module.skips = setting.data.skips(trainer.world_size, loader)
+    trainer.test(module, loader, verbose=False)
     answers = gather_answers(module.answers)
     scores = score_answers(answers, metrics)
     if is_rank_zero():
-        write_evaluation(folder, answers, scores, Path(setting.data.corpus.root).resolve())
+        store = setting.data.corpus.store()
+        write_evaluation(folder, answers, scores, store.location, module.skips.by_kind())
     return scores
 
 

@@ -11,7 +11,7 @@ from timepro_lit.records import Interviews
 class SFT(TrainingModule):
     """Teaches the adapter to read the time prompt. The mean runs over the answer tokens of a micro-batch."""
 
-    def training_step(self, batch: Interviews, batch_idx: int) -> Tensor:
+    def loss(self, batch: Interviews) -> Tensor:
         loss = -self.answer_logprobs(batch, self.encode(batch)).mean()
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return loss

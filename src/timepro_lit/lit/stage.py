@@ -21,22 +21,31 @@ class Stage:
     """What a row of a training batch is: a "prompt" to be answered, a "question" with its reference answer, or a
     "clip" with all of its questions and answers. Sizes count rows."""
     batch_size: int
-    """Rows to one optimiser step, over all processes."""
-    micro_batch_size: int
+    """Rows to one optimiser step, over all processes; on average, where `micro_batch_tokens` is given."""
+    micro_batch_size: int | None
     """Rows that one process takes at a time; changes speed and memory alone."""
     fit: Mapping[str, Any]
     """Arguments of the Trainer that belong to this stage: max_epochs, max_steps, val_check_interval, ..."""
     examples_per_task: int | None = None
     """So many training examples of each task, drawn with the seed; None takes all."""
+    micro_batch_tokens: int | None = None
+    """In place of `micro_batch_size`: rows of similar length, as many as fit into so many tokens, padding included."""
 
     def __post_init__(self) -> None:
+        if (self.micro_batch_size is None) == (self.micro_batch_tokens is None):
+            raise ValueError(
+                "give either micro_batch_size or micro_batch_tokens, the other one null, "
+                f"not {self.micro_batch_size} and {self.micro_batch_tokens}"
+            )
         if self.rows not in get_args(Rows):
             raise ValueError(f"rows must be one of {', '.join(get_args(Rows))}, got {self.rows!r}")
-        if self.micro_batch_size < 1 or self.batch_size % self.micro_batch_size:
+        if self.micro_batch_size is not None and (self.micro_batch_size < 1 or self.batch_size % self.micro_batch_size):
             raise ValueError(f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}")
 
-    def accumulation(self, world_size: int) -> int:
-        """Micro-batches that each of `world_size` processes takes to one optimiser step."""
+    def accumulation(self, world_size: int, mean_rows: float) -> int:
+        """Micro-batches, of `mean_rows` on average, that each of `world_size` processes takes to one optimiser step."""
+        if self.micro_batch_size is None:
+            return max(1, round(self.batch_size / (mean_rows * world_size)))
         at_a_time = self.micro_batch_size * world_size
         if self.batch_size % at_a_time:
             raise ValueError(

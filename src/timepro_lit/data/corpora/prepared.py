@@ -1,23 +1,129 @@
-"""A corpus that was prepared beforehand: one manifest a split and the audio it names, under one folder."""
+"""Corpora that were prepared beforehand: one manifest a split, recordings wherever `timepro_lit.prepare` found them."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from timepro_lit.data.store import AudioFolder, AudioShards, AudioStore
+
+SETTINGS = "prepared.json"
+
+
+class Corpus(Protocol):
+    """Where the clips come from."""
+
+    def prepare(self) -> None:
+        """Write whatever manifests and audio are missing; called again, it changes nothing."""
+        ...
+
+    def manifests(self, split: str) -> Sequence[tuple[Path, str]]:
+        """The manifests of a split, each with what stands before its audio paths in this corpus."""
+        ...
+
+    def store(self) -> AudioStore:
+        """Opens the recordings."""
+        ...
+
+    def note(self) -> str | None:
+        """What a reader of scores on its test split must know."""
+        ...
 
 
 class Prepared:
-    """`<root>/<split>.jsonl` and the audio that it names relative to `root`; nothing is written."""
+    """A folder that `timepro_lit.prepare` wrote; or `<split>.jsonl` and the audio that they name, all in one folder.
 
-    def __init__(self, root: str, splits: tuple[str, ...] = ("train", "val", "test")) -> None:
-        self.root = Path(root)
-        self.splits = tuple(splits)
+    Args:
+        folder: of the manifests.
+        audio: where the recordings are now, a folder or a URL, if not where they were.
+    """
 
-    def manifest(self, split: str) -> Path:
-        """Path of a split's manifest."""
-        return self.root / f"{split}.jsonl"
+    def __init__(self, folder: str, audio: str | None = None) -> None:
+        self.folder = Path(folder)
+        self.audio = audio
 
     def prepare(self) -> None:
-        """Raise FileNotFoundError where a manifest is missing."""
-        for split in self.splits:
-            if not self.manifest(split).is_file():
-                raise FileNotFoundError(f"{self.manifest(split)} does not exist: prepare the corpus there first")
+        """Raise FileNotFoundError where there is no manifest at all."""
+        if not any(self.folder.glob("*.jsonl")):
+            raise FileNotFoundError(
+                f"{self.folder} holds no manifest: prepare the corpus first (python -m timepro_lit.prepare)"
+            )
+
+    def manifests(self, split: str) -> Sequence[tuple[Path, str]]:
+        """As in `Corpus`."""
+        return [(self.folder / f"{split}.jsonl", "")]
+
+    def store(self) -> AudioStore:
+        """As in `Corpus`."""
+        where = self._settings().get("audio", {"folder": str(self.folder)})
+        if "shards" in where:
+            return AudioShards(self.audio or self.folder / where["shards"])
+        return AudioFolder(self.audio or where["folder"])
+
+    def note(self) -> str | None:
+        """As in `Corpus`."""
+        note: str | None = self._settings().get("note")
+        return note
+
+    def _settings(self) -> dict[str, dict[str, str]]:
+        path = self.folder / SETTINGS
+        settings: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return settings
+
+
+class Joined:
+    """Several corpora as one; the name of each stands before the paths of its recordings.
+
+    A corpus without a manifest of some split has no part in that split.
+    """
+
+    def __init__(self, corpora: Mapping[str, Corpus]) -> None:
+        self.corpora = dict(corpora)
+
+    def prepare(self) -> None:
+        """As in `Corpus`."""
+        for corpus in self.corpora.values():
+            corpus.prepare()
+
+    def manifests(self, split: str) -> Sequence[tuple[Path, str]]:
+        """As in `Corpus`. Raises FileNotFoundError where no corpus has the split."""
+        named = [
+            (path, f"{name}/{prefix}")
+            for name, corpus in self.corpora.items()
+            for path, prefix in corpus.manifests(split)
+        ]
+        there = [(path, prefix) for path, prefix in named if path.exists()]
+        if not there:
+            raise FileNotFoundError(f"there is no {' and no '.join(str(path) for path, _ in named)}")
+        return there
+
+    def store(self) -> AudioStore:
+        """As in `Corpus`."""
+        return JoinedStores({name: corpus.store() for name, corpus in self.corpora.items()})
+
+    def note(self) -> str | None:
+        """As in `Corpus`."""
+        notes = {name: corpus.note() for name, corpus in self.corpora.items()}
+        return "; ".join(f"{name}: {note}" for name, note in notes.items() if note) or None
+
+
+class JoinedStores:
+    """The store of each corpus under its name."""
+
+    def __init__(self, stores: Mapping[str, AudioStore]) -> None:
+        self.stores = dict(stores)
+
+    @contextmanager
+    def open(self, audio: str) -> Iterator[BinaryIO]:
+        """As in `AudioStore`."""
+        name, _, path = audio.partition("/")
+        with self.stores[name].open(path) as stream:
+            yield stream
+
+    def location(self, audio: str) -> str:
+        """As in `AudioStore`."""
+        name, _, path = audio.partition("/")
+        return self.stores[name].location(path)

@@ -27,6 +27,7 @@ from timepro_lit.data.audio import write_audio
 from timepro_lit.data.corpora.recordings import Recordings
 from timepro_lit.data.corpora.synthesis import SAMPLING_RATE, Synthesiser
 from timepro_lit.data.manifest import write_manifest
+from timepro_lit.data.store import AudioFolder, AudioStore
 from timepro_lit.records import Event, Example
 
 SPLITS = ("base", "train", "val", "test")
@@ -253,6 +254,18 @@ class Soundscapes:
         self.num_workers = num_workers
         described = json.dumps([asdict(self.settings), recordings], sort_keys=True)
         self.root = Path(folder) / f"soundscapes-{hashlib.sha256(described.encode()).hexdigest()[:8]}"
+
+    def manifests(self, split: str) -> Sequence[tuple[Path, str]]:
+        """As in `Corpus`."""
+        return [(self.manifest(split), "")]
+
+    def store(self) -> AudioStore:
+        """As in `Corpus`."""
+        return AudioFolder(self.root)
+
+    def note(self) -> str | None:
+        """As in `Corpus`."""
+        return None
 
     def manifest(self, split: str) -> Path:
         """Path of a split's manifest; `prepare` makes it."""

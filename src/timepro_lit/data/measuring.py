@@ -1,0 +1,90 @@
+"""Decoding every recording of a corpus once, in parallel, to know how long it is and whether it can be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.progress import track
+
+from timepro_lit.atomic import write_if_changed
+from timepro_lit.data.audio import AudioError, measure_audio
+from timepro_lit.data.store import AudioFolder
+
+SAMPLING_RATE = 16_000
+_CHUNK = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one recording turned out to be."""
+
+    audio: str
+    stamp: list[int] | None
+    """Size and time of change of the file when it was looked at, None where there is none."""
+    duration_s: float | None
+    fault: str | None = None
+    """Kind of `AudioError`; `duration_s` is then None."""
+    detail: str = ""
+
+
+def measure_all(
+    folder: AudioFolder, audio: Iterable[str], journal: Path, max_duration_s: float, num_workers: int
+) -> dict[str, Measurement]:
+    """Every recording's measurement, by path; `journal` keeps them, so that a second call looks at new files alone."""
+    names = sorted(set(audio))
+    done = {m.audio: m for m in _read(journal) if m.audio in set(names) and m.stamp == _stamp(folder, m.audio)}
+    missing = [name for name in names if name not in done]
+    if missing:
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        with journal.open("a", encoding="utf-8") as lines:
+            for measurement in _measure(folder, missing, max_duration_s, num_workers):
+                done[measurement.audio] = measurement
+                lines.write(json.dumps(asdict(measurement)) + "\n")
+                lines.flush()
+    write_if_changed(journal, "".join(json.dumps(asdict(done[name])) + "\n" for name in names))
+    return done
+
+
+def measure(folder: AudioFolder, max_duration_s: float, audio: str) -> Measurement:
+    """Decode one recording."""
+    stamp = _stamp(folder, audio)
+    try:
+        with folder.open(audio) as stream:
+            duration_s = measure_audio(stream, audio, SAMPLING_RATE, max_duration_s)
+    except AudioError as error:
+        return Measurement(audio, stamp, None, error.kind, str(error))
+    return Measurement(audio, stamp, round(duration_s, 4))
+
+
+def _measure(
+    folder: AudioFolder, names: Sequence[str], max_duration_s: float, num_workers: int
+) -> Iterator[Measurement]:
+    one = partial(measure, folder, max_duration_s)
+    if num_workers == 0:
+        yield from track(map(one, names), "listening", total=len(names))
+        return
+    with ProcessPoolExecutor(num_workers) as pool:
+        yield from track(pool.map(one, names, chunksize=_CHUNK), "listening", total=len(names))
+
+
+def _read(journal: Path) -> Iterator[Measurement]:
+    if not journal.exists():
+        return
+    for line in journal.read_text(encoding="utf-8").splitlines():
+        try:
+            yield Measurement(**json.loads(line))
+        except (ValueError, TypeError):  # the last line of a run that was killed
+            continue
+
+
+def _stamp(folder: AudioFolder, audio: str) -> list[int] | None:
+    try:
+        status = Path(folder.location(audio)).stat()
+    except (OSError, ValueError):
+        return None
+    return [status.st_size, status.st_mtime_ns]

@@ -1,0 +1,245 @@
+"""From a corpus' public files to manifests: read, listen to every recording, sort out, split, write, and count.
+
+Nothing disappears: what does not become an example is written to dropped.jsonl and counted by its reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from timepro_lit.atomic import write_if_changed
+from timepro_lit.data.corpora.annotated import AnnotatedCorpus, Annotation, Dropped
+from timepro_lit.data.corpora.prepared import SETTINGS
+from timepro_lit.data.manifest import is_plain_path, iterate_manifest, write_manifest
+from timepro_lit.data.measuring import Measurement, measure_all
+from timepro_lit.data.splits import VALIDATION_SHARE, hash_of, hold_out, recording_key
+from timepro_lit.data.store import AudioFolder, write_shards
+from timepro_lit.data.table import arrow_file
+from timepro_lit.records import Event, Example
+from timepro_lit.tasks.base import Task
+
+TRAIN, VALIDATION, TEST = "train", "val", "test"
+SHORTEST_PART = 0.9
+"""A recording shorter than this part of its annotated length was cut off; annotations round more than decoders do."""
+JOURNAL, DROPPED, COUNTS, SHARDS = "audio.jsonl", "dropped.jsonl", "counts.json", "shards"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An annotation whose recording was listened to."""
+
+    example: Example
+    key: str
+    """Of the recording, the same in every corpus."""
+    split: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a corpus."""
+
+    splits: Mapping[str, Sequence[Question]]
+    dropped: Sequence[Dropped]
+    note: str | None
+    """Of the test split, what a reader of its scores must know."""
+
+
+def prepare(
+    corpus: AnnotatedCorpus,
+    root: Path,
+    out: Path,
+    tasks: Mapping[str, Task],
+    exclude: Sequence[Path] = (),
+    count_tokens: Callable[[str], int] | None = None,
+    max_answer_tokens: int = 640,
+    max_duration_s: float = 30.0,
+    shard_bytes: int | None = None,
+    num_workers: int = 2,
+) -> dict[str, Any]:
+    """Write `<split>.jsonl`, dropped.jsonl, counts.json and prepared.json into `out`; returns the counts.
+
+    Called again, it changes nothing; interrupted, it goes on where it stopped.
+
+    Args:
+        corpus: reads the public files.
+        root: of the public files and the recordings.
+        out: folder of the manifests.
+        tasks: name -> task; each writes its targets once, and what cannot be written is dropped.
+        exclude: prepared folders of other corpora; recordings of their test splits are kept out of train and val here.
+        count_tokens: tokens of an answer, to report those that evaluation would cut off.
+        max_answer_tokens: what evaluation reads.
+        max_duration_s: longer recordings are dropped.
+        shard_bytes: also pack the recordings into tar shards of about this size, and read them from there.
+        num_workers: processes that listen; 0 = this one.
+
+    Raises ValueError or OSError for files in another format, and where no example is left to train or test on.
+    """
+    annotations, dropped = _read(corpus, root)
+    folder = AudioFolder(root)
+    plain = {a.audio for a in annotations if is_plain_path(a.audio)}
+    measured = measure_all(folder, plain, out / JOURNAL, max_duration_s, num_workers)
+    questions = list(_questions(corpus.name, annotations, measured, tasks, dropped))
+    foreign = {recording_key("", e.audio) for path in exclude for e in iterate_manifest(path / f"{TEST}.jsonl")}
+    outcome = _split(corpus, questions, foreign, dropped)
+    for split, of_split in outcome.splits.items():
+        manifest = out / f"{split}.jsonl"
+        write_manifest(manifest, [question.example for question in of_split])
+        arrow_file(manifest)
+    store: dict[str, str] = {"folder": str(root.resolve())}
+    if shard_bytes is not None:
+        used = {question.example.audio for of_split in outcome.splits.values() for question in of_split}
+        write_shards(folder, used, out / SHARDS, shard_bytes)
+        store = {"shards": SHARDS}
+    counts = _counts(corpus, outcome, tasks, count_tokens, max_answer_tokens)
+    write_if_changed(
+        out / DROPPED, "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in outcome.dropped)
+    )
+    write_if_changed(out / COUNTS, json.dumps(counts, indent=1) + "\n")
+    settings = {"corpus": corpus.name, "audio": store, "note": outcome.note}
+    write_if_changed(out / SETTINGS, json.dumps(settings, indent=1) + "\n")  # last: its presence says that all is there
+    return counts
+
+
+def _read(corpus: AnnotatedCorpus, root: Path) -> tuple[list[Annotation], list[Dropped]]:
+    annotations: list[Annotation] = []
+    dropped: list[Dropped] = []
+    seen: dict[str, list[Annotation]] = {}
+    for one in corpus.annotations(root):
+        if isinstance(one, Dropped):
+            dropped.append(one)
+            continue
+        before = seen.setdefault(f"{one.split}/{one.id}", [])
+        if any((b.audio, b.query, b.events) == (one.audio, one.query, one.events) for b in before):
+            dropped.append(Dropped(one.where, "repeated", f"says what {before[0].where} says", one.task))
+            continue
+        before.append(one)
+        annotations.append(one if len(before) == 1 else replace(one, id=f"{one.id}+{len(before) - 1}"))
+    return annotations, dropped
+
+
+def _questions(
+    corpus: str,
+    annotations: Iterable[Annotation],
+    measured: Mapping[str, Measurement],
+    tasks: Mapping[str, Task],
+    dropped: list[Dropped],
+) -> Iterator[Question]:
+    for one in annotations:
+        question = _question(corpus, one, measured.get(one.audio), tasks[one.task], dropped)
+        if isinstance(question, Dropped):
+            dropped.append(question)
+        else:
+            yield question
+
+
+def _question(
+    corpus: str, one: Annotation, measurement: Measurement | None, task: Task, dropped: list[Dropped]
+) -> Question | Dropped:
+    if measurement is None:
+        return Dropped(one.where, "audio outside_root", f"{one.audio!r} is no plain path below the root", one.task)
+    duration_s = measurement.duration_s
+    if duration_s is None:
+        return Dropped(one.where, f"audio {measurement.fault}", measurement.detail, one.task)
+    if one.stated_duration_s is not None and duration_s < SHORTEST_PART * one.stated_duration_s:
+        detail = f"{one.audio} lasts {duration_s:g} s, the annotation says {one.stated_duration_s:g} s"
+        return Dropped(one.where, "audio truncated", detail, one.task)
+    events = []
+    for event in one.events:
+        kept, reason = within(event, duration_s)
+        if reason:
+            detail = f"{event.onset:g} - {event.offset:g} s of {duration_s:g} s: {event.label}"
+            dropped.append(Dropped(one.where, reason, detail, one.task))
+        if kept:
+            events.append(kept)
+    if not events:
+        return Dropped(one.where, "no events", one.audio, one.task)
+    events.sort(key=lambda event: event.onset)
+    query = None if one.query is None else " ".join(one.query.split())
+    example = Example(f"{corpus}/{one.id}", one.task, one.audio, duration_s, tuple(events), query)
+    try:
+        task.target(example)
+    except ValueError as error:
+        return Dropped(one.where, "no target", str(error), one.task)
+    return Question(example, recording_key(corpus, one.audio), one.split, one.where)
+
+
+def within(event: Event, duration_s: float) -> tuple[Event | None, str | None]:
+    """The part of an event that lies within its clip, and a reason to report where that is not all of it.
+
+    >>> within(Event(8.0, 10.115, "Dog"), 10.0)
+    (Event(onset=8.0, offset=10.0, label='Dog'), 'event cut at the end')
+    """
+    if not 0 <= event.onset < event.offset < float("inf"):  # also false for NaN
+        return None, "event without extent"
+    if event.onset >= duration_s:
+        return None, "event past the end"
+    if event.offset > duration_s:
+        return Event(event.onset, duration_s, event.label), "event cut at the end"
+    return event, None
+
+
+def _split(
+    corpus: AnnotatedCorpus, questions: Sequence[Question], foreign: set[str], dropped: list[Dropped]
+) -> Outcome:
+    """Test before validation before train: a recording is where it is needed most, and nowhere else."""
+    note = None
+    splits = {question.split for question in questions}
+    if corpus.held_out and TEST not in splits:
+        allowed = [(q.key, q.example.task) for q in questions if q.key not in foreign]
+        chosen = hold_out(allowed, corpus.held_out)
+        questions = [replace(q, split=TEST) if q.key in chosen else q for q in questions]
+        note = "not the paper's test set: held out by a hash of the recording"
+    if VALIDATION not in splits:
+        questions = [
+            replace(q, split=VALIDATION) if q.split == TRAIN and hash_of(f"val:{q.key}") < VALIDATION_SHARE else q
+            for q in questions
+        ]
+    order = sorted({q.split for q in questions}, key=lambda name: (name == TRAIN, name == VALIDATION, name != TEST))
+    taken = dict.fromkeys(foreign, "the test split of another corpus")
+    kept: dict[str, list[Question]] = {}
+    for split in order:
+        for question in (q for q in questions if q.split == split):
+            other = taken.get(question.key)
+            if other is None or (split == TEST and question.key in foreign):
+                kept.setdefault(split, []).append(question)
+            else:
+                dropped.append(
+                    Dropped(question.where, f"in {split} and in {other}", question.key, question.example.task)
+                )
+        taken.update(dict.fromkeys((q.key for q in kept.get(split, ())), split))
+    return Outcome(kept, dropped, note)
+
+
+def _counts(
+    corpus: AnnotatedCorpus,
+    outcome: Outcome,
+    tasks: Mapping[str, Task],
+    count_tokens: Callable[[str], int] | None,
+    max_answer_tokens: int,
+) -> dict[str, Any]:
+    examples: dict[str, dict[str, int]] = {}
+    long_answers: dict[str, int] = {}
+    for split, questions in sorted(outcome.splits.items()):
+        for question in questions:
+            task = question.example.task
+            of_split = examples.setdefault(split, {})
+            of_split[task] = of_split.get(task, 0) + 1
+            if count_tokens and count_tokens(tasks[task].target(question.example)) > max_answer_tokens:
+                long_answers[split] = long_answers.get(split, 0) + 1
+    dropped: dict[str, dict[str, int]] = {}
+    for one in outcome.dropped:
+        of_reason = dropped.setdefault(one.reason, {})
+        of_reason[one.task] = of_reason.get(one.task, 0) + 1
+    return {
+        "corpus": corpus.name,
+        "examples": examples,
+        "dropped": dict(sorted(dropped.items())),
+        "note": outcome.note,
+        "max_answer_tokens": max_answer_tokens,
+        "long_answers": long_answers if count_tokens else None,
+    }

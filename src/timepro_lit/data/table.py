@@ -1,0 +1,186 @@
+"""Examples of a manifest, memory-mapped: millions of rows that all workers share and none of them copies.
+
+Beside `train.jsonl` lies `train.arrow`, the same examples in Arrow's file format, made on first use and again whenever
+the manifest has changed. Arrow (pyarrow) and not `datasets`, which is built on it: a cache of its own, with
+fingerprints of its own, would stand beside the manifest, and nothing else of it would be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from timepro_lit.data.arrow import map_arrow, write_arrow
+from timepro_lit.data.manifest import iterate_manifest
+from timepro_lit.fingerprint import file_digest
+from timepro_lit.records import Event, Example
+
+_SCHEMA = pa.schema(
+    {
+        "id": pa.string(),
+        "task": pa.string(),
+        "audio": pa.string(),
+        "duration_s": pa.float64(),
+        "query": pa.string(),
+        "onset": pa.list_(pa.float64()),
+        "offset": pa.list_(pa.float64()),
+        "label": pa.list_(pa.string()),
+    }
+)
+_ROWS = 65_536
+"""Of a record batch."""
+
+
+class ExampleTable(Sequence[Example]):
+    """The examples of one manifest or of several, one after the other; a selection shares the files of the whole.
+
+    Args:
+        sources: (manifest, prefix) pairs; a prefix stands before the audio paths of its manifest.
+        rows: (n,) row numbers of a selection, in order; None = all.
+        tables: of the manifests' Arrow files, where they are mapped already.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[tuple[Path, str]],
+        rows: np.ndarray | None = None,
+        tables: Sequence[pa.Table] | None = None,
+    ) -> None:
+        self.sources = tuple(sources)
+        self._tables = [map_arrow(arrow_file(path)) for path, _ in self.sources] if tables is None else tables
+        self._starts = np.cumsum([0, *(table.num_rows for table in self._tables)])
+        self.rows = np.arange(self._starts[-1]) if rows is None else np.asarray(rows, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> ExampleTable: ...
+    def __getitem__(self, index: int | slice) -> Example | ExampleTable:
+        if isinstance(index, slice):
+            return self.select(np.arange(len(self))[index])
+        row = int(self.rows[index])
+        source = int(np.searchsorted(self._starts, row, side="right")) - 1
+        record: dict[str, Any] = self._tables[source].slice(row - self._starts[source], 1).to_pylist()[0]
+        onsets, offsets, labels = record.pop("onset"), record.pop("offset"), record.pop("label")
+        record["audio"] = self.sources[source][1] + record["audio"]
+        return Example(**record, events=tuple(map(Event, onsets, offsets, labels)))
+
+    def select(self, places: np.ndarray) -> ExampleTable:
+        """The examples at these places, in this order; places may also be a mask."""
+        return ExampleTable(self.sources, self.rows[places], self._tables)
+
+    def of_tasks(self, names: Sequence[str]) -> ExampleTable:
+        """The examples of these tasks."""
+        chosen = pc.is_in(self._column("task"), pa.array(names, pa.string()))
+        return self.select(chosen.to_numpy())
+
+    @property
+    def durations_s(self) -> np.ndarray:
+        """(n,) float64 lengths of the clips."""
+        durations: np.ndarray = self._column("duration_s").to_numpy()
+        return durations
+
+    @property
+    def tasks(self) -> np.ndarray:
+        """(n,) names of the tasks."""
+        codes = self._column("task").combine_chunks().dictionary_encode()
+        return np.asarray(codes.dictionary.to_pylist(), dtype=object)[codes.indices.to_numpy()]
+
+    @property
+    def ids(self) -> np.ndarray:
+        """(n,) ids."""
+        ids: np.ndarray = self._column("id").to_numpy()
+        return ids
+
+    @property
+    def clips(self) -> np.ndarray:
+        """(n,) int64 that are equal where two examples have one recording."""
+        codes: np.ndarray = self._audio().dictionary_encode().indices.to_numpy()
+        return codes.astype(np.int64)
+
+    def audio_shared_with(self, other: ExampleTable) -> list[str]:
+        """Recordings of examples in both."""
+        mine, theirs = self._audio().unique(), other._audio().unique()
+        shared: list[str] = mine.filter(pc.is_in(mine, theirs)).to_pylist()
+        return shared
+
+    def _audio(self) -> pa.Array:
+        parts = [
+            pc.binary_join_element_wise(prefix, table["audio"], "")
+            for table, (_, prefix) in zip(self._tables, self.sources, strict=True)
+        ]
+        whole = pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
+        return (whole if self._is_whole(len(whole)) else whole.take(pa.array(self.rows))).combine_chunks()
+
+    @property
+    def text_lengths(self) -> np.ndarray:
+        """(n,) int64 characters of the query and the labels, and eleven for the times of each event."""
+        lengths = [_text_lengths(chunk) for table in self._tables for chunk in table.to_batches()]
+        return np.concatenate(lengths)[self.rows]
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        chunks = [chunk for table in self._tables for chunk in table[name].chunks]
+        whole = pa.chunked_array(chunks, _SCHEMA.field(name).type)
+        return whole if self._is_whole(len(whole)) else whole.take(pa.array(self.rows))
+
+    def _is_whole(self, num_rows: int) -> bool:
+        return len(self.rows) == num_rows and bool((self.rows == np.arange(num_rows)).all())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ExampleTable, (self.sources, self.rows)  # another process maps the files by itself
+
+
+def arrow_file(manifest: Path) -> Path:
+    """The Arrow file of a manifest, made where it is missing or of another content.
+
+    Raises what `read_manifest` raises.
+    """
+    path = manifest.with_suffix(".arrow")
+    digest = file_digest(manifest)
+    if not path.exists() or _digest_in(path) != digest:
+        write_arrow(path, _batches(iterate_manifest(manifest)), _SCHEMA.with_metadata({"manifest": digest}))
+    return path
+
+
+def _text_lengths(chunk: pa.RecordBatch) -> np.ndarray:
+    query = pc.fill_null(pc.utf8_length(chunk["query"]), 0).to_numpy()
+    labels = pc.utf8_length(pc.list_flatten(chunk["label"])).to_numpy() + 11
+    row_of = pc.list_parent_indices(chunk["label"]).to_numpy()
+    return query + np.bincount(row_of, labels, minlength=len(query)).astype(np.int64)
+
+
+def _batches(examples: Iterable[Example]) -> Iterator[pa.RecordBatch]:
+    rows: list[Example] = []
+    for example in examples:
+        rows.append(example)
+        if len(rows) == _ROWS:
+            yield _batch(rows)
+            rows = []
+    if rows:
+        yield _batch(rows)
+
+
+def _batch(examples: Sequence[Example]) -> pa.RecordBatch:
+    columns: dict[str, Any] = {
+        name: [getattr(example, name) for example in examples] for name in _SCHEMA.names[: _SCHEMA.names.index("onset")]
+    }
+    for name in ("onset", "offset", "label"):
+        columns[name] = [[getattr(event, name) for event in example.events] for example in examples]
+    return pa.RecordBatch.from_pydict(columns, schema=_SCHEMA)
+
+
+def _digest_in(path: Path) -> str | None:
+    try:
+        metadata = pa.ipc.open_file(pa.memory_map(str(path))).schema.metadata or {}
+    except pa.ArrowInvalid:  # of another program, or damaged
+        return None
+    digest: bytes | None = metadata.get(b"manifest")
+    return None if digest is None else digest.decode()

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from timepro_lit.data.audio import write_audio
+from timepro_lit.data.corpora.audiotime import AudioTime
+from timepro_lit.data.corpora.desed import Desed
+from timepro_lit.data.corpora.ftar import Ftar
+from timepro_lit.data.corpora.prepared import Prepared
+from timepro_lit.data.manifest import read_manifest
+from timepro_lit.data.preparation import prepare, within
+from timepro_lit.records import Event
+from timepro_lit.tasks.dense_captioning import DenseCaptioning
+from timepro_lit.tasks.grounding import Grounding
+from timepro_lit.tasks.sound_events import SoundEventDetection
+
+CLASSES = ["Blender", "Cat", "Dog", "Frying", "Speech"]
+SED = {"sed": SoundEventDetection(CLASSES)}
+FTAR_TASKS = {"ag": Grounding(), "dac": DenseCaptioning()}
+
+
+def of_file(path: Path) -> dict[str, list[Event]]:
+    return {example.id: list(example.events) for example in read_manifest(path)}
+
+
+def test_desed_becomes_manifests_and_nothing_disappears(desed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    counts = prepare(Desed(CLASSES), desed, out, SED, num_workers=0)
+    assert of_file(out / "train.jsonl") == {
+        **{f"desed/train/synthetic21_train/soundscapes/{n}": [Event(0.25, 1.125, "Blender")] for n in (1, 2, 3)},
+        "desed/train/strong_label_real/Yaaaaaaaaaaa_30.000_40.000": [Event(0.1, 0.9, "Dog"), Event(0.5, 2.0, "Speech")],
+    }
+    assert [e.audio for e in read_manifest(out / "test.jsonl")] == [
+        "audio/validation/validation/Yvvvvvvvvvvv_0.000_10.000.wav",
+        "audio/validation/validation/Yxxxxxxxxxxx_5.000_15.000.wav",
+    ]
+    assert counts["examples"] == {"public_eval": {"sed": 1}, "test": {"sed": 2}, "train": {"sed": 4}}
+    assert counts["dropped"] == {
+        "audio missing": {"sed": 1},
+        "event cut at the end": {"sed": 1},
+        "event of an unknown class": {"sed": 1},
+        "event past the end": {"sed": 1},
+        "in train and in test": {"sed": 1},
+        "no events": {"sed": 2},
+    }
+    assert json.loads((out / "counts.json").read_text()) == counts
+    dropped = [json.loads(line) for line in (out / "dropped.jsonl").read_text().splitlines()]
+    assert sorted(one["reason"] for one in dropped) == sorted(
+        reason for reason, of_task in counts["dropped"].items() for _ in range(of_task["sed"])
+    )
+    assert "Yvvvvvvvvvvv" in next(one["where"] for one in dropped if one["reason"] == "in train and in test")
+
+
+def test_ftar_names_every_fault_and_holds_out_a_test_split(ftar: Path, tmp_path: Path) -> None:
+    corpus = Ftar(audio_prefix="/corpus/")
+    corpus.held_out = {"ag": 1, "dac": 1}  # type: ignore[misc]
+    counts = prepare(corpus, ftar, tmp_path / "out", FTAR_TASKS, num_workers=2, count_tokens=len, max_answer_tokens=45)
+    assert {reason: of_task.get("ag", 0) for reason, of_task in counts["dropped"].items() if "ag" in of_task} == {
+        "audio outside_root": 3,  # an absolute path, a path upwards, a link
+        "audio silent": 1,
+        "audio truncated": 1,
+        "audio unreadable": 1,
+        "event cut at the end": 1,
+        "event past the end": 1,
+        "no events": 1,
+        "repeated": 1,
+        "unreadable entry": 2,
+    }
+    assert counts["examples"]["test"] == {"ag": 1, "dac": 1}
+    assert counts["note"] == "not the paper's test set: held out by a hash of the recording"
+    assert Prepared(str(tmp_path / "out")).note() == counts["note"]
+    splits = [read_manifest(tmp_path / f"out/{split}.jsonl") for split in counts["examples"]]
+    assert not set.intersection(*({example.audio for example in of_split} for of_split in splits))
+    ids = {example.id for of_split in splits for example in of_split}
+    assert ids == {"ftar/ag/g1", "ftar/ag/g1+1", "ftar/ag/g2", "ftar/dac/c1", "ftar/dac/c2"}
+    assert counts["long_answers"] == {"train": 1}  # the longer caption, in characters
+
+
+def test_a_test_file_is_used_as_it_is(ftar: Path, tmp_path: Path) -> None:
+    (ftar / "test").mkdir()
+    item = {
+        "id": "t",
+        "audio": "/corpus/wav/Yaudio000004.wav",
+        "question": "'x'?",
+        "answer": "0.1 - 0.2",
+        "duration": 2,
+    }
+    (ftar / "test/temporal_audio_grounding.json").write_text(json.dumps([item]))
+    counts = prepare(Ftar(audio_prefix="/corpus/"), ftar, tmp_path / "out", FTAR_TASKS, num_workers=0)
+    assert counts["examples"]["test"] == {"ag": 1}
+    assert counts["note"] is None
+
+
+def test_again_changes_nothing_and_looks_at_new_recordings_alone(
+    desed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    prepare(Desed(CLASSES), desed, out, SED, num_workers=0)
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()}
+    prepare(Desed(CLASSES), desed, out, SED, num_workers=0)
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()} == before
+    journal = (out / "audio.jsonl").read_text()
+    (out / "audio.jsonl").write_text(journal[: len(journal) // 2])  # as a killed run leaves it
+    listened: list[str] = []
+    from timepro_lit.data import measuring
+
+    measure = measuring.measure
+    monkeypatch.setattr(measuring, "measure", lambda *a: listened.append(a[-1]) or measure(*a))
+    prepare(Desed(CLASSES), desed, out, SED, num_workers=0)
+    assert 0 < len(listened) < journal.count("\n")
+    assert {path: path.read_bytes() for path in out.iterdir()} == {path: text for path, (text, _) in before.items()}
+
+
+def test_a_recording_that_another_corpus_tests_on_is_kept_out(desed: Path, ftar: Path, tmp_path: Path) -> None:
+    prepare(Desed(CLASSES), desed, tmp_path / "desed_out", SED, num_workers=0)
+    os.rename(ftar / "wav/Yaudio000001.wav", ftar / "wav/Yxxxxxxxxxxx.wav")
+    for file in ("temporal_audio_grounding", "dense_audio_caption"):
+        path = ftar / f"train/{file}.json"
+        path.write_text(path.read_text().replace("Yaudio000001", "Yxxxxxxxxxxx"))
+    corpus = Ftar(audio_prefix="/corpus/")
+    corpus.held_out = {}  # type: ignore[misc]
+    counts = prepare(corpus, ftar, tmp_path / "out", FTAR_TASKS, exclude=[tmp_path / "desed_out"], num_workers=0)
+    assert counts["dropped"]["in train and in the test split of another corpus"] == {"ag": 2, "dac": 1}
+    assert "Yxxxxxxxxxxx" not in (tmp_path / "out/train.jsonl").read_text()
+
+
+def test_shards_take_the_place_of_the_folder(desed: Path, tmp_path: Path) -> None:
+    prepare(Desed(CLASSES), desed, tmp_path / "out", SED, shard_bytes=100_000, num_workers=0)
+    store = Prepared(str(tmp_path / "out")).store()
+    [example, *_] = read_manifest(tmp_path / "out/test.jsonl")
+    with store.open(example.audio) as packed:
+        assert packed.read() == (desed / example.audio).read_bytes()
+
+
+def test_one_percent_of_the_recordings_are_for_validation(tmp_path: Path) -> None:
+    folder = tmp_path / "root/train/ordering"
+    mixtures = {f"syn_{n}": {"event": {"Bark": [[0.1, 0.2]], "Rain, rainfall": [[0.2, 0.3]]}} for n in range(400)}
+    folder.mkdir(parents=True)
+    (folder / "captions.json").write_text(json.dumps(mixtures))
+    write_audio(folder / "audio/syn_0.wav", torch.full((8_000,), 0.25), 16_000)
+    for n in range(1, 400):
+        os.link(folder / "audio/syn_0.wav", folder / f"audio/syn_{n}.wav")
+    counts = prepare(AudioTime(), tmp_path / "root", tmp_path / "out", FTAR_TASKS, num_workers=0)
+    assert counts["examples"] == {"train": {"ag": 794}, "val": {"ag": 6}}
+    kept = read_manifest(tmp_path / "out/val.jsonl")
+    assert len({example.audio for example in kept}) == 3  # with both of their questions
+
+
+@pytest.mark.parametrize(
+    ("event", "kept", "reason"),
+    [
+        (Event(0.5, 1.0, "x"), Event(0.5, 1.0, "x"), None),
+        (Event(1.5, 2.5, "x"), Event(1.5, 2.0, "x"), "event cut at the end"),
+        (Event(2.0, 2.5, "x"), None, "event past the end"),
+        (Event(-0.1, 1.0, "x"), None, "event without extent"),
+        (Event(1.0, 1.0, "x"), None, "event without extent"),
+        (Event(1.0, 0.5, "x"), None, "event without extent"),
+        (Event(float("nan"), 1.0, "x"), None, "event without extent"),
+        (Event(0.0, float("inf"), "x"), None, "event without extent"),
+    ],
+)
+def test_what_lies_within_a_clip(event: Event, kept: Event | None, reason: str | None) -> None:
+    assert within(event, 2.0) == (kept, reason)

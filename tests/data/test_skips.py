@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from timepro_lit.data.skips import Skips
+from timepro_lit.records import Example, Skipped
+
+
+def skipped(id_: str, kind: str = "missing") -> Skipped:
+    return Skipped(Example(id_, "sed", "a.wav", 1.0, ()), kind, f"{id_} is not there")
+
+
+def test_each_example_counts_once() -> None:
+    skips = Skips(num_examples=200, max_share=0.01)
+    skips.note([skipped("a"), skipped("b", "silent")])
+    skips.note([skipped("a")])
+    assert skips.by_kind() == {"missing": 1, "silent": 1}
+
+
+def test_too_large_a_share_ends_the_run() -> None:
+    skips = Skips(num_examples=200, max_share=0.01)
+    with pytest.raises(
+        ValueError, match=r"3 of 200 examples cannot be used, more than 1\.0% of them: .*c is not there"
+    ):
+        skips.note([skipped("a"), skipped("b"), skipped("c")])
+    Skips().note(skipped(str(n)) for n in range(1_000))  # no limit

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from timepro_lit.data.manifest import write_manifest
+from timepro_lit.data.table import ExampleTable, arrow_file
+from timepro_lit.records import Event, Example
+
+EXAMPLES = [
+    Example("1", "ag", "a.wav", 2.0, (Event(0.5, 1.0, "rain"),), "rain"),
+    Example("2", "dac", "a.wav", 2.0, (Event(0.5, 1.0, "rain"), Event(1.0, 1.5, "a dog barks"))),
+    Example("3", "sed", "b.wav", 1.25, ()),
+]
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    write_manifest(tmp_path / "train.jsonl", EXAMPLES)
+    return tmp_path / "train.jsonl"
+
+
+def test_a_table_reads_like_the_list_of_its_examples(manifest: Path) -> None:
+    table = ExampleTable([(manifest, "")])
+    assert list(table) == EXAMPLES
+    assert (len(table), table[-1]) == (3, EXAMPLES[2])
+    assert list(table[1:]) == EXAMPLES[1:]
+    with pytest.raises(IndexError):
+        table[3]
+
+
+def test_columns_come_without_the_examples(manifest: Path) -> None:
+    table = ExampleTable([(manifest, "")])
+    assert table.durations_s.tolist() == [2.0, 2.0, 1.25]
+    assert table.tasks.tolist() == ["ag", "dac", "sed"]
+    assert table.ids.tolist() == ["1", "2", "3"]
+    assert table.clips.tolist() == [0, 0, 1]
+    assert table.text_lengths.tolist() == [19, 37, 0]  # query, captions, and eleven for each pair of times
+
+
+def test_a_selection_keeps_its_order(manifest: Path) -> None:
+    table = ExampleTable([(manifest, "")])
+    some = table.select(np.array([2, 0]))
+    assert list(some) == [EXAMPLES[2], EXAMPLES[0]]
+    assert some.durations_s.tolist() == [1.25, 2.0]
+    assert list(some.select(np.array([False, True]))) == EXAMPLES[:1]
+    assert list(table.of_tasks(["dac", "ag"])) == EXAMPLES[:2]
+    assert list(pickle.loads(pickle.dumps(some))) == list(some)
+
+
+def test_several_manifests_follow_each_other_under_their_prefixes(manifest: Path, tmp_path: Path) -> None:
+    write_manifest(tmp_path / "more.jsonl", [Example("4", "ag", "a.wav", 1.0, (Event(0.0, 1.0, "x"),), "x")])
+    both = ExampleTable([(manifest, "one/"), (tmp_path / "more.jsonl", "two/")])
+    assert [example.audio for example in both] == ["one/a.wav", "one/a.wav", "one/b.wav", "two/a.wav"]
+    assert both.clips.tolist() == [0, 0, 1, 2]
+    assert both.of_tasks(["ag"]).audio_shared_with(both.of_tasks(["dac"])) == ["one/a.wav"]
+
+
+def test_a_changed_manifest_is_read_again_and_an_unchanged_one_is_not(manifest: Path) -> None:
+    first = arrow_file(manifest)
+    written = first.stat().st_mtime_ns
+    os.utime(manifest)
+    assert arrow_file(manifest).stat().st_mtime_ns == written
+    write_manifest(manifest, EXAMPLES[:1])
+    assert list(ExampleTable([(manifest, "")])) == EXAMPLES[:1]
+    first.write_bytes(b"half of a file")
+    assert list(ExampleTable([(manifest, "")])) == EXAMPLES[:1]
+
+
+def test_a_broken_manifest_leaves_nothing_behind(manifest: Path) -> None:
+    manifest.write_text("{}\n")
+    with pytest.raises(ValueError, match=r"train\.jsonl:1: key 'id' is missing"):
+        ExampleTable([(manifest, "")])
+    assert os.listdir(manifest.parent) == ["train.jsonl"]
