@@ -108,10 +108,9 @@ def test_predict_writes_answers_a_table_and_pictures(run: Path, tmp_path: Path) 
         soundfile.write(tmp_path / "clips" / name, np.stack([resampled, resampled], axis=1), sampling_rate)
     (tmp_path / "clips" / "e.wav").write_bytes(b"<html>not found</html>")
     (tmp_path / "queries.txt").write_text("a dog barks\nit's a bell, far away\n")
-    done = command(
-        "predict", f"checkpoint={run}", f"audio={tmp_path / 'clips'}", "task=ag", "queries=queries.txt",
-        f"output_dir={tmp_path / 'answers'}", "figures=true", "batch_size=3", "device=cpu", cwd=tmp_path,
-    )  # fmt: skip
+    ask = ("predict", f"checkpoint={run}", f"audio={tmp_path / 'clips'}", "task=ag", "queries=queries.txt",
+           f"output_dir={tmp_path / 'answers'}", "figures=true", "batch_size=3", "device=cpu")  # fmt: skip
+    done = command(*ask, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (tmp_path / "answers" / "predictions.jsonl").read_text().splitlines()]
     assert [(row["audio"], row["query"]) for row in rows[:3]] == [
@@ -122,6 +121,9 @@ def test_predict_writes_answers_a_table_and_pictures(run: Path, tmp_path: Path) 
     pictures = sorted((tmp_path / "answers" / "figures").iterdir())
     assert [p.name for p in pictures] == ["a.wav.png", "b.flac.png", "c.ogg.png", "d.mp3.png"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
+    again = command(*ask, cwd=tmp_path)
+    assert again.returncode == 1
+    assert "predictions.jsonl holds earlier answers" in again.stderr
 
 
 @pytest.mark.parametrize(

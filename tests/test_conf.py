@@ -16,7 +16,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
-from timepro_lit.config import build, portable, settings_of, validate
+from timepro_lit.config import build, build_preparation, portable, settings_of, validate
 from timepro_lit.door import CONF, LAYERS
 from timepro_lit.schemas import ROOT, register
 from timepro_lit.stage_store import key_of, stage_settings
@@ -28,7 +28,7 @@ EMBEDDED_ONLY = {"demo", "demo_long", "tiny_base"}
 OPTIONS = sorted(
     (g.name, p.relative_to(g).with_suffix("").as_posix())
     for g in GROUPS
-    if g.name not in LAYERS
+    if g.name not in (*LAYERS, "corpus")
     for p in g.rglob("*.yaml")
 )
 
@@ -95,6 +95,18 @@ def test_every_option_of_every_group_fits_the_code(group: str, option: str) -> N
         overrides += [f"sizes={next(name for name, stages in sizes.items() if option in stages)}"]
         overrides += ["time_prompt=none"] if option == "pretrain" else []
     validate(train(*overrides))
+
+
+@pytest.mark.parametrize("corpus", sorted(p.stem for p in Path(CONF).glob("corpus/*.yaml")))
+def test_every_corpus_can_be_prepared(corpus: str) -> None:
+    reader, tasks = build_preparation(compose("prepare", [f"corpus={corpus}", "root=a", "out=b"]))
+    assert reader.name == corpus
+    assert set(tasks) <= {"ag", "sed", "dac"}
+
+
+def test_a_mistake_about_a_corpus_is_named() -> None:
+    with pytest.raises(ValueError, match=r"1 fault in the settings: corpus\.prefix: .*Ftar takes no such argument"):
+        build_preparation(compose("prepare", ["corpus=ftar", "root=a", "out=b", "+corpus.prefix=x"]))
 
 
 @pytest.mark.parametrize("debug", sorted(p.stem for p in Path(CONF).rglob("debug/*.yaml")))

@@ -5,3 +5,4 @@ cd "$(dirname "$0")"
 python shared_prefix.py
 python metrics.py
 python answer_logits.py
+python data.py

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,13 @@ class Listener:
         duration_s = len(waveform) / self.lalm.frontend.sampling_rate
         return Sample(Example(id_, task, audio, duration_s, events=(), query=query), waveform)
 
-    def answers(self, questions: Sequence[Sample], tasks: Mapping[str, Task] | None = None) -> Iterator[Answer]:
-        """Greedy answers in the order of the questions, `batch_size` of them at a time."""
+    def answers(self, questions: Iterable[Sample], tasks: Mapping[str, Task] | None = None) -> Iterator[Answer]:
+        """Greedy answers in the order of the questions, which are taken `batch_size` at a time."""
         asked = self.tasks | dict(tasks or {})
         collate = Collate(self.lalm.frontend, asked)
-        for start in range(0, len(questions), self.batch_size):
-            batch = collate(questions[start : start + self.batch_size]).to(self.device)
+        left = iter(questions)
+        while part := list(islice(left, self.batch_size)):
+            batch = collate(part).to(self.device)
             with self._precision():
                 yield from answer_batch(self.lalm, asked, batch)
 

@@ -21,14 +21,14 @@ register()
 def main(cfg: DictConfig) -> None:
     """Load the model, ask, write predictions.jsonl, print the table."""
     from timepro_lit.loading import load
-    from timepro_lit.prediction import predict, queries_of, recordings
+    from timepro_lit.prediction import new_answers, predict, queries_of, recordings
 
     if len(cfg.task) != 1:
         raise ValueError(f"one task is asked at a time, not {', '.join(cfg.task) or 'none'}")
     (task,) = cfg.task
     queries = queries_of(task, cfg.query, None if cfg.queries is None else Path(cfg.queries))
     audio, output_dir = Path(cfg.audio), Path(cfg.output_dir)
-    recordings(audio)  # before the model is loaded
+    recordings(audio), new_answers(output_dir)  # before the model is loaded
     listener = load(cfg.checkpoint, stage=cfg.stage, base=cfg.base, device=cfg.device, batch_size=cfg.batch_size)
     print(predict(listener, audio, task, queries, list(cfg.classes), output_dir, cfg.figures))
 

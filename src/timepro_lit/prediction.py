@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +24,6 @@ from timepro_lit.tasks.sound_events import SoundEventDetection
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf")
 PREDICTIONS = "predictions.jsonl"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of all questions."""
-
-    samples: Sequence[Sample]
-    answers: Sequence[Answer]
-    faults: Sequence[str]
-    """A sentence for every recording that could not be asked about."""
 
 
 def recordings(path: Path) -> list[Path]:
@@ -68,6 +57,14 @@ def queries_of(task: str, query: str | None, file: Path | None) -> list[str | No
     return [line for line in lines if line]
 
 
+def new_answers(output_dir: Path) -> Path:
+    """The file of the answers. Raises FileExistsError rather than let it be written over."""
+    path = output_dir / PREDICTIONS
+    if path.exists():
+        raise FileExistsError(f"output_dir: {path} holds earlier answers; choose another folder, or remove it")
+    return path
+
+
 def predict(
     listener: Listener,
     audio: Path,
@@ -79,32 +76,41 @@ def predict(
 ) -> str:
     """Ask about every recording; write predictions.jsonl and, if asked to, figures/; returns the table.
 
-    A recording that cannot be read is named and left out. Raises AudioError where that leaves none.
+    One batch of recordings is held at a time. A recording that cannot be read is named and left out. Raises AudioError
+    where that leaves none, FileExistsError rather than write over earlier answers.
     """
     files, root = recordings(audio), audio if audio.is_dir() else audio.parent
     tasks = {"sed": SoundEventDetection(classes)} if classes else {}
     if classes and task != "sed":
         raise ValueError(f"classes belong to task=sed, not to task={task}")
-    samples, faults = [], []
-    for file in files:
-        try:
-            waveform = listener.waveform(file)
-        except AudioError as error:
-            faults.append(str(error))
-            continue
-        name = file.relative_to(root).as_posix()
-        for query in queries:
-            samples.append(listener.question(task, waveform, query, audio=name, id_=str(len(samples))))
-    if not samples:
-        raise AudioError(f"none of {len(files)} recordings can be read, {faults[0]}")
-    answers = list(track(listener.answers(samples, tasks), "answering", total=len(samples)))
-    outcome = Outcome(samples, answers, faults)
+    path = new_answers(output_dir)
+    faults: list[str] = []
+
+    def questions() -> Iterator[Sample]:
+        for file in files:
+            try:
+                waveform = listener.waveform(file)
+            except AudioError as error:
+                faults.append(str(error))
+                continue
+            for query in queries:
+                yield listener.question(task, waveform, query, audio=file.relative_to(root).as_posix())
+
+    answers = []
     output_dir.mkdir(parents=True, exist_ok=True)
-    rows = [json.dumps(_record(answer), ensure_ascii=False) for answer in answers]
-    (output_dir / PREDICTIONS).write_text("\n".join(rows) + "\n", encoding="utf-8")
+    part = path.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as rows:
+        asked = listener.answers(questions(), tasks)
+        for answer in track(asked, "answering", total=len(files) * len(queries)):
+            answers.append(answer)
+            rows.write(json.dumps(_record(answer), ensure_ascii=False) + "\n")
+    if not answers:
+        part.unlink()
+        raise AudioError(f"none of {len(files)} recordings can be read, {faults[0]}")
+    part.replace(path)
     if figures:
-        _draw(outcome, output_dir / "figures")
-    return _table(outcome, output_dir)
+        _draw(listener, answers, root, output_dir / "figures")
+    return _table(answers, faults, path)
 
 
 def _record(answer: Answer) -> dict[str, Any]:
@@ -121,26 +127,26 @@ def _record(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _draw(outcome: Outcome, folder: Path) -> None:
+def _draw(listener: Listener, answers: Sequence[Answer], root: Path, folder: Path) -> None:
     """One picture a recording, with a timeline for each question about it."""
-    by_audio: dict[str, list[tuple[Sample, Answer]]] = {}
-    for sample, answer in zip(outcome.samples, outcome.answers, strict=True):
-        by_audio.setdefault(answer.example.audio, []).append((sample, answer))
-    for name, pairs in track(by_audio.items(), "drawing"):
-        timelines = {answer.example.query or answer.example.task: answer.prediction.events for _, answer in pairs}
-        figure = clip_figure(pairs[0][0].waveform, timelines, name)
+    by_audio: dict[str, list[Answer]] = {}
+    for answer in answers:
+        by_audio.setdefault(answer.example.audio, []).append(answer)
+    for name, of_audio in track(by_audio.items(), "drawing"):
+        timelines = {answer.example.query or answer.example.task: answer.prediction.events for answer in of_audio}
+        figure = clip_figure(listener.waveform(root / name), timelines, name)
         path = folder / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
 
 
-def _table(outcome: Outcome, output_dir: Path) -> str:
+def _table(answers: Sequence[Answer], faults: Sequence[str], path: Path) -> str:
     table = Table(box=box.SIMPLE_HEAD)
     columns = ["recording", "query", "onset", "offset", "sound"]
-    asked = any(answer.example.query for answer in outcome.answers)
+    asked = any(answer.example.query for answer in answers)
     for column in columns if asked else [column for column in columns if column != "query"]:
         table.add_column(column, justify="right" if column in ("onset", "offset") else "left")
-    for answer in outcome.answers:
+    for answer in answers:
         head = [answer.example.audio] + ([answer.example.query or ""] if asked else [])
         for event in answer.prediction.events:
             cells = [*head, f"{event.onset:.2f}", f"{event.offset:.2f}", visible(event.label, 60)]
@@ -152,7 +158,7 @@ def _table(outcome: Outcome, output_dir: Path) -> str:
     text = io.StringIO()
     console = Console(file=text, width=110)
     console.print(table)
-    for fault in outcome.faults:
+    for fault in faults:
         console.print(Text(f"left out: {fault}"))
-    console.print(Text(f"answers: {output_dir / PREDICTIONS}"), soft_wrap=True)
+    console.print(Text(f"answers: {path}"), soft_wrap=True)
     return text.getvalue()

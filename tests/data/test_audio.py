@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import os
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from timepro_lit.data.audio import AudioError, read_audio, write_audio
+from timepro_lit.data.audio import AudioError, measure_audio, open_audio, read_audio, write_audio
 
 
 def tone(rate: int, duration_s: float, frequency_hz: float = 440.0) -> Tensor:
@@ -87,6 +88,12 @@ def damaged(kind: str, path: Path) -> Path:
         case "half a FLAC":
             soundfile.write(path, noise, 16_000, format="FLAC")
             path.write_bytes(path.read_bytes()[:20_000])
+        case "half a WAV" | "half an AIFF":
+            soundfile.write(path, noise, 16_000, format=kind.split()[-1])
+            path.write_bytes(path.read_bytes()[:30_000])
+        case "half an OGG" | "half an Opus file":
+            soundfile.write(path, noise, 16_000, format="OGG", subtype="OPUS" if "Opus" in kind else "VORBIS")
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         case "half an MP3":
             soundfile.write(path, noise, 16_000, format="MP3")
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -102,8 +109,8 @@ def damaged(kind: str, path: Path) -> Path:
         case "1e30":
             noise[100] = 1e30
             soundfile.write(path, noise, 16_000, subtype="FLOAT")
-        case "64 channels":
-            soundfile.write(path, np.zeros((100, 64)), 16_000)
+        case "1,024 channels":
+            soundfile.write(path, np.zeros((100, 1_024)), 16_000)
         case "2 kHz" | "400 kHz" | "44,101 Hz":
             rate = {"2 kHz": 2_000, "400 kHz": 400_000, "44,101 Hz": 44_101}[kind]
             soundfile.write(path, np.zeros(100), rate)
@@ -121,12 +128,16 @@ def damaged(kind: str, path: Path) -> Path:
         ("headerless", "unreadable"),
         ("no samples", "empty"),
         ("half a FLAC", "unreadable"),
+        ("half a WAV", "truncated"),
+        ("half an AIFF", "truncated"),
+        ("half an OGG", "truncated"),
+        ("half an Opus file", "truncated"),
         ("half an MP3", "truncated"),
         ("2**36 samples", "too_long"),
         ("one second too many", "unreadable"),
         ("NaN", "not_finite"),
         ("1e30", "out_of_range"),
-        ("64 channels", "channels"),
+        ("1,024 channels", "channels"),
         ("2 kHz", "sampling_rate"),
         ("400 kHz", "sampling_rate"),
         ("44,101 Hz", "sampling_rate"),
@@ -134,9 +145,33 @@ def damaged(kind: str, path: Path) -> Path:
 )
 def test_an_unusable_file_is_named_with_its_fault(tmp_path: Path, fault: str, kind: str) -> None:
     path = damaged(fault, tmp_path / "clip.wav")
+    tracemalloc.start()
     with pytest.raises(AudioError, match=rf"{path.name}: ") as error:
         read_audio(path)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert error.value.kind == kind
+    assert peak_bytes < 10 * 2**20  # whatever the header promises
+
+
+def test_whole_files_are_not_taken_for_halves(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 32_000)
+    for format_, subtype in (("WAV", "PCM_16"), ("AIFF", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None)):
+        soundfile.write(tmp_path / "a", samples, 16_000, format=format_, subtype=subtype)
+        assert abs(len(read_audio(tmp_path / "a")) - 32_000) < 2_500
+    soundfile.write(tmp_path / "a", samples, 16_000, format="WAV")
+    data = bytearray((tmp_path / "a").read_bytes())
+    data[4:8] = data[40:44] = b"\xff\xff\xff\xff"  # as ffmpeg writes it into a pipe
+    (tmp_path / "a").write_bytes(data)
+    assert len(read_audio(tmp_path / "a")) == 32_000
+
+
+def test_silence_is_read_but_not_measured(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", torch.zeros(1_600), 16_000)
+    assert not read_audio(tmp_path / "a.wav").any()
+    with open_audio(tmp_path / "a.wav") as stream, pytest.raises(AudioError, match="every sample is 0") as error:
+        measure_audio(stream, "a.wav", 16_000, 30.0)
+    assert error.value.kind == "silent"
 
 
 @pytest.mark.parametrize(

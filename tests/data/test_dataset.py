@@ -34,10 +34,8 @@ def test_an_index_gives_the_example_and_its_waveform(tmp_path: Path) -> None:
     torch.testing.assert_close(sample.waveform, ramp(), atol=1 / 32768, rtol=0)
 
 
-def test_half_a_file_is_skipped_although_its_own_header_agrees(tmp_path: Path) -> None:
-    path = tmp_path / "a.wav"
-    write_audio(path, ramp(), 16_000)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+def test_a_recording_that_has_become_shorter_is_skipped(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", ramp()[:16_000], 16_000)
     assert clips_in(tmp_path, example())[0] == Skipped(
         example(), "truncated", "a.wav: lasts 1.00 s, the manifest says 2.00 s"
     )

@@ -37,6 +37,12 @@ def test_rows_are_the_systems_and_then_their_differences() -> None:
     assert found.rows[4].cells[0].interval_text == "−0.4 to 5.2"
 
 
+def test_what_must_be_known_about_the_data_stands_below() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(results_table(REPORT | {"note": "not the paper's test set"}))
+    assert "not the paper's test set" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_only_differences_whose_interval_excludes_zero_are_marked() -> None:
     found = results(REPORT)
     assert [[cell.direction for cell in row.cells] for row in found.rows] == [

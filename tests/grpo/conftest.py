@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from types import SimpleNamespace
 
 import pytest
@@ -49,6 +50,13 @@ class TinyLALM(nn.Module):
 
     def new_cache(self):
         return DynamicCache()
+
+    def fork(self, cache, detach):
+        forked = copy(cache)
+        forked.layers = [copy(layer) for layer in cache.layers]
+        for layer in forked.layers if detach else ():
+            layer.keys, layer.values = layer.keys.detach(), layer.values.detach()
+        return forked
 
     def select(self, cache, rows):
         cache.batch_select_indices(rows)

@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from timepro_lit.grpo.logprobs import answer_logprobs, branch_logprobs
+from timepro_lit.grpo.logprobs import answer_logprobs, answer_logprobs_behind, branch_logprobs
 from timepro_lit.grpo.loss import grpo_loss
+from timepro_lit.grpo.prefix import prefill, take
+from timepro_lit.grpo.rollout import sample_behind
 
 ADVANTAGES = torch.tensor([[1.0, -0.5], [0.25, -0.25], [-1.0, 1.0]])
 
@@ -43,6 +45,27 @@ def assert_same_gradients(actual, expected):
     for name, gradient in expected.items():
         torch.testing.assert_close(actual[name], gradient, rtol=1e-4, atol=1e-5, msg=name)
         assert gradient.abs().max() > 1e-4, name  # none of them equal for being zero
+
+
+def test_one_pass_equals_naive_in_logprobs_and_gradients_after_a_rollout(lalm, prompts, answers) -> None:
+    ids, mask = answers
+    naive = naive_logprobs(lalm, prompts, ids, mask)
+    naive_gradients = gradients(lalm, naive.sum())
+    prefix = prefill(lalm, prompts.embeds, prompts.mask)
+    sample_behind(lalm, prefix, group_size=2, max_new_tokens=3, keys=["a", "b", "c"])  # leaves the prefix as it is
+    behind = answer_logprobs_behind(lalm, prefix, ids, mask)
+    torch.testing.assert_close(behind, naive, rtol=1e-5, atol=1e-5)
+    assert_same_gradients(gradients(lalm, behind.sum()), naive_gradients)
+
+
+def test_one_pass_may_leave_prompts_out(lalm, prompts, answers) -> None:
+    ids, mask = answers
+    keep = torch.tensor([True, False, True])
+    prefix = prefill(lalm, prompts.embeds, prompts.mask)
+    kept = answer_logprobs_behind(lalm, take(lalm, prefix, keep), ids[keep], mask[keep])
+    torch.testing.assert_close(kept, answer_logprobs_behind(lalm, prefix, ids, mask)[keep], rtol=1e-5, atol=1e-5)
+    expected = gradients(lalm, naive_logprobs(lalm, prompts, ids, mask)[keep].sum())
+    assert_same_gradients(gradients(lalm, kept.sum()), expected)
 
 
 def test_packed_equals_naive_in_logprobs_loss_and_gradients(lalm, prompts, answers) -> None:

@@ -91,19 +91,21 @@ def test_flat_groups_without_kl_leave_the_adapter_alone(source: ModelSource, tmp
 def test_answers_do_not_depend_on_the_batch_they_are_sampled_in(source: ModelSource) -> None:
     module = grpo(source, flat, kl_coefficient=0.0)
     module.configure_model()
-    together = module.roll_out(whole := batch_of(source), module.prompt_embeds(whole))
-    alone = module.roll_out(one := batch_of(source, EXAMPLES[:1]), module.prompt_embeds(one))
+    whole, one = batch_of(source), batch_of(source, EXAMPLES[:1])
+    together = module.roll_out(whole, module.run_prompts(whole, module.prompt_embeds(whole)))
+    alone = module.roll_out(one, module.run_prompts(one, module.prompt_embeds(one)))
     num = alone.answer_ids.shape[2]
     assert torch.equal(together.answer_ids[0, :, :num][alone.answer_mask[0]], alone.answer_ids[0][alone.answer_mask[0]])
 
 
-def test_skipping_flat_groups_changes_no_gradient(source: ModelSource) -> None:
+@pytest.mark.parametrize("update", ["one_pass", "packed"])
+def test_skipping_flat_groups_changes_no_gradient(source: ModelSource, update: str) -> None:
     """Prompt 0 has signal, prompts 1 and 2 have none: leaving them out must equal counting their zeros."""
-    module = grpo(source, flat, kl_coefficient=0.0)
+    module = grpo(source, flat, kl_coefficient=0.0, update=update)
     module.configure_model()
     batch = batch_of(source)
     embeds = module.prompt_embeds(batch)
-    rollouts = module.roll_out(batch, embeds)
+    rollouts = module.roll_out(batch, module.run_prompts(batch, embeds))
     advantages = torch.tensor([[1.0, -1.0, 0.5, -0.5], [0.0] * 4, [0.0] * 4])
     gradients = []
     for kl in (0.0, 1e-12):  # a KL weight that rounds to nothing, but makes every group count
@@ -111,10 +113,35 @@ def test_skipping_flat_groups_changes_no_gradient(source: ModelSource) -> None:
             add_reference(module.lalm)
         module.kl_coefficient = kl
         module.zero_grad()
-        module.policy_loss(batch, embeds, rollouts, advantages)[0].backward()
+        module.policy_loss(batch, embeds, module.run_prompts(batch, embeds), rollouts, advantages)[0].backward()
         gradients.append({n: w.grad.clone() for n, w in module.named_parameters() if w.requires_grad})
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradient, gradients[1][name], atol=1e-7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kl_coefficient", [0.0, 0.04])
+def test_both_forms_of_the_update_learn_the_same(source: ModelSource, tmp_path: Path, kl_coefficient: float) -> None:
+    trained = {}
+    for update in ("one_pass", "packed"):
+        module = grpo(source, by_length, kl_coefficient=kl_coefficient, update=update)
+        fit(module, [batch_of(source)] * 2, tmp_path)
+        trained[update] = trained_weights(module)
+    for name, weight in trained["packed"].items():
+        torch.testing.assert_close(trained["one_pass"][name], weight, atol=1e-5, rtol=1e-4)
+
+
+def test_one_pass_is_taken_where_the_model_allows_it(source: ModelSource) -> None:
+    module = grpo(source, flat)
+    module.configure_model()
+    assert module.one_pass
+    dropping = ModelSource(source.backbone, TimePrompt(), LoRA(4, 8, dropout=0.1))
+    module = grpo(dropping, flat)
+    module.configure_model()
+    assert not module.one_pass
+    with pytest.raises(ValueError, match="update=one_pass goes on from the rollout's own forward"):
+        grpo(dropping, flat, update="one_pass").configure_model()
+    with pytest.raises(ValueError, match="update must be one of auto, one_pass, packed, got 'fast'"):
+        grpo(source, flat, update="fast")
 
 
 def test_sft_learns_one_batch_by_heart(source: ModelSource, tmp_path: Path) -> None:

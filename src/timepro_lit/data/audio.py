@@ -2,18 +2,19 @@
 
 libsndfile reads WAV, FLAC, OGG, Opus, MP3 and AIFF. It trusts headers: half a file loads silently short, and a header
 may promise 2**36 samples. So the header is judged before anything is decoded, and what was decoded against the header.
-Half a WAV, AIFF or OGG file still agrees with its own header; `ClipDataset` holds it against the manifest's duration.
+Half a WAV, AIFF or Ogg file is read as a shorter one, so the container's own length or last page is looked at as well.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from io import BytesIO
+from io import BytesIO, FileIO
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import fsspec
 import soundfile
@@ -28,8 +29,14 @@ MAX_AMPLITUDE = 8.0
 """Lossy decoders overshoot 1 a little (and are clipped); a float file far beyond it is no audio."""
 LENGTH_TOLERANCE_S = 0.1
 """Allowed difference between a promised and a decoded length: MP3 and OGG pad to whole frames."""
+_UNKNOWN_SIZE = 0x7FFF_F000
+"""Programs that write into a pipe put a size of this or more into the header."""
+_LAST_PAGE_BYTES = 65_536 + 300  # of Ogg, its header included
+_END_OF_STREAM = 4
 _MAX_KERNEL_SIZE = 1 << 24  # resampling 44,101 Hz to 16 kHz would need a filter of 700 million taps
 
+Stream = FileIO | BytesIO
+"""A file, or what came of a bucket."""
 AudioFault = Literal[
     "missing", "not_a_file", "outside_root", "unreadable", "channels", "sampling_rate", "empty", "too_long",
     "truncated", "not_finite", "out_of_range", "silent",
@@ -58,7 +65,7 @@ def read_audio(path: str | Path, sampling_rate: int = 16_000, max_duration_s: fl
 
 
 @contextmanager
-def open_audio(path: str | Path) -> Iterator[BinaryIO]:
+def open_audio(path: str | Path) -> Iterator[Stream]:
     """The bytes of a recording. Raises AudioError where there is none, or something else."""
     if "://" in str(path):
         try:
@@ -72,11 +79,11 @@ def open_audio(path: str | Path) -> Iterator[BinaryIO]:
         raise AudioError(f"{path}: there is no such audio file", "missing")
     if not path.is_file():  # opening a pipe would wait for ever
         raise AudioError(f"{path}: not a regular file", "not_a_file")
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:  # unbuffered, since soundfile goes on by its descriptor
         yield file
 
 
-def decode_audio(stream: BinaryIO, name: str, sampling_rate: int, max_duration_s: float) -> Tensor:
+def decode_audio(stream: Stream, name: str, sampling_rate: int, max_duration_s: float) -> Tensor:
     """As `read_audio`, from an open file or from bytes; `name` is what errors call it."""
     waveform, file_sampling_rate = _decode(stream, name, sampling_rate, max_duration_s)
     if file_sampling_rate != sampling_rate:
@@ -84,7 +91,7 @@ def decode_audio(stream: BinaryIO, name: str, sampling_rate: int, max_duration_s
     return waveform[: int(max_duration_s * sampling_rate)].clamp_(-1.0, 1.0)
 
 
-def measure_audio(stream: BinaryIO, name: str, sampling_rate: int, max_duration_s: float) -> float:
+def measure_audio(stream: Stream, name: str, sampling_rate: int, max_duration_s: float) -> float:
     """Length in seconds of what `decode_audio` would return, without the price of resampling.
 
     Raises AudioError as it does, and where every sample is 0: no annotator heard anything there.
@@ -112,7 +119,9 @@ def write_audio(path: str | Path, waveform: Tensor, sampling_rate: int) -> None:
         soundfile.write(file, samples, sampling_rate, format=path.suffix[1:].upper(), subtype="PCM_16")
 
 
-def _decode(stream: BinaryIO, path: str, sampling_rate: int, max_duration_s: float) -> tuple[Tensor, int]:
+def _decode(stream: Stream, path: str, sampling_rate: int, max_duration_s: float) -> tuple[Tensor, int]:
+    if _is_cut_off(stream):
+        raise AudioError(f"{path}: ends before its container does", "truncated")
     # A file by its descriptor: soundfile would believe the suffix of its name (.raw) instead of the contents.
     source = stream if isinstance(stream, BytesIO) else stream.fileno()
     try:
@@ -133,6 +142,22 @@ def _decode(stream: BinaryIO, path: str, sampling_rate: int, max_duration_s: flo
         raise AudioError(f"{path}: reaches an amplitude of {peak:.3g}, audio lies within [-1, 1]", "out_of_range")
     # Not mean(1), which takes twelve times as long over interleaved channels.
     return sum(samples.unbind(1)) / samples.shape[1], file_sampling_rate
+
+
+def _is_cut_off(stream: Stream) -> bool:
+    """Whether a WAV or AIFF file is shorter than it says, or an Ogg stream has no last page."""
+    head = stream.read(12)
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, size - _LAST_PAGE_BYTES) if head[:4] == b"OggS" else 0)
+    tail = stream.read() if head[:4] == b"OggS" else b""
+    stream.seek(0)
+    if tail:
+        page = tail.rfind(b"OggS")
+        return page < 0 or not tail[page + 5 : page + 6] or not tail[page + 5] & _END_OF_STREAM
+    if head[:4] not in (b"RIFF", b"FORM") or len(head) < 12:
+        return False
+    promised = int.from_bytes(head[4:8], "little" if head[:4] == b"RIFF" else "big") + 8
+    return size < promised < _UNKNOWN_SIZE
 
 
 def _check_header(path: str, sound: soundfile.SoundFile, sampling_rate: int, max_duration_s: float) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ from fsspec.core import url_to_fs
 from rich.progress import track
 
 from timepro_lit.data.arrow import write_arrow
-from timepro_lit.data.audio import AudioError, open_audio
+from timepro_lit.data.audio import AudioError, Stream, open_audio
 
 INDEX = "shards.arrow"
 _INDEX_SCHEMA = pa.schema({"key": pa.uint64(), "shard": pa.int32(), "offset": pa.int64(), "size": pa.int64()})
@@ -32,7 +32,7 @@ class AudioStore(Protocol):
     """Opens recordings by their path in a manifest. Picklable."""
 
     @contextmanager
-    def open(self, audio: str) -> Iterator[BinaryIO]:
+    def open(self, audio: str) -> Iterator[Stream]:
         """The bytes of a recording. Raises AudioError where they cannot be had."""
         ...
 
@@ -48,7 +48,7 @@ class AudioFolder:
         self.root = str(root).rstrip("/") if "://" in str(root) else str(Path(root).resolve())
 
     @contextmanager
-    def open(self, audio: str) -> Iterator[BinaryIO]:
+    def open(self, audio: str) -> Iterator[Stream]:
         """As in `AudioStore`."""
         with open_audio(self.location(audio)) as stream:
             yield stream
@@ -71,7 +71,7 @@ class AudioShards:
         self._opened: tuple[Any, str, Mapping[str, np.ndarray]] | None = None
 
     @contextmanager
-    def open(self, audio: str) -> Iterator[BinaryIO]:
+    def open(self, audio: str) -> Iterator[Stream]:
         """As in `AudioStore`."""
         fs, path, _ = self._open()
         shard, offset, size = self._place(audio)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from timepro_lit.grpo.layout import branch_mask, branch_positions, check_prompt, pack
+from timepro_lit.grpo.prefix import Prefix
 from timepro_lit.grpo.protocol import LanguageModel
 
 COLUMN_MULTIPLE = 64
@@ -37,15 +40,43 @@ def answer_logprobs(
     Raises ValueError for masks that are not bool, do not fit, or are padded on the wrong side, for answers without a
     single token, and for a temperature or chunk size that is not positive.
     """
-    if temperature <= 0 or chunk_size < 1:
-        raise ValueError(f"temperature and chunk_size must be positive, not {temperature} and {chunk_size}")
+    _check_settings(temperature, chunk_size)
     positions_BP = check_prompt(prompt_embeds, prompt_mask, prompt_positions)
     _check_answers(answer_ids, answer_mask, batch_size=len(prompt_embeds))
+    fed = _fed(answer_ids, answer_mask, prompt_mask, positions_BP)
+    embeds = torch.cat([prompt_embeds, lalm.embed(fed.ids, None).to(prompt_embeds.dtype)], dim=1)
+    hidden = lalm.decode(embeds, fed.positions, branch_mask(fed.branch), None)
+    num_prompt = prompt_mask.shape[1]
+    hidden_BGRD = _predicting_states(hidden[:, num_prompt - 1], hidden[:, num_prompt:], fed.slot, answer_ids)
+    return _of_states(lalm, hidden_BGRD, answer_ids, answer_mask, temperature, chunk_size)
 
-    hidden_BGRD = _predicting_states(lalm, prompt_embeds, prompt_mask, positions_BP, answer_ids, answer_mask)
-    hidden_ND, targets_N = hidden_BGRD[answer_mask], answer_ids[answer_mask]
-    logp_N = _in_chunks(lalm, hidden_ND, targets_N, temperature, chunk_size)
-    return torch.zeros(answer_ids.shape, device=logp_N.device).masked_scatter(answer_mask, logp_N)
+
+def answer_logprobs_behind(
+    lalm: LanguageModel,
+    prefix: Prefix,
+    answer_ids: Tensor,
+    answer_mask: Tensor,
+    *,
+    temperature: float = 1.0,
+    chunk_size: int = 512,
+) -> Tensor:
+    """The same as `answer_logprobs`, for prompts that were run already: only the answers are fed.
+
+    With the graph in the prefix, gradients reach the prompts as well: rollout and update then cost one forward of the
+    prompts between them.
+
+    Shapes: answer_ids (B, G, R) int64 right-padded, answer_mask (B, G, R) bool -> (B, G, R) float32, 0 on padding.
+    Raises ValueError as `answer_logprobs` does.
+    """
+    _check_settings(temperature, chunk_size)
+    _check_answers(answer_ids, answer_mask, batch_size=len(prefix))
+    fed = _fed(answer_ids, answer_mask, prefix.mask, prefix.positions)
+    num_prompt = prefix.mask.shape[1]
+    embeds = lalm.embed(fed.ids, None)
+    mask = branch_mask(fed.branch)[:, num_prompt:]
+    hidden = lalm.decode(embeds, fed.positions[:, num_prompt:], mask, lalm.fork(prefix.cache, detach=False))
+    hidden_BGRD = _predicting_states(prefix.last, hidden, fed.slot, answer_ids)
+    return _of_states(lalm, hidden_BGRD, answer_ids, answer_mask, temperature, chunk_size)
 
 
 def branch_logprobs(
@@ -80,32 +111,53 @@ def _check_answers(answer_ids: Tensor, answer_mask: Tensor, batch_size: int) -> 
         raise ValueError("answer_mask must be true from each answer's first token to its last, with a token at least")
 
 
-def _predicting_states(
-    lalm: LanguageModel,
-    prompt_embeds: Tensor,
-    prompt_mask: Tensor,
-    positions_BP: Tensor,
-    answer_ids: Tensor,
-    answer_mask: Tensor,
-) -> Tensor:
-    """Hidden states (B, G, R, D): entry r predicts answer token r, so entry 0 is the prompt's last state."""
-    num_prompt, hidden_size = prompt_embeds.shape[1:]
-    batch_size, group_size, num_tokens = answer_ids.shape
-    slot, branch, depth = pack(answer_mask[..., :-1], COLUMN_MULTIPLE)  # the last token predicts nothing
-    fed_ids = answer_ids[..., :-1].flatten(1).gather(1, slot)
+def _check_settings(temperature: float, chunk_size: int) -> None:
+    if temperature <= 0 or chunk_size < 1:
+        raise ValueError(f"temperature and chunk_size must be positive, not {temperature} and {chunk_size}")
+
+
+class _Fed(NamedTuple):
+    """The K answer tokens that are fed behind P prompt tokens: all but the last of each, which predicts nothing."""
+
+    slot: Tensor
+    """(B, K) where each stands in the flat (G * (R - 1)) answers."""
+    ids: Tensor
+    """(B, K)"""
+    branch: Tensor
+    """(B, P + K), prompt included."""
+    positions: Tensor
+    """(B, P + K), prompt included."""
+
+
+def _fed(answer_ids: Tensor, answer_mask: Tensor, prompt_mask: Tensor, positions_BP: Tensor) -> _Fed:
+    slot, branch, depth = pack(answer_mask[..., :-1], COLUMN_MULTIPLE)
     branch = torch.cat([prompt_mask.long() - 1, branch], dim=1)
     depth = torch.cat([torch.zeros_like(positions_BP), depth], dim=1)
     positions = torch.cat([positions_BP, torch.zeros_like(slot)], dim=1)
-    hidden = lalm.decode(
-        torch.cat([prompt_embeds, lalm.embed(fed_ids, None).to(prompt_embeds.dtype)], dim=1),
-        branch_positions(positions, branch, depth),
-        branch_mask(branch),
-        None,
-    )
-    first = hidden[:, num_prompt - 1, None, None].expand(-1, group_size, 1, -1)
-    rest = hidden.new_zeros(batch_size, group_size * (num_tokens - 1), hidden_size)
-    rest = rest.scatter(1, slot[..., None].expand(-1, -1, hidden_size), hidden[:, num_prompt:])
+    ids = answer_ids[..., :-1].flatten(1).gather(1, slot)
+    return _Fed(slot, ids, branch, branch_positions(positions, branch, depth))
+
+
+def _predicting_states(last_BD: Tensor, hidden_BKD: Tensor, slot: Tensor, answer_ids: Tensor) -> Tensor:
+    """Hidden states (B, G, R, D): entry r predicts answer token r, so entry 0 is the prompt's last state."""
+    batch_size, group_size, num_tokens = answer_ids.shape
+    hidden_size = last_BD.shape[-1]
+    first = last_BD[:, None, None].expand(-1, group_size, 1, -1)
+    rest = hidden_BKD.new_zeros(batch_size, group_size * (num_tokens - 1), hidden_size)
+    rest = rest.scatter(1, slot[..., None].expand(-1, -1, hidden_size), hidden_BKD)
     return torch.cat([first, rest.view(batch_size, group_size, num_tokens - 1, hidden_size)], dim=2)
+
+
+def _of_states(
+    lalm: LanguageModel,
+    hidden_BGRD: Tensor,
+    answer_ids: Tensor,
+    answer_mask: Tensor,
+    temperature: float,
+    chunk_size: int,
+) -> Tensor:
+    logp_N = _in_chunks(lalm, hidden_BGRD[answer_mask], answer_ids[answer_mask], temperature, chunk_size)
+    return torch.zeros(answer_ids.shape, device=logp_N.device).masked_scatter(answer_mask, logp_N)
 
 
 def _in_chunks(

@@ -42,6 +42,10 @@ class LanguageModel(Protocol):
         """An empty key-value cache."""
         ...
 
+    def fork(self, cache: Any, detach: bool) -> Any:
+        """A cache that starts with the same keys and values and grows by itself; with their graph, or without."""
+        ...
+
     def select(self, cache: Any, rows: Tensor) -> Any:
         """The cache of the (N,) int64 batch rows alone; the cache given may be changed in place."""
         ...

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from timepro_lit.grpo.layout import branch_mask, check_prompt, rollout_mask
+from timepro_lit.grpo.layout import rollout_mask
+from timepro_lit.grpo.prefix import Prefix, prefill
 from timepro_lit.grpo.protocol import LanguageModel
 from timepro_lit.grpo.sampling import draw, uniforms
 from timepro_lit.records import Rollouts
@@ -30,31 +31,58 @@ def sample(
     keys: Sequence[str] = (),
     prompt_positions: Tensor | None = None,
 ) -> Rollouts:
+    """Answers to prompts that have not been run yet: `prefill`, then `sample_behind`, and whatever these raise.
+
+    Shapes: prompt_embeds (B, P, D), prompt_mask (B, P) bool left-padded, prompt_positions (B, P) int64 (None: running
+    count) -> Rollouts.
+    """
+    return sample_behind(
+        lalm,
+        prefill(lalm, prompt_embeds, prompt_mask, prompt_positions),
+        group_size=group_size,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        keys=keys,
+    )
+
+
+@torch.no_grad()
+def sample_behind(
+    lalm: LanguageModel,
+    prefix: Prefix,
+    *,
+    group_size: int,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    keys: Sequence[str] = (),
+) -> Rollouts:
     """Sample `group_size` answers to every prompt, or decode greedily at temperature 0.
 
-    Each prompt is prefilled once. Every step then feeds the G newest tokens of a prompt as G columns of its row, at
-    equal positions, each attending the prompt and its own past. An answer depends on (seed, its prompt's key, its
-    number in the group) and not on the batch around it; mix the training step into `seed` to get fresh answers.
-    The log-probabilities of `answer_logprobs` at the same temperature are those sampled from if top_p is 1.
+    Every step feeds the G newest tokens of a prompt as G columns of its row, at equal positions, each attending the
+    prompt and its own past. An answer depends on (seed, its prompt's key, its number in the group) and not on the
+    batch around it; mix the training step into `seed` to get fresh answers. The log-probabilities of
+    `answer_logprobs` at the same temperature are those sampled from if top_p is 1.
 
-    Shapes: prompt_embeds (B, P, D), prompt_mask (B, P) bool left-padded, keys B strings (not needed at temperature
-    0), prompt_positions (B, P) int64 (None: running count) -> Rollouts with R = steps taken <= max_new_tokens.
+    Shapes: keys B strings (not needed at temperature 0) -> Rollouts with R = steps taken <= max_new_tokens.
 
-    Raises ValueError for settings out of range, keys missing, masks that do not fit, and non-finite logits.
+    Raises ValueError for settings out of range, keys missing, and non-finite logits.
     """
-    batch_size, num_prompt, _ = prompt_embeds.shape
+    batch_size, num_prompt = prefix.mask.shape
     _check_settings(batch_size, group_size, max_new_tokens, temperature, top_p, keys)
-    positions_BP = check_prompt(prompt_embeds, prompt_mask, prompt_positions)
-    device = prompt_embeds.device
+    device = prefix.last.device
     uniforms_BGT = uniforms(seed, keys, group_size, max_new_tokens).to(device) if temperature > 0 else None
     end_ids = torch.tensor(lalm.end_ids, device=device)
 
     # b is the number of prompts still in the batch; `rows` says which ones
-    cache, logits = _prefill(lalm, prompt_embeds, prompt_mask, positions_BP)
+    cache, logits = lalm.fork(prefix.cache, detach=True), _first_logits(lalm, prefix)
     logits_bGV = logits[:, None].expand(-1, group_size, -1)
     rows = torch.arange(batch_size, device=device)
-    start_bG = (positions_BP[:, -1:] + 1).expand(-1, group_size)
-    mask_bGK = rollout_mask(prompt_mask, group_size, max_new_tokens)
+    start_bG = (prefix.positions[:, -1:] + 1).expand(-1, group_size)
+    mask_bGK = rollout_mask(prefix.mask, group_size, max_new_tokens)
     done_bG = torch.zeros(batch_size, group_size, dtype=torch.bool, device=device)
     tokens_BGT = torch.full((batch_size, group_size, max_new_tokens), lalm.pad_id, device=device)
 
@@ -76,7 +104,7 @@ def sample(
             rows, start_bG, mask_bGK = rows[keep], start_bG[keep], mask_bGK[keep]
             done_bG, next_bG = done_bG[keep], next_bG[keep]
             cache = lalm.select(cache, keep)
-        embeds = lalm.embed(next_bG, None).to(prompt_embeds.dtype)
+        embeds = lalm.embed(next_bG, None)
         mask = mask_bGK[:, :, : num_prompt + (step + 1) * group_size]
         logits_bGV = lalm.logits(lalm.decode(embeds, start_bG + step, mask, cache))
 
@@ -96,16 +124,11 @@ def _check_settings(
         raise ValueError(f"sampling needs one key per prompt: {batch_size} prompts, {len(keys)} keys")
 
 
-def _prefill(
-    lalm: LanguageModel, prompt_embeds: Tensor, prompt_mask: Tensor, positions_BP: Tensor
-) -> tuple[object, Tensor]:
-    """The prompts' cache and the logits (B, V) of each first answer token."""
-    cache = lalm.new_cache()
-    hidden = lalm.decode(prompt_embeds, positions_BP, branch_mask(prompt_mask.long() - 1), cache)
-    logits = lalm.logits(hidden[:, -1])
+def _first_logits(lalm: LanguageModel, prefix: Prefix) -> Tensor:
+    logits = lalm.logits(prefix.last)
     if not bool(logits.isfinite().all()):
         raise ValueError("the model's logits on the prompts are not finite, so no answer can be drawn from them")
-    return cache, logits
+    return logits
 
 
 def _rollouts(tokens_BGR: Tensor, end_ids: Tensor) -> Rollouts:

@@ -7,6 +7,7 @@ expects audio placeholders side by side, which an interleaved time prompt never 
 from __future__ import annotations
 
 from abc import abstractmethod
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,14 @@ class LALM(nn.Module):
     def new_cache(self) -> DynamicCache:
         """An empty key-value cache for `decode`."""
         return DynamicCache()
+
+    def fork(self, cache: DynamicCache, detach: bool) -> DynamicCache:
+        """A cache of the same keys and values that grows by itself; no copy: growing makes new tensors anyway."""
+        forked = copy(cache)
+        forked.layers = [copy(layer) for layer in cache.layers]
+        for layer in forked.layers if detach else ():
+            layer.keys, layer.values = layer.keys.detach(), layer.values.detach()
+        return forked
 
     def select(self, cache: DynamicCache, rows: Tensor) -> DynamicCache:
         """The cache of these batch rows alone, changed in place."""

@@ -96,3 +96,10 @@ def _linear_layers(lalm: LALM) -> list[str]:
     language_model = lalm.language_model
     inside = {id(module) for module in language_model.modules() if isinstance(module, nn.Linear)}
     return [name for name, module in lalm.model.named_modules() if id(module) in inside]
+
+
+def runs_alike_in_training(lalm: LALM) -> bool:
+    """Whether the language model computes the same in training as in evaluation mode, and may keep a cache in both."""
+    checkpointing = any(getattr(module, "gradient_checkpointing", False) for module in lalm.language_model.modules())
+    dropout = any(isinstance(module, nn.Dropout) and module.p > 0 for module in lalm.language_model.modules())
+    return not checkpointing and not dropout

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
+from timepro_lit.data.audio import Stream
 from timepro_lit.data.store import AudioFolder, AudioShards, AudioStore
 
 SETTINGS = "prepared.json"
@@ -117,7 +118,7 @@ class JoinedStores:
         self.stores = dict(stores)
 
     @contextmanager
-    def open(self, audio: str) -> Iterator[BinaryIO]:
+    def open(self, audio: str) -> Iterator[Stream]:
         """As in `AudioStore`."""
         name, _, path = audio.partition("/")
         with self.stores[name].open(path) as stream:
