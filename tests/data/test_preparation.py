@@ -116,6 +116,19 @@ def test_again_changes_nothing_and_looks_at_new_recordings_alone(
     assert {path: path.read_bytes() for path in out.iterdir()} == {path: text for path, (text, _) in before.items()}
 
 
+def test_nothing_else_is_written_over(desed: Path, ftar: Path, tmp_path: Path) -> None:
+    prepare(Desed(CLASSES), desed, tmp_path / "out", SED, num_workers=0)
+    with pytest.raises(FileExistsError, match=r"holds desed from .*; choose another folder"):
+        prepare(Ftar(), ftar, tmp_path / "out", FTAR_TASKS, num_workers=0)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/train.jsonl").write_text("by hand")
+    with pytest.raises(FileExistsError, match="holds manifests that were not made here"):
+        prepare(Desed(CLASSES), desed, tmp_path / "mine", SED, num_workers=0)
+    (desed / "metadata/eval/public.tsv").unlink()
+    prepare(Desed(CLASSES), desed, tmp_path / "out", SED, num_workers=0)
+    assert not (tmp_path / "out/public_eval.jsonl").exists()
+
+
 def test_a_recording_that_another_corpus_tests_on_is_kept_out(desed: Path, ftar: Path, tmp_path: Path) -> None:
     prepare(Desed(CLASSES), desed, tmp_path / "desed_out", SED, num_workers=0)
     os.rename(ftar / "wav/Yaudio000001.wav", ftar / "wav/Yxxxxxxxxxxx.wav")

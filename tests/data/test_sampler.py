@@ -209,6 +209,16 @@ def test_every_epoch_has_as_many_batches_of_tokens_also_where_tasks_are_weighted
     assert counts == {len(batches)}
 
 
+def test_windows_of_batches_come_several_times() -> None:
+    different = list(training())
+    batches = training()
+    batches.repeat(window=4, times=3)
+    found = list(batches)
+    assert len(found) == len(batches) == 26 // 4 * 4 * 3
+    assert found[:12] == different[:4] * 3
+    assert found[-4:] == different[20:24]
+
+
 def test_one_measure_of_a_batch_is_given() -> None:
     with pytest.raises(ValueError, match="give either batch_size or max_tokens, not 4 and 100"):
         TrainingBatches(LENGTHS, TASKS, 4, seed=0, max_tokens=100)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from timepro_lit.grpo.logprobs import answer_logprobs, answer_logprobs_behind, branch_logprobs
-from timepro_lit.grpo.loss import grpo_loss
+from timepro_lit.grpo.loss import Sampled, grpo_loss
 from timepro_lit.grpo.prefix import prefill, take
 from timepro_lit.grpo.rollout import sample_behind
 
@@ -74,7 +74,7 @@ def test_packed_equals_naive_in_logprobs_loss_and_gradients(lalm, prompts, answe
     def loss_of(logp):
         reference = logp.detach() - 0.1
         return grpo_loss(
-            logp, logp.detach(), ADVANTAGES, mask, num_answers=6, reference_logp=reference, kl_coefficient=0.5
+            logp, logp.detach(), ADVANTAGES, mask, sampled=Sampled(6, 16), reference_logp=reference, kl_coefficient=0.5
         )[0]
 
     naive = naive_logprobs(lalm, prompts, ids, mask)
@@ -123,7 +123,7 @@ def test_the_head_sees_only_predicting_positions_a_chunk_at_a_time(lalm, prompts
 def test_micro_batches_add_up_to_the_batch(lalm, prompts, answers) -> None:
     def loss_of(rows):
         logp = answer_logprobs(lalm, prompts.embeds[rows], prompts.mask[rows], answers[0][rows], answers[1][rows])
-        return grpo_loss(logp, logp.detach(), ADVANTAGES[rows], answers[1][rows], num_answers=6)[0]
+        return grpo_loss(logp, logp.detach(), ADVANTAGES[rows], answers[1][rows], sampled=Sampled(6, 16))[0]
 
     whole = gradients(lalm, loss_of([0, 1, 2]))
     first, second = gradients(lalm, loss_of([0])), gradients(lalm, loss_of([1, 2]))

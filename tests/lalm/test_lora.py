@@ -10,7 +10,7 @@ from peft import PeftModel
 from transformers import Qwen2_5OmniThinkerForConditionalGeneration
 
 from timepro_lit.grpo.logprobs import answer_logprobs
-from timepro_lit.grpo.loss import grpo_loss
+from timepro_lit.grpo.loss import Sampled, grpo_loss
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA, add_reference, reference_policy, save_adapter
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
@@ -84,7 +84,7 @@ def test_the_reference_is_the_adapter_as_it_was(checkpoint: Path, tmp_path: Path
         logp = logprobs(lalm)
         loss, stats = grpo_loss(
             logp, logp.detach(), advantages, torch.ones_like(logp, dtype=torch.bool),
-            num_answers=2, reference_logp=reference, kl_coefficient=0.04,
+            sampled=Sampled(2, 9), reference_logp=reference, kl_coefficient=0.04,
         )  # fmt: skip
         optimizer.zero_grad()
         loss.backward()
@@ -114,7 +114,7 @@ def test_gradient_checkpointing_changes_no_gradient_beside_a_reference(checkpoin
         logp = logprobs(lalm)
         loss, _ = grpo_loss(
             logp, logp.detach(), torch.tensor([[1.0, -1.0]]), torch.ones_like(logp, dtype=torch.bool),
-            num_answers=2, reference_logp=reference, kl_coefficient=0.5,
+            sampled=Sampled(2, 9), reference_logp=reference, kl_coefficient=0.5,
         )  # fmt: skip
         loss.backward()
         gradients.append({n: w.grad for n, w in lalm.named_parameters() if w.requires_grad})

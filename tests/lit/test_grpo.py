@@ -11,7 +11,7 @@ from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA, add_reference
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lalm.tiny import write_random_checkpoint
-from timepro_lit.lit.grpo import GRPO
+from timepro_lit.lit.grpo import GRPO, Experience
 from timepro_lit.lit.sft import SFT
 from timepro_lit.records import Batch, Event, Example, Sample
 from timepro_lit.rewards.adaptive import AdaptiveReward
@@ -113,7 +113,9 @@ def test_skipping_flat_groups_changes_no_gradient(source: ModelSource, update: s
             add_reference(module.lalm)
         module.kl_coefficient = kl
         module.zero_grad()
-        module.policy_loss(batch, embeds, module.run_prompts(batch, embeds), rollouts, advantages)[0].backward()
+        prefix = module.run_prompts(batch, embeds)
+        experience = Experience(embeds, prefix, rollouts, advantages, module.kept(advantages))
+        module.policy_loss(experience, module.logprobs(batch, experience))[0].backward()
         gradients.append({n: w.grad.clone() for n, w in module.named_parameters() if w.requires_grad})
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradient, gradients[1][name], atol=1e-7, rtol=1e-5)
@@ -128,6 +130,20 @@ def test_both_forms_of_the_update_learn_the_same(source: ModelSource, tmp_path: 
         trained[update] = trained_weights(module)
     for name, weight in trained["packed"].items():
         torch.testing.assert_close(trained["one_pass"][name], weight, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("update", ["one_pass", "packed"])
+def test_a_rollout_is_used_for_several_updates_and_then_forgotten(
+    source: ModelSource, tmp_path: Path, update: str
+) -> None:
+    module = grpo(source, by_length, updates_per_rollout=3, update=update, learning_rate=1e-2)
+    sampled: list[int] = []
+    roll_out = module.roll_out
+    module.roll_out = lambda *a: sampled.append(module.global_step) or roll_out(*a)  # type: ignore[method-assign]
+    logged = fit(module, [batch_of(source)] * 6, tmp_path)
+    assert sampled == [0, 3]
+    assert module.window == {}
+    assert logged["grpo/ratio_mean"] != 1.0  # of the last update, two steps after the rollout
 
 
 def test_one_pass_is_taken_where_the_model_allows_it(source: ModelSource) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+import torch
 from rich.progress import track
 
 from timepro_lit.atomic import write_if_changed
@@ -36,8 +37,9 @@ def measure_all(
     folder: AudioFolder, audio: Iterable[str], journal: Path, max_duration_s: float, num_workers: int
 ) -> dict[str, Measurement]:
     """Every recording's measurement, by path; `journal` keeps them, so that a second call looks at new files alone."""
-    names = sorted(set(audio))
-    done = {m.audio: m for m in _read(journal) if m.audio in set(names) and m.stamp == _stamp(folder, m.audio)}
+    wanted = set(audio)
+    names = sorted(wanted)
+    done = {m.audio: m for m in _read(journal) if m.audio in wanted and m.stamp == _stamp(folder, m.audio)}
     missing = [name for name in names if name not in done]
     if missing:
         journal.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +70,7 @@ def _measure(
     if num_workers == 0:
         yield from track(map(one, names), "listening", total=len(names))
         return
-    with ProcessPoolExecutor(num_workers) as pool:
+    with ProcessPoolExecutor(num_workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         yield from track(pool.map(one, names, chunksize=_CHUNK), "listening", total=len(names))
 
 

@@ -79,6 +79,7 @@ def prepare(
 
     Raises ValueError or OSError for files in another format, and where no example is left to train or test on.
     """
+    _refuse_other(out, corpus, root)
     annotations, dropped = _read(corpus, root)
     folder = AudioFolder(root)
     plain = {a.audio for a in annotations if is_plain_path(a.audio)}
@@ -90,6 +91,9 @@ def prepare(
         manifest = out / f"{split}.jsonl"
         write_manifest(manifest, [question.example for question in of_split])
         arrow_file(manifest)
+    for path in out.glob("*.jsonl"):  # of an earlier call with other settings
+        if path.stem not in outcome.splits and path.name not in (JOURNAL, DROPPED):
+            path.unlink()
     store: dict[str, str] = {"folder": str(root.resolve())}
     if shard_bytes is not None:
         used = {question.example.audio for of_split in outcome.splits.values() for question in of_split}
@@ -100,9 +104,22 @@ def prepare(
         out / DROPPED, "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in outcome.dropped)
     )
     write_if_changed(out / COUNTS, json.dumps(counts, indent=1) + "\n")
-    settings = {"corpus": corpus.name, "audio": store, "note": outcome.note}
+    settings = {"corpus": corpus.name, "root": str(root.resolve()), "audio": store, "note": outcome.note}
     write_if_changed(out / SETTINGS, json.dumps(settings, indent=1) + "\n")  # last: its presence says that all is there
     return counts
+
+
+def _refuse_other(out: Path, corpus: AnnotatedCorpus, root: Path) -> None:
+    """Raise FileExistsError where `out` holds something else."""
+    if not (out / SETTINGS).exists():
+        if any(out.glob("*.jsonl")) and not (out / JOURNAL).exists():
+            raise FileExistsError(f"out: {out} holds manifests that were not made here; choose another folder")
+        return
+    before = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
+    if (before["corpus"], before["root"]) != (corpus.name, str(root.resolve())):
+        raise FileExistsError(
+            f"out: {out} holds {before['corpus']} from {before['root']}; choose another folder, or remove it"
+        )
 
 
 def _read(corpus: AnnotatedCorpus, root: Path) -> tuple[list[Annotation], list[Dropped]]:

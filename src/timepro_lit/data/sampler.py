@@ -66,6 +66,7 @@ class TrainingBatches(Sampler[list[int]]):
         self.seed = seed
         self.shard = shard
         self.epoch = 0
+        self.window, self.times = 1, 1
         self._num_batches: dict[int, int] = {}
         names = np.asarray(tasks, dtype=object)
         self._members = {name: np.flatnonzero(names == name) for name in sorted(set(tasks))}
@@ -78,11 +79,19 @@ class TrainingBatches(Sampler[list[int]]):
         """Itself: Lightning calls `set_epoch` on `batch_sampler.sampler`."""
         return self
 
+    def repeat(self, window: int, times: int) -> None:
+        """Bring every `window` batches `times` times over before the next ones; what fills no window is left out."""
+        self.window, self.times = window, times
+
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration runs through."""
         self.epoch = epoch
 
     def __len__(self) -> int:
+        num_batches = self._num_different()
+        return num_batches if self.times == 1 else num_batches // self.window * self.window * self.times
+
+    def _num_different(self) -> int:
         _, world_size = self.shard()
         if self.batch_size is None:
             if world_size not in self._num_batches:
@@ -98,10 +107,17 @@ class TrainingBatches(Sampler[list[int]]):
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """This process's batches of an epoch, in order."""
+        different = self._different(epoch)
+        if self.times == 1:
+            return different
+        windows = [different[i : i + self.window] for i in range(0, len(different), self.window)]
+        return [batch for window in windows if len(window) == self.window for batch in window * self.times]
+
+    def _different(self, epoch: int) -> list[np.ndarray]:
         rank, world_size = self.shard()
         if self.batch_size is None:
             rng = np.random.default_rng((self.seed, epoch, 1))
-            of_ranks = self._global_batches_of_tokens(epoch, world_size)[: len(self)]
+            of_ranks = self._global_batches_of_tokens(epoch, world_size)[: self._num_different()]
             return [of_ranks[i][rank] for i in rng.permutation(len(of_ranks))]
         rng = np.random.default_rng((self.seed, epoch))
         order = rng.permutation(self._draw(rng))
@@ -195,6 +211,8 @@ class TrainingEpoch(Iterator[list[int]]):
             "max_tokens": source.max_tokens,
             "world_size": source.shard()[1],
             "seed": source.seed,
+            "window": source.window,
+            "times": source.times,
         }
 
 

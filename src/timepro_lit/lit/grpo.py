@@ -1,12 +1,14 @@
 """GRPO with the evaluation metrics as reward (arXiv 2402.03300; reward: TimePro-RL, eq. (2)).
 
-One update per rollout: the old log-probabilities are the current ones, detached, and clipping is idle.
+With one update per rollout the old log-probabilities are the current ones, detached, and clipping is idle. With
+several, the loader brings each optimiser batch as often (`TrainingBatches.repeat`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from timepro_lit.grpo.advantage import group_advantages, has_signal
 from timepro_lit.grpo.logprobs import answer_logprobs, answer_logprobs_behind
-from timepro_lit.grpo.loss import attached_zero, grpo_loss
+from timepro_lit.grpo.loss import Aggregate, AnswerMean, Sampled, attached_zero, grpo_loss
 from timepro_lit.grpo.prefix import Prefix, prefill, take
 from timepro_lit.grpo.rollout import sample_behind
 from timepro_lit.lalm.base import LALM
@@ -28,6 +30,25 @@ from timepro_lit.tasks.base import Task
 Update = Literal["auto", "one_pass", "packed"]
 """one_pass: the update feeds the answers alone, behind the prompts that the rollout ran with their graph; packed:
 prompts and answers again, in one row; auto: one_pass, unless gradient checkpointing or LoRA dropout forbid it."""
+
+
+@dataclass
+class Experience:
+    """What was sampled for one micro-batch, and is kept until its last update."""
+
+    prompt_embeds: Tensor
+    """(B, P, D)"""
+    prefix: Prefix | None
+    """The prompts as the rollout ran them; gone after the first update."""
+    rollouts: Rollouts
+    adv_BG: Tensor
+    keep_B: Tensor
+    """(B,) bool, the groups that need a forward; log-probabilities are those of these groups."""
+    old_BGR: Tensor | None = None
+    """Log-probabilities when they were sampled, detached; known after the first update's forward."""
+    ref_BGR: Tensor | None = None
+    """Those of the reference policy."""
+    num_uses: int = 0
 
 
 class GRPO(TrainingModule):
@@ -47,9 +68,12 @@ class GRPO(TrainingModule):
         top_p: float = 1.0,
         max_new_tokens: int = 256,
         clip_range: float = 0.2,
+        clip_range_high: float | None = None,
+        aggregate: Aggregate | None = None,
         kl_coefficient: float = 0.04,
         scale_rewards: Literal["std", "none"] = "std",
         update: Update = "auto",
+        updates_per_rollout: int = 1,
         seed: int = 0,
     ) -> None:
         super().__init__(load_lalm, tasks, metrics, learning_rate, warmup_fraction, weight_decay)
@@ -61,9 +85,13 @@ class GRPO(TrainingModule):
         self.top_p = top_p
         self.max_new_tokens = max_new_tokens
         self.clip_range = clip_range
+        self.clip_range_high = clip_range_high
+        self.aggregate = aggregate or AnswerMean()
         self.kl_coefficient = kl_coefficient
         self.scale_rewards = scale_rewards
         self.update = update
+        self.updates_per_rollout = updates_per_rollout
+        self.window: dict[tuple[str, ...], Experience] = {}
         self.seed = seed
 
     def configure_model(self) -> None:
@@ -78,17 +106,28 @@ class GRPO(TrainingModule):
                 add_reference(self.lalm)
 
     def loss(self, batch: Batch) -> Tensor:
-        prompt_embeds = self.prompt_embeds(batch)
-        prefix = self.run_prompts(batch, prompt_embeds)
-        rollouts = self.roll_out(batch, prefix)
-        groups = self.score(batch, rollouts)
-        adv_BG = group_advantages(torch.tensor([g.total for g in groups], device=self.device), self.scale_rewards)
-        loss, stats = self.policy_loss(batch, prompt_embeds, prefix, rollouts, adv_BG)
-        length = rollouts.answer_mask.sum(-1).float().mean()
-        stats |= {"loss": loss.detach(), "length": length, "truncated": rollouts.truncated.float().mean()}
+        experience = self.experience(batch)
+        logp_BGR = self.logprobs(batch, experience)
+        loss, stats = self.policy_loss(experience, logp_BGR)
         self.log_dict({f"grpo/{k}": v for k, v in stats.items()}, batch_size=len(batch))
-        self.log_rewards(batch, groups)
         return loss
+
+    def experience(self, batch: Batch) -> Experience:
+        """Answers to the batch and what they are worth: new ones, or those of an earlier update of this window."""
+        key = tuple(example.id for example in batch.examples)
+        if key not in self.window:
+            prompt_embeds = self.prompt_embeds(batch)
+            prefix = self.run_prompts(batch, prompt_embeds)
+            rollouts = self.roll_out(batch, prefix)
+            groups = self.score(batch, rollouts)
+            adv_BG = group_advantages(torch.tensor([g.total for g in groups], device=self.device), self.scale_rewards)
+            self.window[key] = Experience(prompt_embeds, prefix, rollouts, adv_BG, self.kept(adv_BG))
+            self.log_rollouts(batch, rollouts, groups)
+        experience = self.window[key]
+        experience.num_uses += 1
+        if experience.num_uses == self.updates_per_rollout:
+            del self.window[key]
+        return experience
 
     @property
     def one_pass(self) -> bool:
@@ -135,8 +174,11 @@ class GRPO(TrainingModule):
             groups.append(self.reward.score([parse(self.lalm.frontend.text(ids)) for ids in ids_GR], example))
         return groups
 
-    def log_rewards(self, batch: Batch, groups: Sequence[GroupReward]) -> None:
-        """The diagnostics of eq. (2), over all groups and task by task."""
+    def log_rollouts(self, batch: Batch, rollouts: Rollouts, groups: Sequence[GroupReward]) -> None:
+        """Lengths, and the diagnostics of eq. (2) over all groups and task by task."""
+        length = rollouts.answer_mask.sum(-1).float().mean()
+        truncated = rollouts.truncated.float().mean()
+        self.log_dict({"grpo/length": length, "grpo/truncated": truncated}, batch_size=len(batch))
         tasks = [example.task for example in batch.examples]
         for name in (None, *sorted(set(tasks))):
             chosen = [group for group, task in zip(groups, tasks, strict=True) if name in (None, task)]
@@ -144,46 +186,59 @@ class GRPO(TrainingModule):
             found = diagnostics(chosen, self.reward.variance_threshold)
             self.log_dict({f"{prefix}/{k}": v for k, v in found.items()}, batch_size=len(chosen))
 
-    def policy_loss(
-        self, batch: Batch, prompt_embeds: Tensor, prefix: Prefix, rollouts: Rollouts, adv_BG: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The GRPO loss of a micro-batch. Without a KL term, groups without signal are left out of the forward."""
-        keep_B = has_signal(adv_BG) if self.kl_coefficient == 0 else torch.ones_like(adv_BG[:, 0], dtype=torch.bool)
-        if not bool(keep_B.any()):
-            return attached_zero(self.parameters()), {}
-        ref_BGR = None
-        if self.kl_coefficient > 0:
-            with reference_policy(self.lalm):
-                ref_BGR = self.logprobs(batch, prompt_embeds, None, rollouts, keep_B)
-        logp_BGR = self.logprobs(batch, prompt_embeds, prefix, rollouts, keep_B)
-        return grpo_loss(
+    def kept(self, adv_BG: Tensor) -> Tensor:
+        """(B,) bool: without a KL term, groups without signal need no forward."""
+        return has_signal(adv_BG) if self.kl_coefficient == 0 else torch.ones_like(adv_BG[:, 0], dtype=torch.bool)
+
+    def policy_loss(self, experience: Experience, logp_BGR: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The GRPO loss of a micro-batch; `logp_BGR` of the kept groups, None where none is kept."""
+        if logp_BGR is None:
+            zero = attached_zero(self.parameters())
+            return zero, {"loss": zero.detach()}
+        if experience.old_BGR is None:
+            experience.old_BGR = logp_BGR.detach()
+        keep_B, mask_BGR = experience.keep_B, experience.rollouts.answer_mask
+        loss, stats = grpo_loss(
             logp_BGR,
-            logp_BGR.detach(),
-            adv_BG[keep_B],
-            rollouts.answer_mask[keep_B],
-            num_answers=adv_BG.numel(),
+            experience.old_BGR,
+            experience.adv_BG[keep_B],
+            mask_BGR[keep_B],
+            sampled=Sampled(experience.adv_BG.numel(), int(mask_BGR.sum())),
+            aggregate=self.aggregate,
             clip=self.clip_range,
-            reference_logp=ref_BGR,
+            clip_high=self.clip_range_high,
+            reference_logp=experience.ref_BGR,
             kl_coefficient=self.kl_coefficient,
         )
+        return loss, stats | {"loss": loss.detach()}
 
-    def logprobs(
-        self, batch: Batch, prompt_embeds: Tensor, prefix: Prefix | None, rollouts: Rollouts, keep_B: Tensor
-    ) -> Tensor:
-        """Log-probabilities of the kept prompts' answers, in the form of the update; the same arithmetic either way.
+    def logprobs(self, batch: Batch, experience: Experience) -> Tensor | None:
+        """Log-probabilities of the kept groups' answers, None where none is kept.
 
-        Policy and reference take the same form, so that they differ by nothing but their weights.
+        The reference's pass comes first, once for all updates. Both take one form, so that policy and reference differ
+        by nothing but their weights.
         """
+        if not bool(experience.keep_B.any()):
+            return None
+        if self.kl_coefficient > 0 and experience.ref_BGR is None:
+            with reference_policy(self.lalm):
+                experience.ref_BGR = self.logprobs_behind(batch, experience, None)
+        prefix, experience.prefix = experience.prefix, None  # its graph serves one update
+        return self.logprobs_behind(batch, experience, prefix)
+
+    def logprobs_behind(self, batch: Batch, experience: Experience, prefix: Prefix | None) -> Tensor:
+        """The same with the adapter that is active now; `prefix` are the prompts, where it has run them already."""
+        keep_B, rollouts = experience.keep_B, experience.rollouts
         answers = rollouts.answer_ids[keep_B], rollouts.answer_mask[keep_B]
         if not self.one_pass:
             return answer_logprobs(
                 self.lalm,
-                prompt_embeds[keep_B],
+                experience.prompt_embeds[keep_B],
                 batch.prompt_mask[keep_B],
                 *answers,
                 temperature=self.temperature,
                 prompt_positions=self.positions(batch)[keep_B],
             )
-        prefix = prefix or self.run_prompts(batch, prompt_embeds)
+        prefix = prefix or self.run_prompts(batch, experience.prompt_embeds)
         kept = prefix if bool(keep_B.all()) else take(self.lalm, prefix, keep_B)
         return answer_logprobs_behind(self.lalm, kept, *answers, temperature=self.temperature)

@@ -146,6 +146,7 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
     validation = setting.data.val_dataloader()
     world_size = setting.trainer(logger=False, enable_checkpointing=False).world_size
     accumulation = stage.accumulation(world_size, setting.data.mean_rows(loader))
+    loader.batch_sampler.repeat(accumulation, stage.updates_per_rollout)
     module.skips = setting.data.skips(world_size, loader, validation)
     loggers = setting.loggers(name)
     trainer = setting.new_trainer(

@@ -31,6 +31,9 @@ class Stage:
     micro_batch_tokens: int | None = None
     """In place of `micro_batch_size`: rows of similar length, as many as fit into so many tokens, padding included."""
 
+    updates_per_rollout: int = 1
+    """How often in a row an optimiser batch comes."""
+
     def __post_init__(self) -> None:
         if (self.micro_batch_size is None) == (self.micro_batch_tokens is None):
             raise ValueError(
