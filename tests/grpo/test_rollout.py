@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from scipy.stats import chi2
 
 from timepro_lit.grpo.logprobs import answer_logprobs
+from timepro_lit.grpo.prefix import prefill
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.grpo.sampling import draw, uniforms
 
@@ -191,3 +193,24 @@ def test_broken_weights_are_named(lalm, prompts) -> None:
     torch.nn.init.constant_(lalm.head.weight, float("nan"))
     with pytest.raises(ValueError, match="not finite"):
         sample(lalm, prompts.embeds, prompts.mask, group_size=1, max_new_tokens=4, temperature=0)
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), [(6.0, 1.0), (8.0, 0.9)])  # hot, because this model is sure
+def test_first_tokens_follow_the_models_distribution(lalm, prompts, temperature, top_p) -> None:
+    one = (prompts.embeds[1:2], prompts.mask[1:2])
+    settings = {"temperature": temperature, "top_p": top_p, "seed": 0}
+    rollouts = sample(lalm, *one, group_size=4_000, max_new_tokens=1, keys=["b"], **settings)
+    counts = rollouts.answer_ids.flatten().bincount(minlength=23)
+    prefix = prefill(lalm, *one)
+    sorted_p, order = (lalm.logits(prefix.last)[0] / temperature).softmax(-1).sort(descending=True)
+    nucleus = sorted_p.cumsum(0) - sorted_p < top_p
+    expected = 4_000 * sorted_p[nucleus] / sorted_p[nucleus].sum()
+    observed = counts[order[nucleus]]
+    assert int(observed.sum()) == 4_000  # nothing from outside the nucleus
+    common = expected >= 5
+    assert common.sum() > 3
+    rest = torch.stack([expected[~common].sum(), observed[~common].sum()])
+    expected, observed = (torch.cat([x[common], rest[i, None]]) for i, x in enumerate((expected, observed)))
+    kept = expected > 0
+    statistic = float(((observed - expected) ** 2 / expected)[kept].sum())
+    assert chi2.sf(statistic, int(kept.sum()) - 1) > 1e-3

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,16 @@ def test_sft_learns_one_batch_by_heart(source: ModelSource, tmp_path: Path) -> N
     first = fit(SFT(source.load, {"ag": Grounding()}, {}, learning_rate=0.0), [batch], tmp_path)["train/loss"]
     last = fit(module, [batch] * 30, tmp_path)["train/loss"]
     assert last < first - 0.2
+
+
+def test_a_process_without_signal_keeps_step_with_the_other(source: ModelSource, tmp_path: Path) -> None:
+    script = Path(__file__).with_name("grpo_processes.py")
+    trained = {}
+    for num_processes in (1, 2):
+        out = tmp_path / f"{num_processes}.pt"
+        command = [sys.executable, str(script), source.backbone.checkpoint, str(num_processes), str(out)]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        trained[num_processes] = torch.load(out)
+    assert any(weight.any() for name, weight in trained[2].items() if "lora_B" in name)
+    for name, weight in trained[1].items():
+        torch.testing.assert_close(trained[2][name], weight, atol=1e-6, rtol=1e-5)
