@@ -8,12 +8,14 @@ Forms, each in a process of its own (median seconds of each phase, peak memory a
     naive      `generate` with the prompt G times, then G whole rows with logits of every position
     naive_answer_logits   the same, with logits of the answers alone
     sft        forward and backward of a fine-tuning step on the same clip, with one answer
+    trl        TRL's GRPOTrainer on a text model of the same shape; `--trl` installs it into build/trl
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -52,6 +54,7 @@ SHAPE = {
     "num_heads": 8, "num_kv_heads": 8, "intermediate_size": 1536,
 }  # fmt: skip
 ANSWER = 48
+TRL_FOLDER = Path(__file__).resolve().parents[2] / "build" / "trl"
 WARM_UP, REPEATS = 1, 5
 FORMS = ("one_pass", "packed", "naive", "naive_answer_logits", "sft")
 
@@ -205,6 +208,22 @@ def measure(form: str, folder: str, prompt: int, group_size: int, dtype: str, kl
     }
 
 
+def trl(prompt: int, group_size: int, dtype: str, kl: float, vocabulary: int) -> dict[str, Any]:
+    """The same step by TRL, installed where nothing else sees it."""
+    if not TRL_FOLDER.exists():
+        packages = ["trl==1.16.0", "accelerate", "datasets", "dill", "multiprocess", "xxhash"]
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(TRL_FOLDER)]
+        subprocess.run([*install, *packages], check=True)
+    settings = {"prompt": prompt, "group_size": group_size, "dtype": dtype, "kl": kl, "vocabulary": vocabulary}
+    command = [sys.executable, str(Path(__file__).with_name("trl_step.py"))]
+    command += [part for name, value in settings.items() for part in (f"--{name}", str(value))]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(TRL_FOLDER)})
+    if done.returncode:
+        raise SystemExit(done.stderr[-3000:])
+    case: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return case
+
+
 def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -236,6 +255,7 @@ def main() -> None:
     parser.add_argument("--kl", type=float, nargs="+", default=[0.0, 0.04])
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--vocabulary", type=int, default=8000)
+    parser.add_argument("--trl", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -256,6 +276,9 @@ def main() -> None:
                         if done.returncode:
                             raise SystemExit(done.stderr[-3000:])
                         cases.append(json.loads(done.stdout.splitlines()[-1]))
+                        print(json.dumps(cases[-1]), flush=True)
+                    if arguments.trl:
+                        cases.append(trl(cases[-1]["prompt"], group_size, arguments.dtype, kl, arguments.vocabulary))
                         print(json.dumps(cases[-1]), flush=True)
     Console(width=140).print(table(cases))
 

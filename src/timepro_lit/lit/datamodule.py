@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from timepro_lit.data.collate import BUDGET_MULTIPLE, ROW_MULTIPLE, Collate, CollateInterviews, Frontend
@@ -122,6 +122,35 @@ class ClipDataModule(LightningDataModule):
         Raises ValueError where a task has fewer examples than asked for.
         """
         seed = self.seed if seed is None else seed
+        examples = self._training_examples(examples_per_task, seed)
+        clips = Clips(examples.clips if rows == "clip" else np.arange(len(examples)))
+        if max_tokens is None:
+            lengths = self._num_frames(examples)[clips.firsts]
+            batch_size = self.batch_size if batch_size is None else batch_size
+        else:
+            lengths = Costs(self._connected(), self.tasks, examples, with_answers=rows != "prompt").of_rows(clips)
+            batch_size = None
+        batches = TrainingBatches(
+            lengths,
+            examples.tasks[clips.firsts],
+            batch_size=batch_size,
+            seed=seed,
+            weights=self.weights,
+            shard=self._shard,
+            max_tokens=max_tokens,
+        )
+        dataset = self._dataset(examples)
+        how = (self._connected(), self.tasks, ROW_MULTIPLE if max_tokens is None else BUDGET_MULTIPLE)
+        return StatefulDataLoader(
+            dataset if rows == "prompt" else InterviewDataset(dataset, clips),
+            batch_sampler=batches,
+            collate_fn=Collate(*how) if rows == "prompt" else CollateInterviews(*how),
+            num_workers=self.num_workers,
+            generator=torch.Generator().manual_seed(seed),  # leaves the global generator to the model
+        )
+
+    def _training_examples(self, examples_per_task: int | None, seed: int) -> ExampleTable:
+        """What a stage trains on. Raises ValueError where it cannot."""
         examples = self.examples(self.train_split)
         _refuse_shared_audio(self.train_split, examples, self.validation_split, self.examples(self.validation_split))
         if examples_per_task is not None:
@@ -131,36 +160,7 @@ class ClipDataModule(LightningDataModule):
                     raise ValueError(f"examples_per_task is {examples_per_task}, but {name!r} has {available} examples")
             examples = examples.select(limit_per_task(examples.ids, examples.tasks, examples_per_task, seed))
         self._try_targets(examples)
-        frontend = self._connected()
-        dataset: Dataset[Any] = self._dataset(examples)
-        names = examples.tasks
-        clips = Clips(examples.clips if rows == "clip" else np.arange(len(examples)))
-        firsts = clips.firsts
-        multiple = ROW_MULTIPLE if max_tokens is None else BUDGET_MULTIPLE
-        collate: Callable[[Any], Any] = Collate(frontend, self.tasks, multiple)
-        if rows != "prompt":
-            dataset, collate = InterviewDataset(dataset, clips), CollateInterviews(frontend, self.tasks, multiple)
-        if max_tokens is None:
-            lengths = self._num_frames(examples)[firsts]
-        else:
-            costs = Costs(frontend, self.tasks, examples, with_answers=rows != "prompt")
-            lengths = costs.of_rows(clips)
-        batches = TrainingBatches(
-            lengths,
-            names[firsts],
-            batch_size=(self.batch_size if batch_size is None else batch_size) if max_tokens is None else None,
-            seed=seed,
-            weights=self.weights,
-            shard=self._shard,
-            max_tokens=max_tokens,
-        )
-        return StatefulDataLoader(
-            dataset,
-            batch_sampler=batches,
-            collate_fn=collate,
-            num_workers=self.num_workers,
-            generator=torch.Generator().manual_seed(seed),  # leaves the global generator to the model
-        )
+        return examples
 
     def train_dataloader(self) -> StatefulDataLoader[Any]:
         return self.train_loader()
@@ -202,9 +202,9 @@ class ClipDataModule(LightningDataModule):
 
     def _dataset(self, examples: ExampleTable) -> ClipDataset:
         frontend = self._connected()
-        durations_s, limit_s = examples.durations_s, frontend.max_duration_s
-        if (longest := int(durations_s.argmax())) is not None and durations_s[longest] > limit_s:
-            example = examples[longest]
+        limit_s = frontend.max_duration_s
+        example = examples[int(examples.durations_s.argmax())]
+        if example.duration_s > limit_s:
             raise ValueError(
                 f"example {example.id!r} ({example.audio}) lasts {example.duration_s:g} s, at most "
                 f"{limit_s:g} s can be prompted; cut it into windows of {limit_s:g} s"
