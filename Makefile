@@ -48,7 +48,7 @@ demo-long: $(BASE)  ## The same for three seeds and 1,000 test clips a task (abo
 	@echo "The page: $(CURDIR)/outputs/demo-long/report.html"
 
 test: $(TEST)  ## Run the tests (CPU, no network once installed)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(TEST)  ## Run only the tests marked slow
 	$(BIN)/python -m pytest -m slow

@@ -19,32 +19,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from model import write_checkpoint
 from torch import Tensor
-from transformers import Qwen2_5OmniThinkerForConditionalGeneration, WhisperFeatureExtractor
 
 from timepro_lit.grpo.logprobs import answer_logprobs
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
-from timepro_lit.lalm.tiny import small_config, train_tokenizer
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 VOCABULARY = 152_064
 ANSWER_TOKENS = 64
-
-
-def write_checkpoint(folder: Path) -> None:
-    """A thinker of Qwen's vocabulary and small sizes otherwise, random weights."""
-    tokenizer = train_tokenizer(["user assistant when? 0.04 1.20"], 400)
-    config = small_config(
-        tokenizer, num_mel_bins=80, encoder_size=64, encoder_layers=1, hidden_size=256, num_layers=4, num_heads=4,
-        num_kv_heads=2, intermediate_size=512,
-    )  # fmt: skip
-    config.text_config.vocab_size = VOCABULARY
-    torch.manual_seed(0)
-    Qwen2_5OmniThinkerForConditionalGeneration(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
+SHAPE = {
+    "num_mel_bins": 80, "encoder_size": 64, "encoder_layers": 1, "hidden_size": 256, "num_layers": 4, "num_heads": 4,
+    "num_kv_heads": 2, "intermediate_size": 512,
+}  # fmt: skip
+"""Small but for the vocabulary."""
 
 
 def step(folder: Path, form: str) -> dict[str, float]:
@@ -94,7 +84,7 @@ def main() -> None:
         print(json.dumps(step(arguments.folder, arguments.form)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        write_checkpoint(Path(folder))
+        write_checkpoint(Path(folder), VOCABULARY, shape=SHAPE)
         for form in ("answer", "full"):
             command = [sys.executable, __file__, "--form", form, "--folder", folder]
             done = subprocess.run(command, capture_output=True, text=True, check=True)

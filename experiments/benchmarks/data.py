@@ -19,6 +19,7 @@ import numpy as np
 import psutil
 import soundfile
 import torch
+from mix import TASKS, ftar_like
 from torch.utils.data import DataLoader, Dataset
 from torchaudio.functional import resample
 from transformers import WhisperFeatureExtractor
@@ -33,13 +34,8 @@ from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.records import Event, Example
 from timepro_lit.schemas import ROOT
-from timepro_lit.tasks.dense_captioning import DenseCaptioning
-from timepro_lit.tasks.grounding import Grounding
-from timepro_lit.tasks.sound_events import SoundEventDetection
 from timepro_lit.time_prompt.prompt import TimePrompt
 
-TASKS = {"ag": Grounding(), "sed": SoundEventDetection(["dog", "bell", "siren"]), "dac": DenseCaptioning()}
-WORDS = ("a dog barks twice", "rain falls on a roof", "an engine runs", "a bell rings", "people talk in a room")
 NUM_FILES, BATCH, REPEATS, WORKERS = 240, 8, 5, 2
 
 
@@ -163,28 +159,11 @@ def median_ms(work: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def ftar_like(num: int, rng: np.random.Generator) -> list[Example]:
-    """Questions on clips as FTAR and DESED have them: most last 10 s, the others 1 to 30 s, about 10.5 s on average."""
-    examples = []
-    for n in range(num):
-        task = ("ag", "dac", "sed")[int(rng.choice(3, p=(0.37, 0.54, 0.09)))]
-        usual = task == "sed" or rng.uniform() < 0.6
-        duration_s = 10.0 if usual else float(np.clip(rng.lognormal(2.3, 0.6), 1.0, 30.0))
-        count = 1 if task == "ag" else int(rng.integers(1, 6))
-        onsets = np.sort(rng.uniform(0, duration_s - 0.5, count))
-        labels = [
-            ("dog", "bell", "siren")[rng.integers(3)] if task == "sed" else WORDS[rng.integers(5)] for _ in onsets
-        ]
-        events = tuple(Event(float(o), float(o) + 0.4, label) for o, label in zip(onsets.tolist(), labels, strict=True))
-        examples.append(Example(str(n), task, f"{n}.wav", duration_s, events, labels[0] if task == "ag" else None))
-    return examples
-
-
 def padding(folder: Path) -> None:
     """Tokens of padding in a token-budget batch of SFT rows, and in batches of eight random ones."""
-    examples = ftar_like(20_000, np.random.default_rng(0))
+    examples = ftar_like(20_000, seed=0)
     write_manifest(folder / "train.jsonl", examples)
-    write_manifest(folder / "val.jsonl", ftar_like(60, np.random.default_rng(1))[:60])
+    write_manifest(folder / "val.jsonl", ftar_like(60, seed=1))
     (folder / "val.jsonl").write_text((folder / "val.jsonl").read_text().replace('.wav"', '-val.wav"'))
     data = ClipDataModule(OneFileCorpus(folder, folder), TASKS)
     side = frontend()

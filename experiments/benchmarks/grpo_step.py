@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from model import write_checkpoint
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -41,7 +42,6 @@ from timepro_lit.grpo.rollout import sample_behind
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA, add_reference, reference_policy
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
-from timepro_lit.lalm.tiny import write_random_checkpoint
 from timepro_lit.records import Event, Example
 from timepro_lit.rewards.adaptive import AdaptiveReward
 from timepro_lit.rewards.event_f1 import EventF1Reward
@@ -49,10 +49,6 @@ from timepro_lit.rewards.iou import IoUReward
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.time_prompt.prompt import TimePrompt
 
-SHAPE = {
-    "num_mel_bins": 80, "encoder_size": 256, "encoder_layers": 4, "hidden_size": 512, "num_layers": 8,
-    "num_heads": 8, "num_kv_heads": 8, "intermediate_size": 1536,
-}  # fmt: skip
 ANSWER = 48
 TRL_FOLDER = Path(__file__).resolve().parents[2] / "build" / "trl"
 WARM_UP, REPEATS = 1, 5
@@ -263,8 +259,7 @@ def main() -> None:
         return
     cases = []
     with tempfile.TemporaryDirectory() as folder:
-        texts = ["user\nassistant\nwhen is it? 0.04 1.20"]
-        write_random_checkpoint(Path(folder), texts, vocab_size=arguments.vocabulary, seed=0, **SHAPE)
+        write_checkpoint(Path(folder), arguments.vocabulary)
         for prompt in arguments.prompts:
             for kl in arguments.kl:
                 for group_size in arguments.groups:

@@ -2,7 +2,8 @@
 # `make bench`: every benchmark, one after the other; ratios hold on a busy machine, seconds do not.
 set -euo pipefail
 cd "$(dirname "$0")"
-python shared_prefix.py
 python metrics.py
 python answer_logits.py
 python data.py
+python sft_throughput.py
+python grpo_step.py --trl
