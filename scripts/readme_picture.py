@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from timepro_lit.data.audio import read_audio
@@ -15,13 +16,17 @@ NAMES = {"zero_shot": "zero-shot", "sft": "SFT + time prompt", "grpo": "+ GRPO"}
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "clip.svg"
 
 
+def _one_by_one(reference: list[list], count: int) -> bool:
+    return len(reference) == count and all(before[1] <= after[0] for before, after in pairwise(reference))
+
+
 def main(run: Path) -> None:
     by_row = {
         row: {line["audio"]: line for line in lines if line["task"] == "sed"}
         for row, lines in read_predictions(run).items()
     }
-    # The first clip of the test split with at least three events: chosen by its reference, not by any answer.
-    audio = next(a for a, line in sorted(by_row["sft"].items()) if len(line["reference"]) >= 3)
+    # The first test clip with three events, one after the other: chosen by its reference, not by any answer.
+    audio = next(a for a, line in sorted(by_row["sft"].items()) if _one_by_one(line["reference"], count=3))
     timelines = {"reference": _events(by_row["sft"][audio]["reference"])}
     timelines |= {NAMES[row]: _events(of_row[audio]["events"]) for row, of_row in by_row.items()}
     figure = clip_figure(read_audio(audio), timelines, title="")

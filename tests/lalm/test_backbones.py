@@ -154,6 +154,13 @@ def test_four_bits_hold_the_language_models_linear_layers_alone(family) -> None:
     assert sum(float(weight.grad.abs().sum()) for weight in trained) > 0
 
 
+def test_whatever_ids_a_model_answers_read_as_text(family) -> None:
+    frontend = family.source().frontend(TimePrompt())
+    ids = [i for i in range(frontend.first_timestamp_id + 3) if i not in frontend.end_ids]
+    assert frontend.text(ids)
+    assert frontend.text([frontend.end_ids[0], *ids]) == ""
+
+
 def test_frontends_go_to_worker_processes(family) -> None:
     frontend = pickle.loads(pickle.dumps(family.source().frontend(TimePrompt())))
     assert frontend.text(frontend.answer_ids("a dog 1.20 ")) == "a dog 1.20 "

@@ -78,6 +78,7 @@ class Frontend:
         self.end_ids = tuple(end_ids)
         self.pad_id: int = self.end_ids[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         self.chat = chat
+        self.num_tokens = len(tokenizer)
 
     def num_mel_frames(self, num_samples: int) -> int:
         """Mel frames of a clip that hold its own samples."""
@@ -136,6 +137,7 @@ class Frontend:
         return ids
 
     def text(self, ids: Sequence[int]) -> str:
-        """Text of an answer up to its end of turn, special tokens left out."""
+        """Text of an answer up to its end of turn, without special tokens and ids that the tokenizer does not know."""
         end = next((place for place, id_ in enumerate(ids) if id_ in self.end_ids), len(ids))
-        return self.tokenizer.decode(list(ids[:end]), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        known = [id_ for id_ in ids[:end] if id_ < self.num_tokens]
+        return self.tokenizer.decode(known, skip_special_tokens=True, clean_up_tokenization_spaces=False)
