@@ -93,7 +93,7 @@ class Bench:
         self.ids = torch.tensor([front.prompt_ids(text, front.num_frames(len(clip)))])
         self.mask = torch.ones_like(self.ids, dtype=torch.bool)
         self.example = Example("0", "ag", "0.wav", clip_s, (Event(0.5, 1.0, "it"),), "it")
-        self.reward = AdaptiveReward(EventF1Reward(), IoUReward())
+        self.reward = AdaptiveReward(EventF1Reward(match_labels=False), IoUReward(per_class=False))
         self.phase = Phases()
 
     def step(self, form: str) -> None:
@@ -207,7 +207,7 @@ def measure(form: str, folder: str, prompt: int, group_size: int, dtype: str, kl
 def trl(prompt: int, group_size: int, dtype: str, kl: float, vocabulary: int) -> dict[str, Any]:
     """The same step by TRL, installed where nothing else sees it."""
     if not TRL_FOLDER.exists():
-        packages = ["trl==1.16.0", "accelerate", "datasets", "dill", "multiprocess", "xxhash"]
+        packages = ["trl==1.16.0", "accelerate", "datasets", "dill", "multiprocess", "xxhash", "pandas"]
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(TRL_FOLDER)]
         subprocess.run([*install, *packages], check=True)
     settings = {"prompt": prompt, "group_size": group_size, "dtype": dtype, "kl": kl, "vocabulary": vocabulary}
@@ -231,17 +231,22 @@ def table(cases: list[dict[str, Any]]) -> Table:
         shown.add_column(column, justify="left" if column == "form" else "right")
     for case in cases:
         key = ("prompt", "group_size", "kl", "dtype")
-        [naive] = [c for c in cases if c["form"] == "naive" and all(c[k] == case[k] for k in key)]
+        naive = next((c for c in cases if c["form"] == "naive" and all(c[k] == case[k] for k in key)), None)
         phases = [case["phases_s"].get(name) for name in ("encode", "prefill", "decode", "reward", "update")]
-
-        def ratio(part: float | None, whole: float) -> str:
-            return "" if part is None else f"{part:.2f} ({part / whole:.2f})"
-
+        wholes = (
+            (None, None, None) if naive is None else (naive["phases_s"]["update"], naive["step_s"], naive["peak_mb"])
+        )
+        parts = (phases[4], case["step_s"], case["peak_mb"])
+        ratios = [_ratio(part, whole) for part, whole in zip(parts, wholes, strict=True)]
         cells = ["" if s is None else f"{s:.2f}" for s in phases[:4]]
-        shown.add_row(str(case["prompt"]), str(case["group_size"]), f"{case['kl']:g}", case["form"], *cells,
-                      ratio(phases[4], naive["phases_s"]["update"]), ratio(case["step_s"], naive["step_s"]),
-                      ratio(case["peak_mb"], naive["peak_mb"]))  # fmt: skip
+        shown.add_row(str(case["prompt"]), str(case["group_size"]), f"{case['kl']:g}", case["form"], *cells, *ratios)
     return shown
+
+
+def _ratio(part: float | None, whole: float | None) -> str:
+    if part is None:
+        return ""
+    return f"{part:.2f}" if whole is None else f"{part:.2f} ({part / whole:.2f})"
 
 
 def main() -> None:
@@ -251,6 +256,7 @@ def main() -> None:
     parser.add_argument("--kl", type=float, nargs="+", default=[0.0, 0.04])
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--vocabulary", type=int, default=8000)
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS)
     parser.add_argument("--trl", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -263,7 +269,7 @@ def main() -> None:
         for prompt in arguments.prompts:
             for kl in arguments.kl:
                 for group_size in arguments.groups:
-                    for form in FORMS:
+                    for form in arguments.forms:
                         one = {"form": form, "folder": folder, "prompt": prompt, "group_size": group_size,
                                "dtype": arguments.dtype, "kl": kl}  # fmt: skip
                         command = [sys.executable, __file__, "--one", json.dumps(one)]
