@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,20 @@ def test_nothing_else_is_written_over(desed: Path, ftar: Path, tmp_path: Path) -
     assert not (tmp_path / "out/public_eval.jsonl").exists()
 
 
+def test_what_no_manifest_can_hold_is_dropped(ftar: Path, tmp_path: Path) -> None:
+    path = ftar / "train/temporal_audio_grounding.json"
+    path.write_text(path.read_text().replace("a dog's bark", "a dog\\ud800's bark"))
+    counts = prepare(Ftar(audio_prefix="/corpus/"), ftar, tmp_path / "out", FTAR_TASKS, num_workers=0)
+    assert counts["dropped"]["unfit"] == {"ag": 1}
+
+
+def test_a_corpus_without_recordings_says_so(desed: Path, tmp_path: Path) -> None:
+    shutil.rmtree(desed / "audio")
+    with pytest.raises(ValueError, match=r"no question became an example \(audio missing: 11, .*dropped\.jsonl"):
+        prepare(Desed(CLASSES), desed, tmp_path / "out", SED, num_workers=0)
+    assert "there is no such audio file" in (tmp_path / "out/dropped.jsonl").read_text()
+
+
 def test_a_recording_that_another_corpus_tests_on_is_kept_out(desed: Path, ftar: Path, tmp_path: Path) -> None:
     prepare(Desed(CLASSES), desed, tmp_path / "desed_out", SED, num_workers=0)
     os.rename(ftar / "wav/Yaudio000001.wav", ftar / "wav/Yxxxxxxxxxxx.wav")
@@ -140,6 +155,21 @@ def test_a_recording_that_another_corpus_tests_on_is_kept_out(desed: Path, ftar:
     counts = prepare(corpus, ftar, tmp_path / "out", FTAR_TASKS, exclude=[tmp_path / "desed_out"], num_workers=0)
     assert counts["dropped"]["in train and in the test split of another corpus"] == {"ag": 2, "dac": 1}
     assert "Yxxxxxxxxxxx" not in (tmp_path / "out/train.jsonl").read_text()
+    with pytest.raises(FileNotFoundError, match=r"exclude: .*nowhere holds no prepared\.json"):
+        prepare(corpus, ftar, tmp_path / "more", FTAR_TASKS, exclude=[tmp_path / "nowhere"], num_workers=0)
+
+
+def test_what_another_corpus_trains_on_is_not_held_out(desed: Path, ftar: Path, tmp_path: Path) -> None:
+    prepare(Desed(CLASSES), desed, tmp_path / "desed_out", SED, num_workers=0)
+    for folder, old in ((ftar / "wav", "Yaudio000002"), (ftar / "wav", "Yaudio000003")):
+        path = ftar / "train/temporal_audio_grounding.json"
+        path.write_text(path.read_text().replace(old, "Yaaaaaaaaaaa"))
+        os.rename(folder / f"{old}.wav", folder / "Yaaaaaaaaaaa.wav")
+    counts = prepare(
+        Ftar(audio_prefix="/corpus/"), ftar, tmp_path / "out", FTAR_TASKS, [tmp_path / "desed_out"], num_workers=0
+    )
+    assert "Yaaaaaaaaaaa" in (tmp_path / "out/train.jsonl").read_text()
+    assert counts["examples"]["test"] == {"ag": 2, "dac": 1}
 
 
 def test_shards_take_the_place_of_the_folder(desed: Path, tmp_path: Path) -> None:

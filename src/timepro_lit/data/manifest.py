@@ -65,9 +65,7 @@ def write_manifest(path: str | Path, examples: Iterable[Example]) -> None:
     seen: set[str] = set()
     for number, example in enumerate(examples, start=1):
         where = f"{path}:{number}"
-        line = _line(example)
-        if _parse_line(line.encode("utf-8", "surrogatepass"), where) != example:
-            raise ValueError(f"{where}: example {example.id!r} would read back changed; events must be in onset order")
+        line = checked_line(example, where)
         if example.id in seen:
             raise ValueError(f"{where}: id {example.id!r} is used twice")
         seen.add(example.id)
@@ -75,6 +73,14 @@ def write_manifest(path: str | Path, examples: Iterable[Example]) -> None:
     if not lines:
         raise ValueError(f"{path}: the manifest would hold no example")
     write_if_changed(path, "\n".join(lines) + "\n")
+
+
+def checked_line(example: Example, where: str) -> str:
+    """An example as a line of a manifest. Raises ValueError where it would not read back as it is."""
+    line = _line(example)
+    if _parse_line(line.encode("utf-8", "surrogatepass"), where) != example:
+        raise ValueError(f"{where}: example {example.id!r} would read back changed; events must be in onset order")
+    return line
 
 
 def _line(example: Example) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from timepro_lit.atomic import write_if_changed
 from timepro_lit.data.corpora.annotated import AnnotatedCorpus, Annotation, Dropped
 from timepro_lit.data.corpora.prepared import SETTINGS
-from timepro_lit.data.manifest import is_plain_path, iterate_manifest, write_manifest
+from timepro_lit.data.manifest import checked_line, is_plain_path, iterate_manifest, write_manifest
 from timepro_lit.data.measuring import Measurement, measure_all
 from timepro_lit.data.splits import VALIDATION_SHARE, hash_of, hold_out, recording_key
 from timepro_lit.data.store import AudioFolder, write_shards
@@ -70,14 +70,15 @@ def prepare(
         root: of the public files and the recordings.
         out: folder of the manifests.
         tasks: name -> task; each writes its targets once, and what cannot be written is dropped.
-        exclude: prepared folders of other corpora; recordings of their test splits are kept out of train and val here.
+        exclude: prepared folders of other corpora; recordings of their test splits are kept out of train and val here,
+            and those that they train on are not held out here.
         count_tokens: tokens of an answer, to report those that evaluation would cut off.
         max_answer_tokens: what evaluation reads.
         max_duration_s: longer recordings are dropped.
         shard_bytes: also pack the recordings into tar shards of about this size, and read them from there.
         num_workers: processes that listen; 0 = this one.
 
-    Raises ValueError or OSError for files in another format, and where no example is left to train or test on.
+    Raises ValueError or OSError for files in another format, for another corpus in `out`, and where no example is left.
     """
     _refuse_other(out, corpus, root)
     annotations, dropped = _read(corpus, root)
@@ -85,8 +86,7 @@ def prepare(
     plain = {a.audio for a in annotations if is_plain_path(a.audio)}
     measured = measure_all(folder, plain, out / JOURNAL, max_duration_s, num_workers)
     questions = list(_questions(corpus.name, annotations, measured, tasks, dropped))
-    foreign = {recording_key("", e.audio) for path in exclude for e in iterate_manifest(path / f"{TEST}.jsonl")}
-    outcome = _split(corpus, questions, foreign, dropped)
+    outcome = _split(corpus, questions, _elsewhere(exclude, TEST), _elsewhere(exclude, TRAIN, VALIDATION), dropped)
     for split, of_split in outcome.splits.items():
         manifest = out / f"{split}.jsonl"
         write_manifest(manifest, [question.example for question in of_split])
@@ -94,6 +94,7 @@ def prepare(
     for path in out.glob("*.jsonl"):  # of an earlier call with other settings
         if path.stem not in outcome.splits and path.name not in (JOURNAL, DROPPED):
             path.unlink()
+            path.with_suffix(".arrow").unlink(missing_ok=True)
     store: dict[str, str] = {"folder": str(root.resolve())}
     if shard_bytes is not None:
         used = {question.example.audio for of_split in outcome.splits.values() for question in of_split}
@@ -103,10 +104,16 @@ def prepare(
     write_if_changed(
         out / DROPPED, "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in outcome.dropped)
     )
+    if not outcome.splits:
+        raise ValueError(f"{root}: no question became an example ({_reasons(counts)}); see {out / DROPPED}")
     write_if_changed(out / COUNTS, json.dumps(counts, indent=1) + "\n")
     settings = {"corpus": corpus.name, "root": str(root.resolve()), "audio": store, "note": outcome.note}
     write_if_changed(out / SETTINGS, json.dumps(settings, indent=1) + "\n")  # last: its presence says that all is there
     return counts
+
+
+def _reasons(counts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{reason}: {sum(of_task.values())}" for reason, of_task in counts["dropped"].items())
 
 
 def _refuse_other(out: Path, corpus: AnnotatedCorpus, root: Path) -> None:
@@ -180,8 +187,9 @@ def _question(
     example = Example(f"{corpus}/{one.id}", one.task, one.audio, duration_s, tuple(events), query)
     try:
         task.target(example)
+        checked_line(example, one.where)
     except ValueError as error:
-        return Dropped(one.where, "no target", str(error), one.task)
+        return Dropped(one.where, "unfit", str(error), one.task)
     return Question(example, recording_key(corpus, one.audio), one.split, one.where)
 
 
@@ -200,14 +208,30 @@ def within(event: Event, duration_s: float) -> tuple[Event | None, str | None]:
     return event, None
 
 
+def _elsewhere(folders: Sequence[Path], *splits: str) -> set[str]:
+    """Recordings in these splits of other corpora. Raises FileNotFoundError for a folder that was not prepared."""
+    keys = set()
+    for folder in folders:
+        if not (folder / SETTINGS).exists():
+            raise FileNotFoundError(f"exclude: {folder} holds no {SETTINGS}: prepare the corpus there first")
+        manifests = [folder / f"{split}.jsonl" for split in splits]
+        keys |= {recording_key("", e.audio) for path in manifests if path.exists() for e in iterate_manifest(path)}
+    return keys
+
+
 def _split(
-    corpus: AnnotatedCorpus, questions: Sequence[Question], foreign: set[str], dropped: list[Dropped]
+    corpus: AnnotatedCorpus,
+    questions: Sequence[Question],
+    foreign: set[str],
+    trained_on: set[str],
+    dropped: list[Dropped],
 ) -> Outcome:
     """Test before validation before train: a recording is where it is needed most, and nowhere else."""
     note = None
     splits = {question.split for question in questions}
     if corpus.held_out and TEST not in splits:
-        allowed = [(q.key, q.example.task) for q in questions if q.key not in foreign]
+        known = foreign | trained_on
+        allowed = [(q.key, q.example.task) for q in questions if q.key not in known]
         chosen = hold_out(allowed, corpus.held_out)
         questions = [replace(q, split=TEST) if q.key in chosen else q for q in questions]
         note = "not the paper's test set: held out by a hash of the recording"
