@@ -6,4 +6,4 @@ python metrics.py
 python answer_logits.py
 python data.py
 python sft_throughput.py
-python grpo_step.py --trl
+python grpo_step.py --prompts 1500 --kl 0 --groups 4 8 --forms one_pass packed naive sft --trl

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,9 +122,9 @@ class TrainingModule(AnsweringModule):
             return attached_zero(self.parameters())
         return self.loss(batch)
 
+    @abstractmethod
     def loss(self, batch: Any) -> Tensor:
         """What the stage minimises, on one micro-batch."""
-        raise NotImplementedError
 
     def answer_logprobs(self, batch: Interviews, frames: Tensor) -> Tensor:
         """(N,) log-probabilities of the reference answers' tokens, in reading order."""
