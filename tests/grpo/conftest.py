@@ -25,6 +25,7 @@ SIZES = {
 
 class TinyLALM(nn.Module):
     end_ids = (1, 2)
+    vocab_size = VOCABULARY
     pad_id = 0
 
     def __init__(self, inner: nn.Module, num_position_rows: int) -> None:
@@ -51,12 +52,13 @@ class TinyLALM(nn.Module):
     def new_cache(self):
         return DynamicCache()
 
-    def fork(self, cache, detach):
+    def fork(self, cache):
         forked = copy(cache)
         forked.layers = [copy(layer) for layer in cache.layers]
-        for layer in forked.layers if detach else ():
-            layer.keys, layer.values = layer.keys.detach(), layer.values.detach()
         return forked
+
+    def fork_to_roll_out(self, cache):
+        return self.fork(cache)
 
     def select(self, cache, rows):
         cache.batch_select_indices(rows)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
 from timepro_lit.grpo.layout import branch_mask, branch_positions, check_prompt, pack
@@ -16,6 +17,9 @@ COLUMN_MULTIPLE = 64
 """Packed answers are padded to a multiple of this: with a length of its own for every step, the kernels and memory
 blocks kept for later use fit no later step, and a process grows to several times what it needs."""
 
+LOGITS_AT_ONCE = 2**26
+"""Size of a chunk of logits: 256 MiB in float32."""
+
 
 def answer_logprobs(
     lalm: LanguageModel,
@@ -25,14 +29,14 @@ def answer_logprobs(
     answer_mask: Tensor,
     *,
     temperature: float = 1.0,
-    chunk_size: int = 512,
+    chunk_size: int | None = None,
     prompt_positions: Tensor | None = None,
 ) -> Tensor:
     """Log-probability of every answer token given its prompt and the answer so far.
 
     All G answers of a prompt share one packed row. The output head runs only on positions that predict an answer
-    token, `chunk_size` of them at a time; with several chunks each is computed again in the backward pass, so that
-    one chunk of logits is alive at once and a whole sequence of them never.
+    token, `chunk_size` of them at a time (None: as many as `LOGITS_AT_ONCE` allows); with several chunks each is
+    computed again in the backward pass, so that one chunk of logits is alive at once, a whole sequence of them never.
 
     Shapes: prompt_embeds (B, P, D), prompt_mask (B, P) bool left-padded, answer_ids (B, G, R) int64 right-padded,
     answer_mask (B, G, R) bool, prompt_positions (B, P) int64 (None: running count) -> (B, G, R) float32, 0 on padding.
@@ -58,7 +62,7 @@ def answer_logprobs_behind(
     answer_mask: Tensor,
     *,
     temperature: float = 1.0,
-    chunk_size: int = 512,
+    chunk_size: int | None = None,
 ) -> Tensor:
     """The same as `answer_logprobs`, for prompts that were run already: only the answers are fed.
 
@@ -74,7 +78,7 @@ def answer_logprobs_behind(
     num_prompt = prefix.mask.shape[1]
     embeds = lalm.embed(fed.ids, None)
     mask = branch_mask(fed.branch)[:, num_prompt:]
-    hidden = lalm.decode(embeds, fed.positions[:, num_prompt:], mask, lalm.fork(prefix.cache, detach=False))
+    hidden = lalm.decode(embeds, fed.positions[:, num_prompt:], mask, lalm.fork(prefix.cache))
     hidden_BGRD = _predicting_states(prefix.last, hidden, fed.slot, answer_ids)
     return _of_states(lalm, hidden_BGRD, answer_ids, answer_mask, temperature, chunk_size)
 
@@ -88,7 +92,7 @@ def branch_logprobs(
     is_answer: Tensor,
     shared_positions: Tensor,
     *,
-    chunk_size: int = 512,
+    chunk_size: int | None = None,
 ) -> Tensor:
     """Log-probabilities of the N answer tokens of rows that hold several questions each, in reading order.
 
@@ -111,8 +115,8 @@ def _check_answers(answer_ids: Tensor, answer_mask: Tensor, batch_size: int) -> 
         raise ValueError("answer_mask must be true from each answer's first token to its last, with a token at least")
 
 
-def _check_settings(temperature: float, chunk_size: int) -> None:
-    if temperature <= 0 or chunk_size < 1:
+def _check_settings(temperature: float, chunk_size: int | None) -> None:
+    if temperature <= 0 or (chunk_size is not None and chunk_size < 1):
         raise ValueError(f"temperature and chunk_size must be positive, not {temperature} and {chunk_size}")
 
 
@@ -154,19 +158,20 @@ def _of_states(
     answer_ids: Tensor,
     answer_mask: Tensor,
     temperature: float,
-    chunk_size: int,
+    chunk_size: int | None,
 ) -> Tensor:
     logp_N = _in_chunks(lalm, hidden_BGRD[answer_mask], answer_ids[answer_mask], temperature, chunk_size)
     return torch.zeros(answer_ids.shape, device=logp_N.device).masked_scatter(answer_mask, logp_N)
 
 
 def _in_chunks(
-    lalm: LanguageModel, hidden_ND: Tensor, targets_N: Tensor, temperature: float, chunk_size: int
+    lalm: LanguageModel, hidden_ND: Tensor, targets_N: Tensor, temperature: float, chunk_size: int | None
 ) -> Tensor:
     def token_logps(hidden: Tensor, targets: Tensor) -> Tensor:
-        logits = lalm.logits(hidden).float() / temperature
-        return logits.gather(-1, targets[:, None]).squeeze(-1) - logits.logsumexp(dim=-1)
+        logits = lalm.logits(hidden).float()
+        return -cross_entropy(logits if temperature == 1 else logits / temperature, targets, reduction="none")
 
+    chunk_size = chunk_size or max(1, LOGITS_AT_ONCE // lalm.vocab_size)
     if len(targets_N) <= chunk_size:  # nothing to save: the one chunk need not be computed twice
         return token_logps(hidden_ND, targets_N)
     pairs = zip(torch.split(hidden_ND, chunk_size), torch.split(targets_N, chunk_size), strict=True)

@@ -45,5 +45,5 @@ def prefill(
 def take(lalm: LanguageModel, prefix: Prefix, keep: Tensor) -> Prefix:
     """The prompts where the (B,) bool `keep` is true; gradients still reach them."""
     rows = keep.nonzero().squeeze(1)
-    cache = lalm.select(lalm.fork(prefix.cache, detach=False), rows)
+    cache = lalm.select(lalm.fork(prefix.cache), rows)
     return Prefix(cache, prefix.last[rows], prefix.mask[rows], prefix.positions[rows])

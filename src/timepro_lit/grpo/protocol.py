@@ -23,6 +23,11 @@ class LanguageModel(Protocol):
         """The token fed after an answer has ended; its output is never used."""
         ...
 
+    @property
+    def vocab_size(self) -> int:
+        """V, how many logits there are."""
+        ...
+
     def embed(self, ids: Tensor, frames: Tensor | None) -> Tensor:
         """Embed (B, L) int64 ids as (B, L, D); `frames` is None wherever ids hold no audio placeholder."""
         ...
@@ -42,8 +47,12 @@ class LanguageModel(Protocol):
         """An empty key-value cache."""
         ...
 
-    def fork(self, cache: Any, detach: bool) -> Any:
-        """A cache that starts with the same keys and values and grows by itself; with their graph, or without."""
+    def fork(self, cache: Any) -> Any:
+        """A cache that starts with the same keys and values, and their graph, and grows by itself."""
+        ...
+
+    def fork_to_roll_out(self, cache: Any) -> Any:
+        """The same without a graph, made for many short steps."""
         ...
 
     def select(self, cache: Any, rows: Tensor) -> Any:

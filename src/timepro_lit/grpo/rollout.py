@@ -78,7 +78,7 @@ def sample_behind(
     end_ids = torch.tensor(lalm.end_ids, device=device)
 
     # b is the number of prompts still in the batch; `rows` says which ones
-    cache, logits = lalm.fork(prefix.cache, detach=True), _first_logits(lalm, prefix)
+    cache, logits = lalm.fork_to_roll_out(prefix.cache), _first_logits(lalm, prefix)
     logits_bGV = logits[:, None].expand(-1, group_size, -1)
     rows = torch.arange(batch_size, device=device)
     start_bG = (prefix.positions[:, -1:] + 1).expand(-1, group_size)

@@ -16,6 +16,8 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from timepro_lit.lalm.attention import SDPA_IN_BLOCKS, query_blocks
+from timepro_lit.lalm.cache import RoomyLayer
 from timepro_lit.lalm.frontend import Frontend
 
 
@@ -75,6 +77,11 @@ class LALM(nn.Module):
         """D."""
         return self.language_model.get_input_embeddings().weight.shape[1]
 
+    @property
+    def vocab_size(self) -> int:
+        """V, how many logits there are."""
+        return self.lm_head.weight.shape[0]
+
     def save_base(self, folder: Path, dtype: torch.dtype) -> None:
         """Write base weights in `dtype`, tokenizer and feature extractor as an ordinary checkpoint folder."""
         self.model.to(dtype).save_pretrained(folder)
@@ -105,8 +112,10 @@ class LALM(nn.Module):
         K counts what the cache holds plus L. The mask is always explicit: without one, transformers takes positions
         that restart for new packed sequences and cuts the answers off their prompt.
         """
+        implementation = self.language_model.config._attn_implementation
+        blocks = {"blocks": query_blocks(mask)} if implementation == SDPA_IN_BLOCKS else {}
         mask = mask[:, None]
-        if self.language_model.config._attn_implementation == "eager":
+        if implementation == "eager":
             # Eager attention adds the mask to its scores: a bool would count as 0 and 1 and mask nothing.
             mask = torch.zeros_like(mask, dtype=embeds.dtype).masked_fill(~mask, torch.finfo(embeds.dtype).min)
         out: Any = self.language_model(
@@ -115,6 +124,7 @@ class LALM(nn.Module):
             attention_mask=mask,
             past_key_values=cache,
             use_cache=cache is not None,
+            **blocks,
         )
         return out.last_hidden_state
 
@@ -131,15 +141,21 @@ class LALM(nn.Module):
         """An empty key-value cache for `decode`."""
         return DynamicCache()
 
-    def fork(self, cache: DynamicCache, detach: bool) -> DynamicCache:
+    def fork(self, cache: DynamicCache) -> DynamicCache:
         """A cache of the same keys and values that grows by itself; no copy: growing makes new tensors anyway."""
-        forked = copy(cache)
-        forked.layers = [copy(layer) for layer in cache.layers]
-        for layer in forked.layers if detach else ():
-            layer.keys, layer.values = layer.keys.detach(), layer.values.detach()
-        return forked
+        return _with_layers(cache, [copy(layer) for layer in cache.layers])
+
+    def fork_to_roll_out(self, cache: DynamicCache) -> DynamicCache:
+        """The same without a graph, for many short steps."""
+        return _with_layers(cache, [RoomyLayer(layer) for layer in cache.layers])
 
     def select(self, cache: DynamicCache, rows: Tensor) -> DynamicCache:
         """The cache of these batch rows alone, changed in place."""
         cache.batch_select_indices(rows)
         return cache
+
+
+def _with_layers(cache: DynamicCache, layers: list[Any]) -> DynamicCache:
+    other = copy(cache)
+    other.layers = layers
+    return other

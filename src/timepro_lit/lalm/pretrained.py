@@ -19,6 +19,7 @@ from transformers import (
 )
 from transformers.utils import cached_file, logging
 
+from timepro_lit.lalm.attention import SDPA_IN_BLOCKS
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.frontend import AudioPath, Chat, Frontend, template_chat
 from timepro_lit.lalm.quantization import Quantization, four_bit
@@ -122,6 +123,8 @@ class Pretrained:
             **quantized,
         )
         model.requires_grad_(False)
+        if self.attn_implementation == "sdpa":
+            model.model.language_model.config._attn_implementation = SDPA_IN_BLOCKS
         if self.gradient_checkpointing:
             model.model.language_model.activation_checkpointing_enable({"use_reentrant": False})
         table = timestamp_table(time_prompt, frontend, model.get_input_embeddings().weight)
