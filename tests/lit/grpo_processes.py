@@ -1,5 +1,7 @@
 """Two micro-batches of GRPO, the second without signal, by one process or by two; writes the trained weights.
 
+A step of plain gradient descent and a mean over tokens: so the weights show the size of the gradient as well.
+
 python grpo_processes.py CHECKPOINT NUM_PROCESSES OUT
 """
 
@@ -13,6 +15,7 @@ from lightning import Trainer
 from torch.utils.data import DataLoader
 
 from timepro_lit.data.collate import Collate
+from timepro_lit.grpo.loss import TokenMean
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
@@ -32,6 +35,9 @@ class Saving(GRPO):
 
     out: Path
 
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD([w for w in self.parameters() if w.requires_grad], lr=0.1)
+
     def on_train_end(self) -> None:
         if self.global_rank == 0:
             torch.save({n: w.detach().clone() for n, w in self.named_parameters() if w.requires_grad}, self.out)
@@ -42,7 +48,8 @@ def main(checkpoint: str, num_processes: int, out: Path) -> None:
     source = ModelSource(Qwen2_5Omni(checkpoint, "float32", local_files_only=True), TimePrompt(), LoRA(4, 8))
     torch.manual_seed(1)
     module = Saving(source.load, {"ag": Grounding()}, {}, AdaptiveReward(reward, None), learning_rate=1e-2,
-                    warmup_fraction=0.0, group_size=4, max_new_tokens=6, kl_coefficient=0.0)  # fmt: skip
+                    warmup_fraction=0.0, group_size=4, max_new_tokens=6, kl_coefficient=0.0,
+                    aggregate=TokenMean())  # fmt: skip
     module.out = out
     collate = Collate(source.frontend(), {"ag": Grounding()})
     samples = [
@@ -51,7 +58,7 @@ def main(checkpoint: str, num_processes: int, out: Path) -> None:
     ]
     trainer = Trainer(
         accelerator="cpu", devices=num_processes, strategy="ddp_fork" if num_processes > 1 else "auto", max_steps=1,
-        accumulate_grad_batches=2 // num_processes, gradient_clip_val=1.0, logger=False, enable_checkpointing=False,
+        accumulate_grad_batches=2 // num_processes, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
     )  # fmt: skip
     torch.manual_seed(2)  # of the adapter that is made in configure_model

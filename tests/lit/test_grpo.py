@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from lightning import Trainer
 
 from timepro_lit.data.collate import Collate, CollateInterviews
+from timepro_lit.grpo.loss import ConstantLength, TokenMean
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA, add_reference
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
@@ -60,14 +62,20 @@ def grpo(source: ModelSource, reward, **settings) -> GRPO:
     return GRPO(source.load, {"ag": Grounding()}, {}, AdaptiveReward(reward, None), **arguments)
 
 
-def fit(module, batches: list[Batch], folder: Path) -> dict[str, torch.Tensor]:
+def fit(module, batches: list[Batch], folder: Path, accumulation: int = 1) -> dict[str, torch.Tensor]:
     trainer = Trainer(
-        accelerator="cpu", max_steps=len(batches), logger=False, enable_checkpointing=False, default_root_dir=folder,
+        accelerator="cpu", max_steps=len(batches) // accumulation, accumulate_grad_batches=accumulation, logger=False,
+        enable_checkpointing=False, default_root_dir=folder,
         enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
     )  # fmt: skip
     loader = torch.utils.data.DataLoader(batches, batch_size=None, collate_fn=lambda batch: batch)
     trainer.fit(module, loader)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def descend(module) -> None:
+    """Train by plain gradient descent, so that the size of a gradient shows in the weights."""
+    module.configure_optimizers = lambda: torch.optim.SGD([w for w in module.parameters() if w.requires_grad], lr=1.0)
 
 
 def trained_weights(module) -> dict[str, torch.Tensor]:
@@ -160,6 +168,29 @@ def test_one_pass_is_taken_where_the_model_allows_it(source: ModelSource) -> Non
         grpo(dropping, flat, update="one_pass").configure_model()
     with pytest.raises(ValueError, match="update must be one of auto, one_pass, packed, got 'fast'"):
         grpo(source, flat, update="fast")
+
+
+@pytest.mark.parametrize("stage", ["sft", "dapo", "dr_grpo"])
+def test_micro_batches_change_no_gradient(source: ModelSource, tmp_path: Path, stage: str) -> None:
+    """One recording, then two: answers and rows of uneven number and length."""
+    labels = ("rain", "a dog barks far away", "a door")
+    examples = tuple(replace(e, query=t, events=(Event(0.04, 0.4, t),)) for e, t in zip(EXAMPLES, labels, strict=True))
+    samples, trained = samples_of(examples), []
+    for parts in ([samples], [samples[:1], samples[1:]]):
+        torch.manual_seed(0)
+        if stage == "sft":
+            collate = CollateInterviews(source.frontend(), {"ag": Grounding()})
+            batches = [collate([(sample,) for sample in part]) for part in parts]
+            module = SFT(source.load, {"ag": Grounding()}, {}, learning_rate=0.0)
+        else:
+            batches = [Collate(source.frontend(), {"ag": Grounding()})(part) for part in parts]
+            module = grpo(source, by_length, aggregate=TokenMean() if stage == "dapo" else ConstantLength(6))
+        descend(module)
+        fit(module, batches, tmp_path, accumulation=len(parts))
+        trained.append(trained_weights(module))
+    assert any(weight.abs().max() > 1e-3 for name, weight in trained[0].items() if "lora_B" in name)
+    for name, weight in trained[0].items():
+        torch.testing.assert_close(trained[1][name], weight, atol=1e-6, rtol=1e-4)
 
 
 def test_sft_learns_one_batch_by_heart(source: ModelSource, tmp_path: Path) -> None:

@@ -23,19 +23,27 @@ class Sampled:
 
 
 class Aggregate(Protocol):
-    """Turns token losses into the loss of a micro-batch."""
+    """How token losses become one number: a total, divided by what was sampled."""
 
-    def __call__(self, token_loss: Tensor, answer_mask: Tensor, sampled: Sampled) -> Tensor:
+    def total(self, token_loss: Tensor, answer_mask: Tensor) -> Tensor:
         """Shapes: token_loss and answer_mask (B, G, R) -> scalar."""
+        ...
+
+    def weight(self, sampled: Sampled) -> int:
+        """What the total is divided by, and what a micro-batch weighs beside others."""
         ...
 
 
 class AnswerMean:
     """GRPO (arXiv 2402.03300): every answer counts the same, however long."""
 
-    def __call__(self, token_loss: Tensor, answer_mask: Tensor, sampled: Sampled) -> Tensor:
-        """Mean over each answer's tokens, mean over the answers."""
-        return answer_means(token_loss, answer_mask).sum() / sampled.num_answers
+    def total(self, token_loss: Tensor, answer_mask: Tensor) -> Tensor:
+        """Sum of the answers' means."""
+        return answer_means(token_loss, answer_mask).sum()
+
+    def weight(self, sampled: Sampled) -> int:
+        """Answers."""
+        return sampled.num_answers
 
 
 _ANSWER_MEAN = AnswerMean()
@@ -49,17 +57,25 @@ class ConstantLength:
             raise ValueError(f"num_tokens must be at least 1, got {num_tokens}")
         self.num_tokens = num_tokens
 
-    def __call__(self, token_loss: Tensor, answer_mask: Tensor, sampled: Sampled) -> Tensor:
-        """Sum over each answer's tokens divided by a constant length, mean over the answers."""
-        return _masked(token_loss, answer_mask).sum() / (self.num_tokens * sampled.num_answers)
+    def total(self, token_loss: Tensor, answer_mask: Tensor) -> Tensor:
+        """Sum over the tokens, in answers of a constant length."""
+        return _masked(token_loss, answer_mask).sum() / self.num_tokens
+
+    def weight(self, sampled: Sampled) -> int:
+        """Answers."""
+        return sampled.num_answers
 
 
 class TokenMean:
-    """DAPO (arXiv 2503.14476): every token of a micro-batch counts the same, so long answers count more."""
+    """DAPO (arXiv 2503.14476): every token of an optimiser step counts the same, so long answers count more."""
 
-    def __call__(self, token_loss: Tensor, answer_mask: Tensor, sampled: Sampled) -> Tensor:
-        """Mean over all tokens."""
-        return _masked(token_loss, answer_mask).sum() / sampled.num_tokens
+    def total(self, token_loss: Tensor, answer_mask: Tensor) -> Tensor:
+        """Sum over the tokens."""
+        return _masked(token_loss, answer_mask).sum()
+
+    def weight(self, sampled: Sampled) -> int:
+        """Tokens."""
+        return sampled.num_tokens
 
 
 def grpo_loss(
@@ -108,7 +124,8 @@ def grpo_loss(
         kl_BGR = log_ratio_BGR.exp() - log_ratio_BGR - 1
         token_loss_BGR = token_loss_BGR + kl_coefficient * kl_BGR
         stats["kl"] = answer_means(kl_BGR, answer_mask).mean()
-    return aggregate(token_loss_BGR, answer_mask, sampled), {name: value.detach() for name, value in stats.items()}
+    loss = aggregate.total(token_loss_BGR, answer_mask) / aggregate.weight(sampled)
+    return loss, {name: value.detach() for name, value in stats.items()}
 
 
 def answer_means(values: Tensor, answer_mask: Tensor) -> Tensor:

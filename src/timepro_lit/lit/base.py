@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.strategies import DeepSpeedStrategy
 from torch import Tensor, nn
 
 from timepro_lit.answering import MAX_ANSWER_TOKENS, Answer, answer_batch
@@ -17,6 +18,7 @@ from timepro_lit.data.skips import Skips
 from timepro_lit.grpo.logprobs import branch_logprobs
 from timepro_lit.grpo.loss import attached_zero
 from timepro_lit.lalm.base import LALM
+from timepro_lit.lit.step_mean import StepMean
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Batch, Interviews
 from timepro_lit.tasks.base import Task
@@ -116,15 +118,34 @@ class TrainingModule(AnsweringModule):
         self.learning_rate = learning_rate
         self.warmup_fraction = warmup_fraction
         self.weight_decay = weight_decay
+        self.step_mean = StepMean(self.sum_over_processes)
 
     def training_step(self, batch: Batch | Interviews, batch_idx: int) -> Tensor:
-        if not len(batch):  # every recording was skipped; other processes wait for this one's gradients
-            return attached_zero(self.parameters())
-        return self.loss(batch)
+        if len(batch):
+            loss, weight = self.loss(batch)
+        else:  # every recording was skipped; other processes wait for this one's gradients
+            loss, weight = attached_zero(self.parameters()), 0
+        return loss * self.step_mean.share(weight)
 
     @abstractmethod
-    def loss(self, batch: Any) -> Tensor:
-        """What the stage minimises, on one micro-batch."""
+    def loss(self, batch: Any) -> tuple[Tensor, int]:
+        """The mean that the stage minimises, on one micro-batch, and over how much it runs: tokens, answers, ..."""
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        accumulation = self.trainer.accumulate_grad_batches
+        if isinstance(self.trainer.strategy, DeepSpeedStrategy):  # asked after each micro-batch, and keeps the gradient
+            if self.step_mean.num_micro_batches == accumulation:
+                self.step_mean.close(accumulation)
+            return
+        factor = self.step_mean.close(accumulation)
+        for weight in self.parameters():
+            if weight.grad is not None:
+                weight.grad.mul_(factor)
+
+    def sum_over_processes(self, value: float) -> float:
+        """The sum of every process's value."""
+        on_device = torch.tensor(float(value), device=self.device)
+        return float(self.trainer.strategy.reduce(on_device, reduce_op="sum"))
 
     def answer_logprobs(self, batch: Interviews, frames: Tensor) -> Tensor:
         """(N,) log-probabilities of the reference answers' tokens, in reading order."""

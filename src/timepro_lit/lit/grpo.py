@@ -50,6 +50,11 @@ class Experience:
     """Those of the reference policy."""
     num_uses: int = 0
 
+    @property
+    def sampled(self) -> Sampled:
+        """How much there is, groups without signal included."""
+        return Sampled(self.adv_BG.numel(), int(self.rollouts.answer_mask.sum()))
+
 
 class GRPO(TrainingModule):
     """Continues the SFT adapter; the reference of the KL term is that adapter, frozen, beside the trained one."""
@@ -105,12 +110,12 @@ class GRPO(TrainingModule):
             if self.kl_coefficient > 0:
                 add_reference(self.lalm)
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch) -> tuple[Tensor, int]:
         experience = self.experience(batch)
         logp_BGR = self.logprobs(batch, experience)
         loss, stats = self.policy_loss(experience, logp_BGR)
         self.log_dict({f"grpo/{k}": v for k, v in stats.items()}, batch_size=len(batch))
-        return loss
+        return loss, self.aggregate.weight(experience.sampled)
 
     def experience(self, batch: Batch) -> Experience:
         """Answers to the batch and what they are worth: new ones, or those of an earlier update of this window."""
@@ -203,7 +208,7 @@ class GRPO(TrainingModule):
             experience.old_BGR,
             experience.adv_BG[keep_B],
             mask_BGR[keep_B],
-            sampled=Sampled(experience.adv_BG.numel(), int(mask_BGR.sum())),
+            sampled=experience.sampled,
             aggregate=self.aggregate,
             clip=self.clip_range,
             clip_high=self.clip_range_high,

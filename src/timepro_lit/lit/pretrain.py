@@ -76,16 +76,16 @@ class Pretrain(TrainingModule):
                 groups["audio_tower" in name or "activity_head" in name].append(weight)
         return self.optimizer([(groups[True], encoder), (groups[False], language_model)])
 
-    def loss(self, batch: Interviews) -> Tensor:
+    def loss(self, batch: Interviews) -> tuple[Tensor, int]:
         frames = self.lalm.encode_audio(batch.features, batch.feature_mask)
         activity_loss = self.activity_loss(batch, frames)
         self.log("pretrain/activity_loss", activity_loss, batch_size=len(batch))
         if self.global_step < self.listening_steps:
             # The language model is idle: a zero keeps its gradients defined.
-            return ACTIVITY_WEIGHT * activity_loss + 0.0 * self.lalm.lm_head.weight.sum()
+            return ACTIVITY_WEIGHT * activity_loss + 0.0 * self.lalm.lm_head.weight.sum(), len(batch)
         answer_loss = self.answer_loss(batch, frames)
         self.log("train/loss", answer_loss, prog_bar=True, batch_size=len(batch))
-        return answer_loss + ACTIVITY_WEIGHT * activity_loss
+        return answer_loss + ACTIVITY_WEIGHT * activity_loss, len(batch)
 
     def answer_loss(self, batch: Interviews, frames: Tensor) -> Tensor:
         """Mean over the questions of the mean cross-entropy of their answers' tokens; also logged task by task."""

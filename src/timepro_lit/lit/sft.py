@@ -9,9 +9,10 @@ from timepro_lit.records import Interviews
 
 
 class SFT(TrainingModule):
-    """Teaches the adapter to read the time prompt. The mean runs over the answer tokens of a micro-batch."""
+    """Teaches the adapter to read the time prompt. The mean runs over all answer tokens of an optimiser step."""
 
-    def loss(self, batch: Interviews) -> Tensor:
-        loss = -self.answer_logprobs(batch, self.encode(batch)).mean()
+    def loss(self, batch: Interviews) -> tuple[Tensor, int]:
+        logp_N = self.answer_logprobs(batch, self.encode(batch))
+        loss = -logp_N.mean()
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
-        return loss
+        return loss, len(logp_N)

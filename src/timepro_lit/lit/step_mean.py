@@ -1,0 +1,45 @@
+"""The gradient of an optimiser step as one mean, however micro-batches and processes divide what it is taken over.
+
+Gradient accumulation averages micro-batches, and data parallelism averages processes, as if all of them held equally
+much. With token budgets, answers of uneven length or recordings left out they do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+SumOverProcesses = Callable[[float], float]
+
+
+class StepMean:
+    """Weighs each micro-batch by what it holds, and says what the finished gradient has to be multiplied with.
+
+    With M micro-batches of means m and weights w, accumulation gives sum(m * share(w)) / M; times `close()` this is
+    sum(m * w) / sum(w). What the last step held on average is expected of the next, so that the correction is near 1:
+    losses keep their size, and a gradient that is out of reach (DeepSpeed keeps it) is nearly right without it.
+    """
+
+    def __init__(self, sum_over_processes: SumOverProcesses) -> None:
+        self._sum = sum_over_processes
+        self._expected = 0.0
+        self._weights: list[float] = []
+
+    @property
+    def num_micro_batches(self) -> int:
+        """So many since the last step."""
+        return len(self._weights)
+
+    def share(self, weight: float) -> float:
+        """The factor on the mean loss of a micro-batch that holds `weight` tokens or answers, on every process."""
+        if not self._expected:
+            self._expected = self._sum(weight) / self._sum(1.0)
+        self._weights.append(weight)
+        return weight / self._expected if self._expected else 0.0
+
+    def close(self, accumulation: int) -> float:
+        """The factor on a step's gradient, which is the sum over its micro-batches divided by `accumulation`."""
+        total, num_processes = self._sum(sum(self._weights)), self._sum(1.0)
+        factor = self._expected * accumulation * num_processes / total if total else 1.0
+        self._expected = total / (num_processes * max(1, len(self._weights)))
+        self._weights = []
+        return factor
