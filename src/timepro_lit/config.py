@@ -45,6 +45,8 @@ def validate(cfg: DictConfig) -> None:
     for group in KEYED:
         for name, node in plain[group].items():
             faults += _node_faults(node, f"{group}.{name}", group)
+    if cfg.checkpoint_every is not None and cfg.checkpoint_every < 1:
+        faults.append(f"checkpoint_every: must be at least 1, or null for never, not {cfg.checkpoint_every}")
     faults += _fit_faults(plain)
     faults += _unused_sizes(cfg)
     _refuse(faults)

@@ -50,6 +50,8 @@ class TrainConfig:
     scales: list[str] | None = None
     """Scales that the experiment is made for; null = any."""
     seed: int = 1
+    checkpoint_every: int | None = 50
+    """Optimiser steps after which a stage writes what it would go on from if it were killed; null = never."""
     init_from: str | None = None
     """Result folder of a stage to start the first stage from; null = the base model."""
     rows: list[str] | None = None

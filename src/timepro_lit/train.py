@@ -42,6 +42,7 @@ def main(cfg: DictConfig) -> float | None:
             stage_settings=stage_settings(portable(cfg)),
             init_from=cfg.init_from,
             seed=cfg.seed,
+            checkpoint_every=cfg.checkpoint_every,
             rows=cfg.rows,
             **build(cfg),
         )

@@ -23,21 +23,22 @@ class Skips:
         self.limit = None if num_examples is None else max_share * num_examples
         self.num_examples = num_examples
         self.max_share = max_share
-        self.skipped: dict[str, Skipped] = {}
+        self.kind_of: dict[str, str] = {}
+        """Id of each -> kind of its fault."""
 
     def note(self, skipped: Iterable[Skipped]) -> None:
         """Count and log. Raises ValueError once more than the allowed share was skipped."""
         for one in skipped:
-            if one.example.id in self.skipped:
+            if one.example.id in self.kind_of:
                 continue
-            self.skipped[one.example.id] = one
+            self.kind_of[one.example.id] = one.kind
             log.warning("skipped %s: %s: %s", one.example.id, one.kind, one.message)
-            if self.limit is not None and len(self.skipped) > self.limit:
+            if self.limit is not None and len(self.kind_of) > self.limit:
                 raise ValueError(
-                    f"{len(self.skipped)} of {self.num_examples} examples cannot be used, more than "
+                    f"{len(self.kind_of)} of {self.num_examples} examples cannot be used, more than "
                     f"{self.max_share:.1%} of them: {self.by_kind()}; the last one: {one.message}"
                 )
 
     def by_kind(self) -> dict[str, int]:
         """Kind of fault -> examples."""
-        return dict(Counter(one.kind for one in self.skipped.values()))
+        return dict(Counter(self.kind_of.values()))

@@ -120,6 +120,15 @@ class TrainingModule(AnsweringModule):
         self.weight_decay = weight_decay
         self.step_mean = StepMean(self.sum_over_processes)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["expected_weight"] = self.step_mean.expected
+        checkpoint["skipped"] = self.skips.kind_of
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.step_mean.expected = checkpoint["expected_weight"]
+        self.skips.kind_of.update(checkpoint["skipped"])
+
     def training_step(self, batch: Batch | Interviews, batch_idx: int) -> Tensor:
         if len(batch):
             loss, weight = self.loss(batch)

@@ -25,6 +25,7 @@ from timepro_lit.fingerprint import fingerprint
 from timepro_lit.lalm.checkpoint import Backbone, ModelSource, base_fingerprint
 from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lit.base import AnsweringModule, TrainingModule
+from timepro_lit.lit.checkpoints import StageCheckpoints, check_readable, join_curves, set_curves_aside, step_of
 from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.lit.evaluation import (
     Metrics,
@@ -45,7 +46,7 @@ from timepro_lit.time_prompt.prompt import TimePrompt
 
 ZERO_SHOT = "zero_shot"
 ROW_ORDER = (ZERO_SHOT, "sft", "grpo")
-ADAPTER, CHECKPOINT, CURVES = "adapter", "checkpoint", "metrics.csv"
+ADAPTER, CHECKPOINT, CURVES, STATES = "adapter", "checkpoint", "metrics.csv", "states"
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,12 @@ class Setting:
     callbacks: Mapping[str, Callable[[], Callback]]
     logger: Mapping[str, Callable[..., Logger]]
     seed: int
+    checkpoint_every: int | None = None
 
-    def new_trainer(self, **arguments: Any) -> Trainer:
-        """A Trainer with its own callbacks; stages are their own checkpoints."""
+    def new_trainer(self, *callbacks: Callback, **arguments: Any) -> Trainer:
+        """A Trainer with callbacks of its own and those given; what it trains is stored by the stage, not by it."""
         return self.trainer(
-            callbacks=[make() for make in self.callbacks.values()],
+            callbacks=[*(make() for make in self.callbacks.values()), *callbacks],
             default_root_dir=str(self.directory),
             enable_checkpointing=False,
             enable_model_summary=False,
@@ -82,6 +84,7 @@ def run(
     stage_settings: Mapping[str, Any],
     init_from: str | None,
     seed: int,
+    checkpoint_every: int | None,
     rows: Sequence[str] | None,
     model: Backbone,
     lora: LoRA | None,
@@ -95,7 +98,7 @@ def run(
 ) -> tuple[str, float | None]:
     """Train what is missing, evaluate, write the report; returns the table and the last stage's validation score."""
     quiet()
-    setting = Setting(directory, task, data, trainer, callbacks, logger, seed)
+    setting = Setting(directory, task, data, trainer, callbacks, logger, seed, checkpoint_every)
     data.prepare_data()
     model.prepare(data.texts)
     source = ModelSource(model, time_prompt, lora, Path(init_from) / ADAPTER if init_from else None)
@@ -135,7 +138,10 @@ def quiet() -> None:
 
 
 def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: Claim) -> dict[str, Any]:
-    """Train one stage and store what it trained in the claim's folder; returns its validation scores."""
+    """Train one stage, from where it was killed if it was; returns its validation scores.
+
+    What it trained is stored in the claim's folder.
+    """
     seed_everything(setting.seed, workers=True)
     setting.data.connect(source.frontend())
     module = stage.module(load_lalm=source.load, tasks=setting.tasks, metrics=metrics_of(setting.tasks))
@@ -148,24 +154,32 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
     accumulation = stage.accumulation(world_size, setting.data.mean_rows(loader))
     loader.batch_sampler.repeat(accumulation, stage.updates_per_rollout)
     module.skips = setting.data.skips(world_size, loader, validation)
+    checkpoints = StageCheckpoints(claim.folder / STATES, setting.checkpoint_every, stage.updates_per_rollout)
+    start = checkpoints.newest
+    if is_rank_zero() and start is not None:
+        check_readable(start)
+        print(f"{name} goes on after step {step_of(start)}")
+        set_curves_aside(setting.directory / name, step_of(start))
     loggers = setting.loggers(name)
     trainer = setting.new_trainer(
-        logger=loggers, accumulate_grad_batches=accumulation, **_in_micro_batches(stage.fit, accumulation)
+        checkpoints, logger=loggers, accumulate_grad_batches=accumulation, **_in_micro_batches(stage.fit, accumulation)
     )
     try:
-        trainer.fit(module, loader, validation)
+        trainer.fit(module, loader, validation, ckpt_path=start, weights_only=True)
     finally:
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 logger.experiment.finish()  # the next stage is a run of its own
+    scores = checkpoints.scores
     if is_rank_zero():
+        join_curves(setting.directory / name)
         if (setting.directory / name / CURVES).exists():
             shutil.copy(setting.directory / name / CURVES, claim.folder / CURVES)
         if source.lora is not None or source.adapter is not None:
             source.save_adapter(module.lalm, claim.folder / ADAPTER)
         else:
             module.save_base(claim.folder / CHECKPOINT)
-    scores = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
+        shutil.rmtree(checkpoints.folder, ignore_errors=True)
     return {"scores": scores, "validation": validation_score(scores), "skipped": module.skips.by_kind()}
 
 

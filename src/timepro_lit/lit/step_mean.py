@@ -21,7 +21,8 @@ class StepMean:
 
     def __init__(self, sum_over_processes: SumOverProcesses) -> None:
         self._sum = sum_over_processes
-        self._expected = 0.0
+        self.expected = 0.0
+        """Of a micro-batch: the mean weight in the step before."""
         self._weights: list[float] = []
 
     @property
@@ -31,15 +32,15 @@ class StepMean:
 
     def share(self, weight: float) -> float:
         """The factor on the mean loss of a micro-batch that holds `weight` tokens or answers, on every process."""
-        if not self._expected:
-            self._expected = self._sum(weight) / self._sum(1.0)
+        if not self.expected:
+            self.expected = self._sum(weight) / self._sum(1.0)
         self._weights.append(weight)
-        return weight / self._expected if self._expected else 0.0
+        return weight / self.expected if self.expected else 0.0
 
     def close(self, accumulation: int) -> float:
         """The factor on a step's gradient, which is the sum over its micro-batches divided by `accumulation`."""
         total, num_processes = self._sum(sum(self._weights)), self._sum(1.0)
-        factor = self._expected * accumulation * num_processes / total if total else 1.0
-        self._expected = total / (num_processes * max(1, len(self._weights)))
+        factor = self.expected * accumulation * num_processes / total if total else 1.0
+        self.expected = total / (num_processes * max(1, len(self._weights)))
         self._weights = []
         return factor
