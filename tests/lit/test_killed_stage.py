@@ -20,7 +20,8 @@ SMALL = (
     "+experiment=reuse_rollouts", "checkpoint_every=1", "trainer.precision=32-true",
     "sizes.data.num_clips={train: 30, val: 2, test: 2}",
     "sizes.sft.max_steps=6", "sizes.sft.batch_size=4", "sizes.sft.micro_batch_size=2", "sizes.sft.val_check_interval=3",
-    "sizes.grpo.max_steps=6", "sizes.grpo.batch_size=4", "sizes.grpo.micro_batch_size=2",
+    "sizes.grpo.max_steps=6", "sizes.grpo.batch_size=4", "sizes.grpo.micro_batch_size=null",
+    "sizes.grpo.micro_batch_tokens=1600",
     "sizes.grpo.examples_per_task=4", "sizes.grpo.group_size=2", "sizes.grpo.val_check_interval=3",
     "trainer.log_every_n_steps=1",
 )  # fmt: skip
