@@ -19,11 +19,12 @@ from timepro_lit.grpo.advantage import group_advantages
 from timepro_lit.grpo.logprobs import answer_logprobs, answer_logprobs_behind
 from timepro_lit.grpo.loss import Sampled, grpo_loss
 from timepro_lit.grpo.prefix import Prefix, prefill
-from timepro_lit.grpo.rollout import sample_behind
+from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA, add_reference, reference_policy
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
+from timepro_lit.lalm.warping import warper
 from timepro_lit.records import Event, Example, Rollouts
 from timepro_lit.rewards.adaptive import AdaptiveReward
 from timepro_lit.rewards.event_f1 import EventF1Reward
@@ -135,8 +136,14 @@ class Bench:
     def roll_out(self, prefix: Prefix) -> Rollouts:
         keys = [str(n) for n in range(len(prefix))]
         with self.phase("decode"):
-            return sample_behind(
-                self.lalm, prefix, group_size=self.case.group_size, max_new_tokens=self.case.answer, seed=0, keys=keys
+            return sample(
+                self.lalm,
+                prefix,
+                group_size=self.case.group_size,
+                max_new_tokens=self.case.answer,
+                seed=0,
+                keys=keys,
+                warp=warper(),
             )
 
     def one_pass(self, rows: Tensor) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from timepro_lit.grpo.prefix import prefill
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
 from timepro_lit.records import Batch, Example, Prediction
@@ -34,15 +35,9 @@ def answer_batch(
 ) -> list[Answer]:
     """Greedy answers to a batch, read by each example's task."""
     frames = lalm.encode_audio(batch.features, batch.feature_mask)
-    rollouts = sample(
-        lalm,
-        lalm.embed(batch.prompt_ids, frames),
-        batch.prompt_mask,
-        group_size=1,
-        max_new_tokens=max_answer_tokens,
-        temperature=0.0,
-        prompt_positions=lalm.positions(batch.prompt_ids, batch.prompt_mask),
-    )
+    positions = lalm.positions(batch.prompt_ids, batch.prompt_mask)
+    prefix = prefill(lalm, lalm.embed(batch.prompt_ids, frames), batch.prompt_mask, positions)
+    rollouts = sample(lalm, prefix, group_size=1, max_new_tokens=max_answer_tokens, warp=None)
     answers = []
     for example, ids, truncated in zip(
         batch.examples, rollouts.answer_ids[:, 0].tolist(), rollouts.truncated[:, 0].tolist(), strict=True

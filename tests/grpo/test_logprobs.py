@@ -6,7 +6,8 @@ import torch
 from timepro_lit.grpo.logprobs import answer_logprobs, answer_logprobs_behind, branch_logprobs
 from timepro_lit.grpo.loss import Sampled, grpo_loss
 from timepro_lit.grpo.prefix import prefill, take
-from timepro_lit.grpo.rollout import sample_behind
+from timepro_lit.grpo.rollout import sample
+from timepro_lit.lalm.warping import warper
 
 ADVANTAGES = torch.tensor([[1.0, -0.5], [0.25, -0.25], [-1.0, 1.0]])
 
@@ -52,7 +53,9 @@ def test_one_pass_equals_naive_in_logprobs_and_gradients_after_a_rollout(lalm, p
     naive = naive_logprobs(lalm, prompts, ids, mask)
     naive_gradients = gradients(lalm, naive.sum())
     prefix = prefill(lalm, prompts.embeds, prompts.mask)
-    sample_behind(lalm, prefix, group_size=2, max_new_tokens=3, keys=["a", "b", "c"])  # leaves the prefix as it is
+    sample(
+        lalm, prefix, group_size=2, max_new_tokens=3, warp=warper(), keys=["a", "b", "c"]
+    )  # leaves the prefix as it is
     behind = answer_logprobs_behind(lalm, prefix, ids, mask)
     torch.testing.assert_close(behind, naive, rtol=1e-5, atol=1e-5)
     assert_same_gradients(gradients(lalm, behind.sum()), naive_gradients)

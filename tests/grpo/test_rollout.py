@@ -8,6 +8,7 @@ from timepro_lit.grpo.logprobs import answer_logprobs
 from timepro_lit.grpo.prefix import prefill
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.grpo.sampling import draw, uniforms
+from timepro_lit.lalm.warping import warper
 
 KEYS = ("a", "b", "c")
 NEVER = (10**6,)  # end ids that no answer can reach: every row stays in the batch to the last step
@@ -26,20 +27,26 @@ def recomputed(lalm, prompts, b, choose, max_new_tokens):
     return tokens
 
 
+def roll_out(lalm, embeds, mask, *, temperature=1.0, top_p=1.0, prompt_positions=None, **settings):
+    """Answers to prompts that have not been run yet; greedy ones at temperature 0."""
+    warp = warper(temperature, top_p) if temperature else None
+    return sample(lalm, prefill(lalm, embeds, mask, prompt_positions), warp=warp, **settings)
+
+
 def answers_of(rollouts):
     pairs = zip(rollouts.answer_ids.flatten(0, 1), rollouts.answer_mask.flatten(0, 1), strict=True)
     return [ids[mask].tolist() for ids, mask in pairs]
 
 
 def test_greedy_equals_full_recomputation(lalm, prompts) -> None:
-    rollouts = sample(lalm, prompts.embeds, prompts.mask, group_size=1, max_new_tokens=40, temperature=0)
+    rollouts = roll_out(lalm, prompts.embeds, prompts.mask, group_size=1, max_new_tokens=40, temperature=0)
     expected = [recomputed(lalm, prompts, b, lambda logits, _: logits.argmax(), 40) for b in range(3)]
     assert answers_of(rollouts) == expected
 
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (1.5, 0.9)])
 def test_sampled_groups_equal_full_recomputation(lalm, prompts, temperature, top_p) -> None:
-    rollouts = sample(
+    rollouts = roll_out(
         lalm,
         prompts.embeds,
         prompts.mask,
@@ -50,9 +57,9 @@ def test_sampled_groups_equal_full_recomputation(lalm, prompts, temperature, top
         seed=3,
         keys=KEYS,
     )
-    uniform = uniforms(3, KEYS, 4, 24)
+    uniform, warp = uniforms(3, KEYS, 4, 24), warper(temperature, top_p)
     expected = [
-        recomputed(lalm, prompts, b, lambda logits, t, u=uniform[b, g]: draw(logits, u[t], temperature, top_p), 24)
+        recomputed(lalm, prompts, b, lambda logits, t, u=uniform[b, g]: draw(warp(logits), u[t]), 24)
         for b in range(3)
         for g in range(4)
     ]
@@ -66,19 +73,21 @@ def test_sampled_groups_equal_full_recomputation(lalm, prompts, temperature, top
 
 def test_answers_do_not_depend_on_the_batch_around_them(lalm, prompts) -> None:
     settings = {"max_new_tokens": 16, "seed": 5}
-    together = sample(lalm, prompts.embeds, prompts.mask, group_size=3, keys=KEYS, **settings)
+    together = roll_out(lalm, prompts.embeds, prompts.mask, group_size=3, keys=KEYS, **settings)
     turned = [2, 0, 1]
-    again = sample(
+    again = roll_out(
         lalm, prompts.embeds[turned], prompts.mask[turned], group_size=3, keys=[KEYS[b] for b in turned], **settings
     )
     alone = [
-        sample(lalm, prompts.embeds[b : b + 1, -n:], prompts.mask[b : b + 1, -n:], group_size=3, keys=[key], **settings)
+        roll_out(
+            lalm, prompts.embeds[b : b + 1, -n:], prompts.mask[b : b + 1, -n:], group_size=3, keys=[key], **settings
+        )
         for b, (n, key) in enumerate(zip(prompts.lengths, KEYS, strict=True))
     ]
     answers = answers_of(together)
     assert [answers_of(one) for one in alone] == [answers[0:3], answers[3:6], answers[6:9]]
     assert answers_of(again) == answers[6:9] + answers[0:6]
-    other_seed = sample(lalm, prompts.embeds, prompts.mask, group_size=3, keys=KEYS, max_new_tokens=16, seed=6)
+    other_seed = roll_out(lalm, prompts.embeds, prompts.mask, group_size=3, keys=KEYS, max_new_tokens=16, seed=6)
     assert answers_of(other_seed) != answers
 
 
@@ -88,7 +97,7 @@ def test_finished_prompts_leave_the_batch_and_change_nothing(lalm, prompts, monk
     monkeypatch.setattr(lalm, "decode", lambda embeds, *rest: batch_sizes.append(len(embeds)) or decode(embeds, *rest))
     embeds, mask, keys = prompts.embeds.repeat(3, 1, 1), prompts.mask.repeat(3, 1), [*"abcdefghi"]
     settings = {"group_size": 1, "max_new_tokens": 100, "seed": 1, "temperature": 2.0}
-    rollouts = sample(lalm, embeds, mask, keys=keys, **settings)
+    rollouts = roll_out(lalm, embeds, mask, keys=keys, **settings)
     monkeypatch.undo()
 
     answers = answers_of(rollouts)
@@ -97,7 +106,7 @@ def test_finished_prompts_leave_the_batch_and_change_nothing(lalm, prompts, monk
     assert (rollouts.answer_ids[~rollouts.answer_mask] == lalm.pad_id).all()
     assert batch_sizes == sorted(batch_sizes, reverse=True)
     assert len(set(batch_sizes)) > 2
-    alone = [sample(lalm, embeds[b : b + 1], mask[b : b + 1], keys=keys[b], **settings) for b in range(9)]
+    alone = [roll_out(lalm, embeds[b : b + 1], mask[b : b + 1], keys=keys[b], **settings) for b in range(9)]
     assert answers == [answers_of(one)[0] for one in alone]
 
 
@@ -106,7 +115,7 @@ def test_the_update_computes_the_logprobs_that_were_sampled_from(lalm, prompts, 
     head = lalm.logits
     monkeypatch.setattr(lalm, "logits", lambda hidden: steps.append(head(hidden)) or steps[-1])
     lalm.end_ids = NEVER
-    rollouts = sample(
+    rollouts = roll_out(
         lalm, prompts.embeds, prompts.mask, group_size=2, max_new_tokens=6, temperature=0.8, seed=2, keys=KEYS
     )
     monkeypatch.undo()
@@ -122,7 +131,7 @@ def test_the_update_computes_the_logprobs_that_were_sampled_from(lalm, prompts, 
 def test_prompt_positions_reach_prefill_and_decode(lalm, prompts) -> None:
     positions = (prompts.mask.long().cumsum(1) - 1).clamp(min=0) // 2
     lalm.end_ids = NEVER
-    rollouts = sample(
+    rollouts = roll_out(
         lalm,
         prompts.embeds,
         prompts.mask,
@@ -152,9 +161,9 @@ def test_prompt_positions_reach_prefill_and_decode(lalm, prompts) -> None:
 
 def test_truncated_and_ended_answers(lalm, prompts) -> None:
     greedy = {"group_size": 1, "temperature": 0}
-    first = sample(lalm, prompts.embeds, prompts.mask, max_new_tokens=1, **greedy).answer_ids[:, 0, 0]
+    first = roll_out(lalm, prompts.embeds, prompts.mask, max_new_tokens=1, **greedy).answer_ids[:, 0, 0]
     lalm.end_ids = (int(first[1]),)  # prompt 1 ends at once
-    rollouts = sample(lalm, prompts.embeds, prompts.mask, max_new_tokens=2, **greedy)
+    rollouts = roll_out(lalm, prompts.embeds, prompts.mask, max_new_tokens=2, **greedy)
     ends_at_once = (first == first[1]).tolist()
     for b in range(3):
         if ends_at_once[b]:
@@ -163,14 +172,14 @@ def test_truncated_and_ended_answers(lalm, prompts) -> None:
             assert not rollouts.truncated[b, 0]
     assert not all(ends_at_once)
     lalm.end_ids = NEVER
-    endless = sample(lalm, prompts.embeds, prompts.mask, max_new_tokens=3, **greedy)
+    endless = roll_out(lalm, prompts.embeds, prompts.mask, max_new_tokens=3, **greedy)
     assert endless.truncated.all()
     assert endless.answer_mask.all()
     assert endless.answer_ids.shape == (3, 1, 3)
 
 
 def test_rollouts_can_be_trained_on(lalm, prompts) -> None:
-    rollouts = sample(lalm, prompts.embeds, prompts.mask, group_size=2, max_new_tokens=4, keys=KEYS)
+    rollouts = roll_out(lalm, prompts.embeds, prompts.mask, group_size=2, max_new_tokens=4, keys=KEYS)
     answer_logprobs(lalm, prompts.embeds, prompts.mask, rollouts.answer_ids, rollouts.answer_mask).sum().backward()
     assert lalm.head.weight.grad.abs().sum() > 0
 
@@ -181,25 +190,25 @@ def test_rollouts_can_be_trained_on(lalm, prompts) -> None:
         ({"group_size": 2, "temperature": 0.0}, "2 equal answers"),
         ({"group_size": 0, "keys": KEYS}, "at least 1, not 0"),
         ({"group_size": 2, "keys": ("a",)}, "3 prompts, 1 keys"),
-        ({"group_size": 2, "keys": KEYS, "top_p": 0.0}, "top_p in"),
     ],
 )
 def test_refusals(lalm, prompts, settings, message) -> None:
     with pytest.raises(ValueError, match=message):
-        sample(lalm, prompts.embeds, prompts.mask, max_new_tokens=4, **settings)
+        roll_out(lalm, prompts.embeds, prompts.mask, max_new_tokens=4, **settings)
 
 
 def test_broken_weights_are_named(lalm, prompts) -> None:
     torch.nn.init.constant_(lalm.head.weight, float("nan"))
     with pytest.raises(ValueError, match="not finite"):
-        sample(lalm, prompts.embeds, prompts.mask, group_size=1, max_new_tokens=4, temperature=0)
+        roll_out(lalm, prompts.embeds, prompts.mask, group_size=1, max_new_tokens=4, temperature=0)
 
 
+@torch.no_grad()
 @pytest.mark.parametrize(("temperature", "top_p"), [(6.0, 1.0), (8.0, 0.9)])  # hot, because this model is sure
 def test_first_tokens_follow_the_models_distribution(lalm, prompts, temperature, top_p) -> None:
     one = (prompts.embeds[1:2], prompts.mask[1:2])
     settings = {"temperature": temperature, "top_p": top_p, "seed": 0}
-    rollouts = sample(lalm, *one, group_size=4_000, max_new_tokens=1, keys=["b"], **settings)
+    rollouts = roll_out(lalm, *one, group_size=4_000, max_new_tokens=1, keys=["b"], **settings)
     counts = rollouts.answer_ids.flatten().bincount(minlength=23)
     prefix = prefill(lalm, *one)
     sorted_p, order = (lalm.logits(prefix.last)[0] / temperature).softmax(-1).sort(descending=True)

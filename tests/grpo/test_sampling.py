@@ -3,42 +3,22 @@ from __future__ import annotations
 import pytest
 import torch
 
-from timepro_lit.grpo.sampling import draw, nucleus, uniforms
+from timepro_lit.grpo.sampling import draw, uniforms
 
 PROBS = torch.tensor([0.5, 0.0, 0.3, 0.2])
 
 
 def test_draw_inverts_the_cumulative_distribution() -> None:
     uniform = torch.tensor([0.0, 0.49, 0.51, 0.79, 0.81, 1 - 2**-52], dtype=torch.float64)
-    tokens = draw(PROBS.log().expand(6, 4), uniform, temperature=1.0, top_p=1.0)
+    tokens = draw(PROBS.log().expand(6, 4), uniform)
     assert tokens.tolist() == [0, 0, 2, 2, 3, 3]
 
 
 def test_draw_never_takes_a_token_of_probability_zero() -> None:
     never = float("-inf")
     exactly = torch.tensor([0.0, 0.5], dtype=torch.float64)  # on the steps of both cumulative distributions
-    assert draw(torch.tensor([[0.0, never, 0.0]] * 2), exactly, 1.0, 1.0).tolist() == [0, 2]
-    assert draw(torch.tensor([[never, 0.0, 0.0]] * 2), exactly, 1.0, 1.0).tolist() == [1, 2]
-
-
-def test_draw_follows_temperature_and_top_p() -> None:
-    uniform = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
-
-    def shares(temperature: float, top_p: float) -> list[float]:
-        tokens = draw(PROBS.log().expand(1000, 4), uniform, temperature, top_p)
-        return (tokens.bincount(minlength=4) / 1000).tolist()
-
-    assert shares(1.0, 1.0) == pytest.approx([0.5, 0.0, 0.3, 0.2], abs=0.002)
-    # temperature 0.5 squares the probabilities: 25, 9 and 4 of 38
-    assert shares(0.5, 1.0) == pytest.approx([25 / 38, 0.0, 9 / 38, 4 / 38], abs=0.002)
-    assert shares(1.0, 0.6) == pytest.approx([5 / 8, 0.0, 3 / 8, 0.0], abs=0.002)
-    assert shares(1.0, 0.1) == [1.0, 0.0, 0.0, 0.0]
-
-
-def test_nucleus_keeps_the_fewest_tokens_that_reach_top_p() -> None:
-    assert nucleus(PROBS, 0.6).tolist() == pytest.approx([0.5, 0.0, 0.3, 0.0])
-    assert nucleus(PROBS, 0.85).tolist() == pytest.approx([0.5, 0.0, 0.3, 0.2])
-    assert nucleus(PROBS, 1e-6).tolist() == pytest.approx([0.5, 0.0, 0.0, 0.0])
+    assert draw(torch.tensor([[0.0, never, 0.0]] * 2), exactly).tolist() == [0, 2]
+    assert draw(torch.tensor([[never, 0.0, 0.0]] * 2), exactly).tolist() == [1, 2]
 
 
 def test_uniforms_belong_to_seed_key_and_sample() -> None:

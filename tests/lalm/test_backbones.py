@@ -14,6 +14,7 @@ from bitsandbytes.nn import Linear4bit
 from transformers import Qwen2_5OmniForConditionalGeneration
 
 from timepro_lit.grpo.logprobs import answer_logprobs
+from timepro_lit.grpo.prefix import prefill
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA
@@ -40,7 +41,8 @@ def test_greedy_answers_equal_generate(family) -> None:
     lalm, clips = family.source().load(None), family.waves()
     ids, mask = family.prompts(lalm.frontend, clips)
     frames = lalm.encode_audio(*lalm.frontend.features(clips))
-    ours = sample(lalm, lalm.embed(ids, frames), mask, group_size=1, max_new_tokens=12, temperature=0.0)
+    prefix = prefill(lalm, lalm.embed(ids, frames), mask)
+    ours = sample(lalm, prefix, group_size=1, max_new_tokens=12, warp=None)
     inputs = family.outer_inputs(lalm.frontend, clips)
     theirs = family.outer().generate(**inputs, max_new_tokens=12, do_sample=False)[:, ids.shape[1] :]
     for answer, kept, expected in zip(ours.answer_ids[:, 0], ours.answer_mask[:, 0], theirs, strict=True):

@@ -1,14 +1,14 @@
-"""Packed decoding: G answers to each prompt from one prefill; with G = 1 and temperature 0, greedy evaluation."""
+"""Packed decoding: G answers to each prompt from one prefill; with G = 1 and no warp, greedy evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from timepro_lit.grpo.layout import rollout_mask
-from timepro_lit.grpo.prefix import Prefix, prefill
+from timepro_lit.grpo.prefix import Prefix
 from timepro_lit.grpo.protocol import LanguageModel
 from timepro_lit.grpo.sampling import draw, uniforms
 from timepro_lit.records import Rollouts
@@ -17,64 +17,36 @@ COMPACT_BELOW = 0.75
 """Share of unfinished prompts below which finished ones leave the batch; leaving copies the cache once."""
 
 
+Warp = Callable[[Tensor], Tensor]
+"""Logits (..., V) -> logits of the distribution that is drawn from: temperature, nucleus, ..."""
+
+
 @torch.no_grad()  # not inference_mode: the update indexes with these ids under autograd
 def sample(
-    lalm: LanguageModel,
-    prompt_embeds: Tensor,
-    prompt_mask: Tensor,
-    *,
-    group_size: int,
-    max_new_tokens: int,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    seed: int = 0,
-    keys: Sequence[str] = (),
-    prompt_positions: Tensor | None = None,
-) -> Rollouts:
-    """Answers to prompts that have not been run yet: `prefill`, then `sample_behind`, and whatever these raise.
-
-    Shapes: prompt_embeds (B, P, D), prompt_mask (B, P) bool left-padded, prompt_positions (B, P) int64 (None: running
-    count) -> Rollouts.
-    """
-    return sample_behind(
-        lalm,
-        prefill(lalm, prompt_embeds, prompt_mask, prompt_positions),
-        group_size=group_size,
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        top_p=top_p,
-        seed=seed,
-        keys=keys,
-    )
-
-
-@torch.no_grad()
-def sample_behind(
     lalm: LanguageModel,
     prefix: Prefix,
     *,
     group_size: int,
     max_new_tokens: int,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
+    warp: Warp | None,
     seed: int = 0,
     keys: Sequence[str] = (),
 ) -> Rollouts:
-    """Sample `group_size` answers to every prompt, or decode greedily at temperature 0.
+    """Draw `group_size` answers to every prompt or, without a `warp`, decode one greedily.
 
     Every step feeds the G newest tokens of a prompt as G columns of its row, at equal positions, each attending the
     prompt and its own past. An answer depends on (seed, its prompt's key, its number in the group) and not on the
-    batch around it; mix the training step into `seed` to get fresh answers. The log-probabilities of
-    `answer_logprobs` at the same temperature are those sampled from if top_p is 1.
+    batch around it; mix the training step into `seed` to get fresh answers. Where `warp` is a temperature alone, the
+    log-probabilities of `answer_logprobs` at that temperature are those sampled from.
 
-    Shapes: keys B strings (not needed at temperature 0) -> Rollouts with R = steps taken <= max_new_tokens.
+    Shapes: keys B strings (not needed without a warp) -> Rollouts with R = steps taken <= max_new_tokens.
 
     Raises ValueError for settings out of range, keys missing, and non-finite logits.
     """
     batch_size, num_prompt = prefix.mask.shape
-    _check_settings(batch_size, group_size, max_new_tokens, temperature, top_p, keys)
+    _check_settings(batch_size, group_size, max_new_tokens, warp, keys)
     device = prefix.last.device
-    uniforms_BGT = uniforms(seed, keys, group_size, max_new_tokens).to(device) if temperature > 0 else None
+    uniforms_BGT = None if warp is None else uniforms(seed, keys, group_size, max_new_tokens).to(device)
     end_ids = torch.tensor(lalm.end_ids, device=device)
 
     # b is the number of prompts still in the batch; `rows` says which ones
@@ -87,10 +59,10 @@ def sample_behind(
     tokens_BGT = torch.full((batch_size, group_size, max_new_tokens), lalm.pad_id, device=device)
 
     for step in range(max_new_tokens):
-        if uniforms_BGT is None:
+        if warp is None or uniforms_BGT is None:
             next_bG = logits_bGV.argmax(dim=-1)
         else:
-            next_bG = draw(logits_bGV, uniforms_BGT[rows, :, step], temperature, top_p)
+            next_bG = draw(warp(logits_bGV), uniforms_BGT[rows, :, step])
         next_bG = next_bG.masked_fill(done_bG, lalm.pad_id)
         tokens_BGT[rows, :, step] = next_bG
         done_bG = done_bG | torch.isin(next_bG, end_ids)
@@ -112,15 +84,13 @@ def sample_behind(
 
 
 def _check_settings(
-    batch_size: int, group_size: int, max_new_tokens: int, temperature: float, top_p: float, keys: Sequence[str]
+    batch_size: int, group_size: int, max_new_tokens: int, warp: Warp | None, keys: Sequence[str]
 ) -> None:
     if group_size < 1 or max_new_tokens < 1:
         raise ValueError(f"group_size and max_new_tokens must be at least 1, not {group_size} and {max_new_tokens}")
-    if temperature < 0 or not 0 < top_p <= 1:
-        raise ValueError(f"temperature must be >= 0 and top_p in (0, 1], not {temperature} and {top_p}")
-    if temperature == 0 and group_size > 1:
-        raise ValueError(f"temperature 0 would give {group_size} equal answers: use group_size 1 or a temperature")
-    if temperature > 0 and len(keys) != batch_size:
+    if warp is None and group_size > 1:
+        raise ValueError(f"greedy decoding would give {group_size} equal answers: use group_size 1 or a warp")
+    if warp is not None and len(keys) != batch_size:
         raise ValueError(f"sampling needs one key per prompt: {batch_size} prompts, {len(keys)} keys")
 
 

@@ -27,26 +27,12 @@ def uniforms(seed: int, keys: Sequence[str], group_size: int, num_tokens: int) -
     return ((bits >> 12) & (2**52 - 1)).double().mul(2.0**-52).view(len(keys), group_size, num_tokens)
 
 
-def nucleus(probs: Tensor, top_p: float) -> Tensor:
-    """Zero all but the likeliest tokens whose mass reaches `top_p` (not renormalised; Holtzman et al. 2020).
-
-    Shapes: probs (..., V) -> (..., V). The likeliest token always stays.
-    """
-    ordered, index = probs.sort(dim=-1, descending=True)
-    mass_before = ordered.cumsum(dim=-1) - ordered
-    kept = ordered.masked_fill(mass_before >= top_p, 0.0)
-    return torch.zeros_like(probs).scatter(-1, index, kept)
-
-
-def draw(logits: Tensor, uniform: Tensor, temperature: float, top_p: float) -> Tensor:
+def draw(logits: Tensor, uniform: Tensor) -> Tensor:
     """The token at which the cumulative distribution passes the uniform number.
 
-    Shapes: logits (..., V) float32, uniform (...) float64 in [0, 1) -> (...) int64; temperature > 0.
+    Shapes: logits (..., V) float32, uniform (...) float64 in [0, 1) -> (...) int64.
     """
-    probs = torch.softmax(logits / temperature, dim=-1)
-    if top_p < 1.0:
-        probs = nucleus(probs, top_p)
-    cdf = probs.cumsum(dim=-1, dtype=torch.float64)
+    cdf = torch.softmax(logits, dim=-1).cumsum(dim=-1, dtype=torch.float64)
     threshold = uniform[..., None] * cdf[..., -1:]
     # right=True: the first token whose cdf is *above* the threshold, which never has probability zero
     token = torch.searchsorted(cdf, threshold, right=True).squeeze(-1)

@@ -18,9 +18,10 @@ from timepro_lit.grpo.advantage import group_advantages, has_signal
 from timepro_lit.grpo.logprobs import answer_logprobs, answer_logprobs_behind
 from timepro_lit.grpo.loss import Aggregate, AnswerMean, Sampled, attached_zero, grpo_loss
 from timepro_lit.grpo.prefix import Prefix, prefill, take
-from timepro_lit.grpo.rollout import sample_behind
+from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.lora import add_reference, reference_policy, runs_alike_in_training
+from timepro_lit.lalm.warping import warper
 from timepro_lit.lit.base import TrainingModule
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Batch, Rollouts
@@ -87,7 +88,7 @@ class GRPO(TrainingModule):
         self.reward = reward
         self.group_size = group_size
         self.temperature = temperature
-        self.top_p = top_p
+        self.warp = warper(temperature, top_p)
         self.max_new_tokens = max_new_tokens
         self.clip_range = clip_range
         self.clip_range_high = clip_range_high
@@ -160,13 +161,12 @@ class GRPO(TrainingModule):
     def roll_out(self, batch: Batch, prefix: Prefix) -> Rollouts:
         """G answers to every prompt; fresh ones each step, the same ones however the batch is laid out."""
         with self.evaluating():
-            return sample_behind(
+            return sample(
                 self.lalm,
                 prefix,
                 group_size=self.group_size,
                 max_new_tokens=self.max_new_tokens,
-                temperature=self.temperature,
-                top_p=self.top_p,
+                warp=self.warp,
                 seed=self.seed * 1_000_003 + self.global_step,
                 keys=[example.id for example in batch.examples],
             )
