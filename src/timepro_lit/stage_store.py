@@ -1,7 +1,8 @@
 """Results of stages, kept under a hash of everything that determines them, so that runs share what they share.
 
 A store is a folder with one folder per result, `<stage>-<key>`. While it is made it is called `<stage>-<key>.partial`
-and one process holds `<stage>-<key>.lock`; a crash frees the lock and leaves the partial folder to whoever comes next.
+and one process holds `<stage>-<key>.lock`; a crash frees the lock and leaves the partial folder, and the states beside
+it (`<stage>-<key>.states`), to whoever comes next.
 """
 
 from __future__ import annotations
@@ -66,9 +67,14 @@ class Claim:
     key: str
     """Stands for the result and all that led to it: the `parent` of the stage after it."""
     folder: Path
-    """Where the result lies or, until `publish`, where it is made; may hold checkpoints of an interrupted attempt."""
+    """Where the result lies or, until `publish`, where it is made."""
     final: Path
     determinants: Mapping[str, Any]
+
+    @property
+    def states(self) -> Path:
+        """Folder of what a killed attempt goes on from; whoever publishes deletes it afterwards."""
+        return self.final.with_name(f"{self.final.name}.states")
 
     @property
     def complete(self) -> bool:

@@ -31,3 +31,14 @@ def test_with_a_token_budget_the_batch_stays_about_the_same() -> None:
 def test_unknown_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="rows must be one of prompt, question, clip, got 'clips'"):
         Stage(LightningModule, "clips", batch_size=4, micro_batch_size=2, fit={})
+
+
+def test_epochs_and_intervals_as_the_trainer_counts_them() -> None:
+    def lengths(**fit: int) -> dict[str, int]:
+        return Stage(LightningModule, "prompt", batch_size=8, micro_batch_size=2, fit=fit).lengths(4, num_batches=10)
+
+    assert lengths(max_epochs=3, max_steps=-1, val_check_interval=5) == {
+        "max_epochs": -1, "max_steps": 9, "val_check_interval": 20
+    }  # fmt: skip
+    assert lengths(max_epochs=3, max_steps=7)["max_steps"] == 7
+    assert lengths(max_epochs=-1, max_steps=70) == {"max_epochs": -1, "max_steps": 70}

@@ -26,17 +26,14 @@ def test_what_held_as_much_as_the_step_before_needs_no_correction() -> None:
 
 def test_processes_that_hold_unequally_much() -> None:
     """Data parallelism averages over processes what each has divided by its number of micro-batches."""
-    weights, means, gradients = {0: [3, 1], 1: [8, 0]}, {0: [1.0, 2.0], 1: [3.0, 0.0]}, []
-    sums = iter([11.0, 2.0])  # of the first weights, and of the processes
-
-    def of_both(value: float) -> float:
-        return next(sums, 2.0 if value == 1.0 else 12.0)
-
-    step_mean = StepMean(of_both)
-    shares = {0: [step_mean.share(w) for w in weights[0]]}
-    shares[1] = [w / (11 / 2) for w in weights[1]]
-    gradients = [sum(m * s for m, s in zip(means[rank], shares[rank], strict=True)) / 2 for rank in (0, 1)]
-    assert sum(gradients) / 2 * step_mean.close(2) == pytest.approx((3 * 1 + 1 * 2 + 8 * 3) / 12)
+    weights, means = ([3, 1], [8, 0]), ([1.0, 2.0], [3.0, 0.0])
+    of_both = iter([(3 + 8) / 2, (4 + 8) / 2])  # first weights, sums of weights
+    shared = StepMean(lambda value: next(of_both))
+    for weight in weights[0]:
+        shared.share(weight)
+    shares = [[weight / shared.expected for weight in of_process] for of_process in weights]
+    gradients = [sum(m * s for m, s in zip(*pair, strict=True)) / 2 for pair in zip(means, shares, strict=True)]
+    assert sum(gradients) / 2 * shared.close(accumulation=2) == pytest.approx((3 * 1 + 1 * 2 + 8 * 3) / 12)
 
 
 def test_a_step_without_anything_changes_nothing() -> None:

@@ -80,7 +80,7 @@ class LALM(nn.Module):
     @property
     def vocab_size(self) -> int:
         """V, how many logits there are."""
-        return self.lm_head.weight.shape[0]
+        return self.lm_head.out_features  # ZeRO-3 keeps the weight itself elsewhere
 
     def save_base(self, folder: Path, dtype: torch.dtype) -> None:
         """Write base weights in `dtype`, tokenizer and feature extractor as an ordinary checkpoint folder."""

@@ -118,7 +118,7 @@ class TrainingModule(AnsweringModule):
         self.learning_rate = learning_rate
         self.warmup_fraction = warmup_fraction
         self.weight_decay = weight_decay
-        self.step_mean = StepMean(self.sum_over_processes)
+        self.step_mean = StepMean(self.mean_over_processes)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -127,14 +127,17 @@ class TrainingModule(AnsweringModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.step_mean.expected = checkpoint["expected_weight"]
-        self.skips.kind_of.update(checkpoint["skipped"])
+        if self.global_rank == 0:  # whose they are
+            self.skips.kind_of.update(checkpoint["skipped"])
 
     def training_step(self, batch: Batch | Interviews, batch_idx: int) -> Tensor:
         if len(batch):
             loss, weight = self.loss(batch)
         else:  # every recording was skipped; other processes wait for this one's gradients
             loss, weight = attached_zero(self.parameters()), 0
-        return loss * self.step_mean.share(weight)
+        loss = loss * self.step_mean.share(weight)
+        # Lightning divides it by the number of micro-batches, and so does DeepSpeed.
+        return loss * self.trainer.accumulate_grad_batches if self.deepspeed else loss
 
     @abstractmethod
     def loss(self, batch: Any) -> tuple[Tensor, int]:
@@ -142,7 +145,7 @@ class TrainingModule(AnsweringModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         accumulation = self.trainer.accumulate_grad_batches
-        if isinstance(self.trainer.strategy, DeepSpeedStrategy):  # asked after each micro-batch, and keeps the gradient
+        if self.deepspeed:  # asked after each micro-batch, and keeps the gradient
             if self.step_mean.num_micro_batches == accumulation:
                 self.step_mean.close(accumulation)
             return
@@ -151,10 +154,15 @@ class TrainingModule(AnsweringModule):
             if weight.grad is not None:
                 weight.grad.mul_(factor)
 
-    def sum_over_processes(self, value: float) -> float:
-        """The sum of every process's value."""
+    @property
+    def deepspeed(self) -> bool:
+        """Whether DeepSpeed accumulates the gradient, and keeps it to itself."""
+        return isinstance(self.trainer.strategy, DeepSpeedStrategy)
+
+    def mean_over_processes(self, value: float) -> float:
+        """The mean of every process's value."""
         on_device = torch.tensor(float(value), device=self.device)
-        return float(self.trainer.strategy.reduce(on_device, reduce_op="sum"))
+        return float(self.trainer.strategy.reduce(on_device, reduce_op="mean"))
 
     def answer_logprobs(self, batch: Interviews, frames: Tensor) -> Tensor:
         """(N,) log-probabilities of the reference answers' tokens, in reading order."""

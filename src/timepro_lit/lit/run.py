@@ -16,6 +16,7 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, WandbLogger
 from rich.console import Console
+from torchdata.stateful_dataloader import StatefulDataLoader
 
 from timepro_lit.atomic import write_atomically
 from timepro_lit.data.audio import read_audio
@@ -25,7 +26,7 @@ from timepro_lit.fingerprint import fingerprint
 from timepro_lit.lalm.checkpoint import Backbone, ModelSource, base_fingerprint
 from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lit.base import AnsweringModule, TrainingModule
-from timepro_lit.lit.checkpoints import StageCheckpoints, check_readable, join_curves, set_curves_aside, step_of
+from timepro_lit.lit.checkpoints import StageCheckpoints, step_of
 from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.lit.evaluation import (
     Metrics,
@@ -46,7 +47,7 @@ from timepro_lit.time_prompt.prompt import TimePrompt
 
 ZERO_SHOT = "zero_shot"
 ROW_ORDER = (ZERO_SHOT, "sft", "grpo")
-ADAPTER, CHECKPOINT, CURVES, STATES = "adapter", "checkpoint", "metrics.csv", "states"
+ADAPTER, CHECKPOINT, CURVES = "adapter", "checkpoint", "metrics.csv"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ def run(
         with store.claim(name, determinants) as claim:
             if not claim.complete:
                 claim.publish(fit(setting, name, one, source, claim))
+            if is_rank_zero():
+                shutil.rmtree(claim.states, ignore_errors=True)
             metric = claim.result["validation"]
             parent = claim.key
             adapter = claim.final / ADAPTER
@@ -150,19 +153,27 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
         stage.micro_batch_size, stage.examples_per_task, setting.seed, stage.rows, stage.micro_batch_tokens
     )
     validation = setting.data.val_dataloader()
-    world_size = setting.trainer(logger=False, enable_checkpointing=False).world_size
+    placed = setting.trainer(logger=False, enable_checkpointing=False)
+    world_size = placed.world_size
     accumulation = stage.accumulation(world_size, setting.data.mean_rows(loader))
     loader.batch_sampler.repeat(accumulation, stage.updates_per_rollout)
     module.skips = setting.data.skips(world_size, loader, validation)
-    checkpoints = StageCheckpoints(claim.folder / STATES, setting.checkpoint_every, stage.updates_per_rollout)
+    placement = {
+        "processes": world_size,
+        "workers": setting.data.num_workers,
+        "strategy": type(placed.strategy).__name__,
+    }
+    curves = setting.directory / name / CURVES
+    checkpoints = StageCheckpoints(claim.states, setting.checkpoint_every, stage.updates_per_rollout, curves, placement)
     start = checkpoints.newest
-    if is_rank_zero() and start is not None:
-        check_readable(start)
+    if is_rank_zero() and checkpoints.go_on() is not None:
         print(f"{name} goes on after step {step_of(start)}")
-        set_curves_aside(setting.directory / name, step_of(start))
     loggers = setting.loggers(name)
     trainer = setting.new_trainer(
-        checkpoints, logger=loggers, accumulate_grad_batches=accumulation, **_in_micro_batches(stage.fit, accumulation)
+        checkpoints,
+        logger=loggers,
+        accumulate_grad_batches=accumulation,
+        **stage.lengths(accumulation, _num_batches(placed, loader)),
     )
     try:
         trainer.fit(module, loader, validation, ckpt_path=start, weights_only=True)
@@ -172,14 +183,13 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
                 logger.experiment.finish()  # the next stage is a run of its own
     scores = checkpoints.scores
     if is_rank_zero():
-        join_curves(setting.directory / name)
-        if (setting.directory / name / CURVES).exists():
-            shutil.copy(setting.directory / name / CURVES, claim.folder / CURVES)
+        checkpoints.join_curves()
+        if curves.exists():
+            shutil.copy(curves, claim.folder / CURVES)
         if source.lora is not None or source.adapter is not None:
             source.save_adapter(module.lalm, claim.folder / ADAPTER)
         else:
             module.save_base(claim.folder / CHECKPOINT)
-        shutil.rmtree(checkpoints.folder, ignore_errors=True)
     return {"scores": scores, "validation": validation_score(scores), "skipped": module.skips.by_kind()}
 
 
@@ -274,10 +284,10 @@ def evaluate_row(setting: Setting, name: str, source: ModelSource, split: str) -
     return scores
 
 
-def _in_micro_batches(arguments: Mapping[str, Any], accumulation: int) -> dict[str, Any]:
-    """Trainer arguments with `val_check_interval`, which a stage counts in optimiser steps, in batches."""
-    every = arguments.get("val_check_interval")
-    return dict(arguments) | ({"val_check_interval": every * accumulation} if isinstance(every, int) else {})
+def _num_batches(trainer: Trainer, loader: StatefulDataLoader[Any]) -> int:
+    """Of an epoch, as far as the trainer's own limit lets it go."""
+    limit = trainer.limit_train_batches
+    return min(limit, len(loader)) if isinstance(limit, int) else int(limit * len(loader))
 
 
 def _show(folder: Path, result: Path) -> None:

@@ -56,3 +56,18 @@ class Stage:
                 f"{self.micro_batch_size} rows at a time: choose a micro_batch_size that divides it"
             )
         return self.batch_size // at_a_time
+
+    def lengths(self, accumulation: int, num_batches: int) -> dict[str, Any]:
+        """`fit` as the Trainer takes it: `val_check_interval` in batches, epochs as optimiser steps.
+
+        With epochs to count, Lightning makes the loader's iterator before it restores a state, and then begins the
+        epoch anew without a word.
+        """
+        arguments = dict(self.fit)
+        if isinstance(every := arguments.get("val_check_interval"), int):
+            arguments["val_check_interval"] = every * accumulation
+        max_epochs, max_steps = arguments.get("max_epochs") or -1, arguments.get("max_steps", -1)
+        if max_epochs != -1:
+            num_steps = max_epochs * -(-num_batches // accumulation)
+            arguments |= {"max_epochs": -1, "max_steps": num_steps if max_steps == -1 else min(max_steps, num_steps)}
+        return arguments

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-SumOverProcesses = Callable[[float], float]
+MeanOverProcesses = Callable[[float], float]
 
 
 class StepMean:
     """Weighs each micro-batch by what it holds, and says what the finished gradient has to be multiplied with.
 
-    With M micro-batches of means m and weights w, accumulation gives sum(m * share(w)) / M; times `close()` this is
+    With M micro-batches of means m and weights w, accumulation gives sum(m * share(w)) / M; times `close(M)` this is
     sum(m * w) / sum(w). What the last step held on average is expected of the next, so that the correction is near 1:
     losses keep their size, and a gradient that is out of reach (DeepSpeed keeps it) is nearly right without it.
     """
 
-    def __init__(self, sum_over_processes: SumOverProcesses) -> None:
-        self._sum = sum_over_processes
+    def __init__(self, mean_over_processes: MeanOverProcesses) -> None:
+        self._mean = mean_over_processes
         self.expected = 0.0
         """Of a micro-batch: the mean weight in the step before."""
         self._weights: list[float] = []
@@ -33,14 +33,14 @@ class StepMean:
     def share(self, weight: float) -> float:
         """The factor on the mean loss of a micro-batch that holds `weight` tokens or answers, on every process."""
         if not self.expected:
-            self.expected = self._sum(weight) / self._sum(1.0)
+            self.expected = self._mean(weight)
         self._weights.append(weight)
         return weight / self.expected if self.expected else 0.0
 
     def close(self, accumulation: int) -> float:
         """The factor on a step's gradient, which is the sum over its micro-batches divided by `accumulation`."""
-        total, num_processes = self._sum(sum(self._weights)), self._sum(1.0)
-        factor = self.expected * accumulation * num_processes / total if total else 1.0
-        self.expected = total / (num_processes * max(1, len(self._weights)))
+        total = self._mean(sum(self._weights))
+        factor = self.expected * accumulation / total if total else 1.0
+        self.expected = total / max(1, len(self._weights))
         self._weights = []
         return factor
