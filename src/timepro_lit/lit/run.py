@@ -154,17 +154,10 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
     )
     validation = setting.data.val_dataloader()
     placed = setting.trainer(logger=False, enable_checkpointing=False)
-    world_size = placed.world_size
-    accumulation = stage.accumulation(world_size, setting.data.mean_rows(loader))
+    accumulation = stage.accumulation(placed.world_size, setting.data.mean_rows(loader))
     loader.batch_sampler.repeat(accumulation, stage.updates_per_rollout)
-    module.skips = setting.data.skips(world_size, loader, validation)
-    placement = {
-        "processes": world_size,
-        "workers": setting.data.num_workers,
-        "strategy": type(placed.strategy).__name__,
-    }
-    curves = setting.directory / name / CURVES
-    checkpoints = StageCheckpoints(claim.states, setting.checkpoint_every, stage.updates_per_rollout, curves, placement)
+    module.skips = setting.data.skips(placed.world_size, loader, validation)
+    checkpoints = _checkpoints(setting, name, stage, claim, placed)
     start = checkpoints.newest
     if is_rank_zero() and checkpoints.go_on() is not None:
         print(f"{name} goes on after step {step_of(start)}")
@@ -181,16 +174,31 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 logger.experiment.finish()  # the next stage is a run of its own
-    scores = checkpoints.scores
     if is_rank_zero():
         checkpoints.join_curves()
-        if curves.exists():
-            shutil.copy(curves, claim.folder / CURVES)
-        if source.lora is not None or source.adapter is not None:
-            source.save_adapter(module.lalm, claim.folder / ADAPTER)
-        else:
-            module.save_base(claim.folder / CHECKPOINT)
+        _store(module, source, checkpoints.curves, claim.folder)
+    scores = checkpoints.scores
     return {"scores": scores, "validation": validation_score(scores), "skipped": module.skips.by_kind()}
+
+
+def _checkpoints(setting: Setting, name: str, stage: Stage, claim: Claim, placed: Trainer) -> StageCheckpoints:
+    placement = {
+        "processes": placed.world_size,
+        "workers": setting.data.num_workers,
+        "strategy": type(placed.strategy).__name__,
+    }
+    curves = setting.directory / name / CURVES
+    return StageCheckpoints(claim.states, setting.checkpoint_every, stage.updates_per_rollout, curves, placement)
+
+
+def _store(module: TrainingModule, source: ModelSource, curves: Path, folder: Path) -> None:
+    """Put what a stage trained, and its curves, into a folder."""
+    if curves.exists():
+        shutil.copy(curves, folder / CURVES)
+    if source.lora is not None or source.adapter is not None:
+        source.save_adapter(module.lalm, folder / ADAPTER)
+    else:
+        module.save_base(folder / CHECKPOINT)
 
 
 def validation_score(scores: Mapping[str, float]) -> float | None:
