@@ -237,6 +237,11 @@ def test_a_needed_group_without_a_choice() -> None:
     assert faults_of("~model") == "1 fault in the settings: model: nothing is chosen"
 
 
+def test_states_are_written_after_whole_steps() -> None:
+    fault = "checkpoint_every: must be at least 1, or null for never, not 0"
+    assert faults_of("checkpoint_every=0") == f"1 fault in the settings: {fault}"
+
+
 def test_a_missing_argument_and_a_value_without_one_are_named_by_path() -> None:
     faults = faults_of("data.corpus.folder=???", "~reward.main")
     assert "data.corpus.folder: has no value yet (???)" in faults

@@ -53,9 +53,7 @@ def test_one_pass_equals_naive_in_logprobs_and_gradients_after_a_rollout(lalm, p
     naive = naive_logprobs(lalm, prompts, ids, mask)
     naive_gradients = gradients(lalm, naive.sum())
     prefix = prefill(lalm, prompts.embeds, prompts.mask)
-    sample(
-        lalm, prefix, group_size=2, max_new_tokens=3, warp=warper(), keys=["a", "b", "c"]
-    )  # leaves the prefix as it is
+    sample(lalm, prefix, group_size=2, max_new_tokens=3, warp=warper(), keys="abc")  # leaves the prefix as it is
     behind = answer_logprobs_behind(lalm, prefix, ids, mask)
     torch.testing.assert_close(behind, naive, rtol=1e-5, atol=1e-5)
     assert_same_gradients(gradients(lalm, behind.sum()), naive_gradients)
