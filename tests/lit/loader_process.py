@@ -33,17 +33,18 @@ def main(folder: str, num_workers: str, log: str, state: str) -> None:
     data = ClipDataModule(Prepared(folder), {"ag": Grounding()}, num_workers=int(num_workers), seed=3)
     data.connect(Qwen2_5Omni(str(ROOT / "src/timepro_lit/assets/tiny_base")).frontend(TimePrompt()))
     loader = data.train_loader(rows="question", max_tokens=600)
-    first = 0
+    num_read = 0
     if Path(state).exists():
         saved = torch.load(state, weights_only=False)
-        first = saved["epoch"]
+        num_read = saved["num_read"]
         loader.load_state_dict(saved["loader"])
     with Path(log).open("a") as lines:
-        for epoch in range(first, NUM_EPOCHS):
+        for epoch in range(num_read // len(loader), NUM_EPOCHS):
             loader.batch_sampler.sampler.set_epoch(epoch)
             for batch in loader:
+                num_read += 1
                 with replacing(Path(state)) as file:
-                    torch.save({"epoch": epoch, "loader": loader.state_dict()}, file)
+                    torch.save({"num_read": num_read, "loader": loader.state_dict()}, file)
                 lines.write(digest(batch) + "\n")
                 lines.flush()
                 time.sleep(0.01)
