@@ -33,23 +33,31 @@ def corpus(folder: Path, num_clips: int = 40) -> None:
         write_manifest(folder / f"{split}.jsonl", examples)
 
 
+def command(folder: Path, num_workers: int, name: str) -> list[str]:
+    files = (str(folder / f"{name}.log"), str(folder / f"{name}.state"))
+    return [sys.executable, str(SCRIPT), str(folder), str(num_workers), *files]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus, and whole.log of a run that is left alone."""
+    folder = tmp_path_factory.mktemp("corpus")
+    corpus(folder)
+    subprocess.run(command(folder, 0, "whole"), check=True)
+    return folder
+
+
 @pytest.mark.parametrize(("num_workers", "at_the_end_of_an_epoch"), [(0, False), (0, True), (2, False)])
 def test_a_killed_run_goes_on_with_the_same_batches(
-    tmp_path: Path, num_workers: int, at_the_end_of_an_epoch: bool
+    folder: Path, num_workers: int, at_the_end_of_an_epoch: bool
 ) -> None:
-    corpus(tmp_path)
-
-    def command(name: str) -> list[str]:
-        files = (str(tmp_path / f"{name}.log"), str(tmp_path / f"{name}.state"))
-        return [sys.executable, str(SCRIPT), str(tmp_path), str(num_workers), *files]
-
-    subprocess.run(command("whole"), check=True)
-    whole = (tmp_path / "whole.log").read_text().split()
+    whole = (folder / "whole.log").read_text().split()
     assert len(set(whole)) > 0.9 * len(whole) > 10
 
     target = len(whole) // 2 if at_the_end_of_an_epoch else random.randrange(1, len(whole) - 1)
-    log = tmp_path / "killed.log"
-    process = subprocess.Popen(command("killed"))
+    name = f"killed-{num_workers}-{at_the_end_of_an_epoch}"
+    log = folder / f"{name}.log"
+    process = subprocess.Popen(command(folder, num_workers, name))
     while not log.exists() or log.read_text().count("\n") < target:
         time.sleep(0.002)
         assert process.poll() is None, "it ended before it could be killed"
@@ -57,7 +65,7 @@ def test_a_killed_run_goes_on_with_the_same_batches(
     process.wait()
     before = log.read_text().split()
 
-    subprocess.run(command("killed"), check=True)
+    subprocess.run(command(folder, num_workers, name), check=True)
     after = log.read_text().split()[len(before) :]
     # Killed between saving the state and noting the batch, it goes on one batch later.
     assert before == whole[: len(before)]
