@@ -53,6 +53,8 @@ class Case:
     """Prompts to an update at a time; one_pass rolls out as many."""
     answer: int = 48
     device: str = "cpu"
+    capture: bool = True
+    """Whether our decoding steps on a GPU are replayed as one CUDA graph."""
 
 
 class Phases:
@@ -89,6 +91,8 @@ def load(folder: str, case: Case) -> LALM:
         if "lora_B" in name:
             torch.nn.init.normal_(weight.data, std=0.02)
     lalm.end_ids = (-1,)
+    if not case.capture:
+        LALM.steps_are_captured = False
     return lalm
 
 

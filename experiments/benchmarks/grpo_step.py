@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--num-prompts", type=int, default=1)
     parser.add_argument("--micro-batch", type=int, default=1, help="prompts to an update at a time")
+    parser.add_argument("--no-capture", action="store_true", help="decode without a CUDA graph")
     parser.add_argument("--peak-tflops", type=float, help="of the device, to print the share that is used")
     parser.add_argument("--trl", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -114,7 +115,7 @@ def main() -> None:
         for prompt, kl, group_size in product(arguments.prompts, arguments.kl, arguments.groups):
             case = Case(
                 "", prompt, group_size, arguments.dtype, kl, arguments.vocabulary, arguments.num_prompts,
-                arguments.micro_batch, device=arguments.device,
+                arguments.micro_batch, device=arguments.device, capture=not arguments.no_capture,
             )  # fmt: skip
             for form in arguments.forms:
                 cases.append(ours(folder, replace(case, form=form)))

@@ -11,6 +11,8 @@ from torch import nn
 from transformers import DynamicCache, Qwen2Config, Qwen2Model
 from transformers.models.qwen2_5_omni import Qwen2_5OmniTextConfig, Qwen2_5OmniThinkerTextModel
 
+from timepro_lit.lalm.cache import fixed_layer
+
 VOCABULARY = 23
 SIZES = {
     "vocab_size": VOCABULARY,
@@ -27,6 +29,7 @@ class TinyLALM(nn.Module):
     end_ids = (1, 2)
     vocab_size = VOCABULARY
     pad_id = 0
+    steps_are_captured = False
 
     def __init__(self, inner: nn.Module, num_position_rows: int) -> None:
         super().__init__()
@@ -57,8 +60,11 @@ class TinyLALM(nn.Module):
         forked.layers = [copy(layer) for layer in cache.layers]
         return forked
 
-    def fork_to_roll_out(self, cache):
-        return self.fork(cache)
+    def fork_to_roll_out(self, cache, num_tokens=None):
+        forked = self.fork(cache)
+        if num_tokens is not None:
+            forked.layers = [fixed_layer(layer, num_tokens) for layer in cache.layers]
+        return forked
 
     def select(self, cache, rows):
         cache.batch_select_indices(rows)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from scipy.stats import chi2
@@ -38,14 +40,21 @@ def answers_of(rollouts):
     return [ids[mask].tolist() for ids, mask in pairs]
 
 
-def test_greedy_equals_full_recomputation(lalm, prompts) -> None:
+captured = pytest.mark.parametrize("captured", [False, True], ids=["growing", "fixed"])
+
+
+@captured
+def test_greedy_equals_full_recomputation(lalm, prompts, captured) -> None:
+    lalm.steps_are_captured = captured
     rollouts = roll_out(lalm, prompts.embeds, prompts.mask, group_size=1, max_new_tokens=40, temperature=0)
     expected = [recomputed(lalm, prompts, b, lambda logits, _: logits.argmax(), 40) for b in range(3)]
     assert answers_of(rollouts) == expected
 
 
+@captured
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (1.5, 0.9)])
-def test_sampled_groups_equal_full_recomputation(lalm, prompts, temperature, top_p) -> None:
+def test_sampled_groups_equal_full_recomputation(lalm, prompts, temperature, top_p, captured) -> None:
+    lalm.steps_are_captured = captured
     rollouts = roll_out(
         lalm,
         prompts.embeds,
@@ -69,6 +78,17 @@ def test_sampled_groups_equal_full_recomputation(lalm, prompts, temperature, top
     ended = [answer[-1] in lalm.end_ids for answer in expected]
     assert rollouts.truncated.flatten().tolist() == [not end for end in ended]
     assert rollouts.answer_ids.shape == (3, 4, max(lengths))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+@pytest.mark.parametrize("group_size", [1, 4])
+def test_steps_captured_on_a_cuda_device_give_the_same_answers(lalm, prompts, group_size) -> None:
+    settings = {"group_size": group_size, "max_new_tokens": 24, "seed": 3, "keys": KEYS}
+    expected = answers_of(roll_out(lalm, prompts.embeds, prompts.mask, **settings))
+    lalm.cuda().steps_are_captured = True
+    with warnings.catch_warnings(action="error"):
+        rollouts = roll_out(lalm, prompts.embeds.cuda(), prompts.mask.cuda(), **settings)
+    assert answers_of(rollouts) == expected
 
 
 def test_answers_do_not_depend_on_the_batch_around_them(lalm, prompts) -> None:

@@ -48,7 +48,7 @@ def test_every_backbone_attends_in_blocks(family, monkeypatch: pytest.MonkeyPatc
     sizes = []
 
     def counted(query: Tensor, *arguments: Any, **named: Any) -> Tensor:
-        sizes.append(query.shape[2])
+        sizes.append(query.shape[2] // 2)  # two heads of queries to one of keys
         return scaled_dot_product_attention(query, *arguments, **named)
 
     monkeypatch.setattr(attention, "QUERIES", 16)

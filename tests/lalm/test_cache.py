@@ -1,11 +1,20 @@
-"""The cache of a rollout against transformers' own."""
+"""The caches of a rollout against transformers' own, and steps that a CUDA graph can hold."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers.cache_utils import DynamicLayer
 
+from timepro_lit.grpo.prefix import Prefix, prefill
+from timepro_lit.grpo.rollout import sample
+from timepro_lit.grpo.steps import FixedSteps
+from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.cache import RoomyLayer
+from timepro_lit.lalm.warping import warper
 
 
 def test_it_holds_what_the_librarys_layer_holds_and_leaves_the_prompt_alone() -> None:
@@ -32,3 +41,47 @@ def test_the_prompt_is_copied_a_few_times_not_at_every_step() -> None:
     places = {keys.data_ptr() for keys in seen}
     assert len(places) <= 4
     assert prompt.keys.data_ptr() not in places
+
+
+def prefix_of(family) -> tuple[LALM, Prefix]:
+    lalm, clips = family.source().load(None).eval(), family.waves()
+    ids, mask = family.prompts(lalm.frontend, clips)
+    frames = lalm.encode_audio(*lalm.frontend.features(clips))
+    return lalm, prefill(lalm, lalm.embed(ids, frames), mask, lalm.positions(ids, mask))
+
+
+@torch.no_grad()
+def test_every_backbone_answers_alike_from_memory_of_a_fixed_size(family, monkeypatch: pytest.MonkeyPatch) -> None:
+    lalm, prefix = prefix_of(family)
+    answers = []
+    for captured in (False, True):
+        monkeypatch.setattr(LALM, "steps_are_captured", captured)
+        keys = [str(n) for n in range(len(prefix))]
+        rollouts = sample(lalm, prefix, group_size=3, max_new_tokens=12, warp=warper(1.5), seed=1, keys=keys)
+        answers.append(rollouts.answer_ids)
+    assert torch.equal(*answers)
+    assert len(answers[0].unique()) > 10
+
+
+class Operations(TorchDispatchMode):
+    """Notes what torch is asked to compute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(str(function).split(".")[1])
+        return function(*args, **(kwargs or {}))
+
+
+@torch.no_grad()
+def test_no_backbone_waits_for_the_device_within_a_step(family) -> None:
+    """What a CUDA graph cannot hold: values that Python reads, sizes that depend on them, constants it writes."""
+    lalm, prefix = prefix_of(family)
+    steps = FixedSteps(lalm, prefix, 2, 4)
+    with Operations() as operations:
+        steps(torch.full((len(prefix), 2), 5))
+    waits = {"_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "lift_fresh"}
+    assert not operations.names & waits
+    assert "scaled_dot_product" in " ".join(operations.names)

@@ -51,8 +51,16 @@ class LanguageModel(Protocol):
         """A cache that starts with the same keys and values, and their graph, and grows by itself."""
         ...
 
-    def fork_to_roll_out(self, cache: Any) -> Any:
-        """The same without a graph, made for many short steps."""
+    @property
+    def steps_are_captured(self) -> bool:
+        """Whether decoding steps are worth capturing as a CUDA graph, which needs a cache of a fixed size."""
+        ...
+
+    def fork_to_roll_out(self, cache: Any, num_tokens: int | None = None) -> Any:
+        """The same without a graph, made for many short steps.
+
+        It grows or, with `num_tokens`, has memory for so many in all: `decode` then takes a mask of K = num_tokens.
+        """
         ...
 
     def select(self, cache: Any, rows: Tensor) -> Any:

@@ -7,15 +7,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from timepro_lit.grpo.layout import rollout_mask
 from timepro_lit.grpo.prefix import Prefix
 from timepro_lit.grpo.protocol import LanguageModel
 from timepro_lit.grpo.sampling import draw, uniforms
+from timepro_lit.grpo.steps import FixedSteps, GrowingSteps, Steps
 from timepro_lit.records import Rollouts
-
-COMPACT_BELOW = 0.75
-"""Share of unfinished prompts below which finished ones leave the batch; leaving copies the cache once."""
-
 
 Warp = Callable[[Tensor], Tensor]
 """Logits (..., V) -> logits of the distribution that is drawn from: temperature, nucleus, ..."""
@@ -34,8 +30,7 @@ def sample(
 ) -> Rollouts:
     """Draw `group_size` answers to every prompt or, without a `warp`, decode one greedily.
 
-    Every step feeds the G newest tokens of a prompt as G columns of its row, at equal positions, each attending the
-    prompt and its own past. An answer depends on (seed, its prompt's key, its number in the group) and not on the
+    An answer depends on (seed, its prompt's key, its number in the group) and not on the
     batch around it; mix the training step into `seed` to get fresh answers. Where `warp` is a temperature alone, the
     log-probabilities of `answer_logprobs` at that temperature are those sampled from.
 
@@ -43,18 +38,17 @@ def sample(
 
     Raises ValueError for settings out of range, keys missing, and non-finite logits.
     """
-    batch_size, num_prompt = prefix.mask.shape
+    batch_size = len(prefix)
     _check_settings(batch_size, group_size, max_new_tokens, warp, keys)
     device = prefix.last.device
     uniforms_BGT = None if warp is None else uniforms(seed, keys, group_size, max_new_tokens).to(device)
     end_ids = torch.tensor(lalm.end_ids, device=device)
 
     # b is the number of prompts still in the batch; `rows` says which ones
-    cache, logits = lalm.fork_to_roll_out(prefix.cache), _first_logits(lalm, prefix)
-    logits_bGV = logits[:, None].expand(-1, group_size, -1)
+    logits_bGV = _first_logits(lalm, prefix)[:, None].expand(-1, group_size, -1)
+    kind = FixedSteps if lalm.steps_are_captured else GrowingSteps
+    steps: Steps = kind(lalm, prefix, group_size, max_new_tokens)
     rows = torch.arange(batch_size, device=device)
-    start_bG = (prefix.positions[:, -1:] + 1).expand(-1, group_size)
-    mask_bGK = rollout_mask(prefix.mask, group_size, max_new_tokens)
     done_bG = torch.zeros(batch_size, group_size, dtype=torch.bool, device=device)
     tokens_BGT = torch.full((batch_size, group_size, max_new_tokens), lalm.pad_id, device=device)
 
@@ -71,14 +65,10 @@ def sample(
         num_open = int(open_b.sum())  # the one wait for the device in a step
         if num_open == 0 or step + 1 == max_new_tokens:
             break
-        if num_open <= COMPACT_BELOW * len(rows):
-            keep = open_b.nonzero().squeeze(1)
-            rows, start_bG, mask_bGK = rows[keep], start_bG[keep], mask_bGK[keep]
-            done_bG, next_bG = done_bG[keep], next_bG[keep]
-            cache = lalm.select(cache, keep)
-        embeds = lalm.embed(next_bG, None)
-        mask = mask_bGK[:, :, : num_prompt + (step + 1) * group_size]
-        logits_bGV = lalm.logits(lalm.decode(embeds, start_bG + step, mask, cache))
+        keep = steps.drop_finished(open_b, num_open)
+        if keep is not None:
+            rows, done_bG, next_bG = rows[keep], done_bG[keep], next_bG[keep]
+        logits_bGV = steps(next_bG)
 
     return _rollouts(tokens_BGT[:, :, : step + 1], end_ids)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 SDPA_IN_BLOCKS = "sdpa_in_blocks"
@@ -51,26 +51,30 @@ def attend_in_blocks(
     blocks: Blocks | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """What transformers calls in place of its own `sdpa`; the same without `blocks`.
+    """What transformers calls in place of its own `sdpa`; all queries are one block without `blocks`.
 
-    Shapes: query (B, H, L, D), key and value (B, H', K, D), attention_mask (B, 1, L, K) bool -> (B, L, H, D).
+    Where G' query heads share a head of keys and values, their queries stand below each other in one product: repeating
+    the keys for each of them would read and write G' times the cache at every decoding step.
+
+    Shapes: query (B, H, L, D) with H = H' * G', key and value (B, H', K, D), attention_mask (B, 1, L, K) bool ->
+    (B, L, H, D).
     """
-    if blocks is None or attention_mask is None:
+    if attention_mask is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
-    groups = query.shape[1] // key.shape[1]
-    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
+    query = query.unflatten(1, (key.shape[1], -1))
+    groups, num_queries = query.shape[2:4]
     attended = [
         scaled_dot_product_attention(
-            query[:, :, start:stop],
+            query[:, :, :, start:stop].flatten(2, 3),
             key[:, :, :end],
             value[:, :, :end],
-            attention_mask[:, :, start:stop, :end],
+            attention_mask[:, :, start:stop, :end].repeat(1, 1, groups, 1),
             dropout,
             scale=scaling,
-        )
-        for start, stop, end in blocks
+        ).unflatten(2, (groups, -1))
+        for start, stop, end in blocks or [(0, num_queries, key.shape[2])]
     ]
-    return torch.cat(attended, dim=2).transpose(1, 2).contiguous(), None
+    return torch.cat(attended, dim=3).permute(0, 3, 1, 2, 4).flatten(2, 3), None
 
 
 AttentionInterface.register(SDPA_IN_BLOCKS, attend_in_blocks)

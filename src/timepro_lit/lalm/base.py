@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from timepro_lit.lalm.attention import SDPA_IN_BLOCKS, query_blocks
-from timepro_lit.lalm.cache import RoomyLayer
+from timepro_lit.lalm.cache import RoomyLayer, fixed_layer
 from timepro_lit.lalm.frontend import Frontend
 
 
@@ -145,9 +145,20 @@ class LALM(nn.Module):
         """A cache of the same keys and values that grows by itself; no copy: growing makes new tensors anyway."""
         return _with_layers(cache, [copy(layer) for layer in cache.layers])
 
-    def fork_to_roll_out(self, cache: DynamicCache) -> DynamicCache:
-        """The same without a graph, for many short steps."""
-        return _with_layers(cache, [RoomyLayer(layer) for layer in cache.layers])
+    @property
+    def steps_are_captured(self) -> bool:
+        """On a GPU, where launching a step's kernels takes longer than running them.
+
+        Not where ZeRO-3 keeps weights elsewhere: it gathers them for each layer, in Python.
+        """
+        weight = next(self.language_model.parameters())
+        return weight.is_cuda and not hasattr(weight, "ds_id")
+
+    def fork_to_roll_out(self, cache: DynamicCache, num_tokens: int | None = None) -> DynamicCache:
+        """The same without a graph, for many short steps; it grows or, with `num_tokens`, has memory for so many."""
+        if num_tokens is None:
+            return _with_layers(cache, [RoomyLayer(layer) for layer in cache.layers])
+        return _with_layers(cache, [fixed_layer(layer, num_tokens) for layer in cache.layers])
 
     def select(self, cache: DynamicCache, rows: Tensor) -> DynamicCache:
         """The cache of these batch rows alone, changed in place."""

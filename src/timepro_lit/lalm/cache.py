@@ -1,11 +1,11 @@
-"""A key-value cache for rollout: many short steps, without a copy of the prompt at each."""
+"""Key-value caches for rollout: many short steps, without a copy of the prompt at each."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from torch import Tensor
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicLayer, StaticLayer
 
 GROWTH = 4
 """Full memory grows by a GROWTH-th: a prompt is copied a few times in a rollout, and little of it is ever unused."""
@@ -40,6 +40,13 @@ class RoomyLayer(DynamicLayer):
 
     def _show(self, num_tokens: int) -> None:
         self.keys, self.values = (memory[:, :, :num_tokens] for memory in self._memory)
+
+
+def fixed_layer(layer: DynamicLayer, num_tokens: int) -> StaticLayer:
+    """One layer's keys and values, detached, at the beginning of memory for `num_tokens`."""
+    fixed = StaticLayer(num_tokens)
+    fixed.update(layer.keys.detach(), layer.values.detach())
+    return fixed
 
 
 def _larger(memory: Tensor, held: int, num_tokens: int) -> Tensor:
