@@ -100,13 +100,16 @@ class Batch:
     """(B, P) bool."""
     skipped: tuple[Skipped, ...] = ()
     """Those that should have been in this batch as well."""
+    whole_step: tuple[Batch, ...] = ()
+    """All batches of the optimiser step that this one begins, itself included, where the loader tells."""
 
     def __len__(self) -> int:
         return len(self.examples)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with every tensor on `device`."""
-        return replace(self, **_tensors_on(self, device))
+        whole_step = tuple(batch.to(device) for batch in self.whole_step)
+        return replace(self, **_tensors_on(self, device), whole_step=whole_step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,8 @@ class Interviews:
 
 
 def _tensors_on(record: Batch | Interviews, device: torch.device | str) -> dict[str, Any]:
-    names = [field.name for field in fields(record) if field.name not in ("examples", "skipped")]
+    others = ("examples", "skipped", "whole_step")
+    names = [field.name for field in fields(record) if field.name not in others]
     return {name: getattr(record, name).to(device, non_blocking=True) for name in names}
 
 
@@ -157,3 +161,9 @@ class Rollouts:
     """(B, G, R) bool, true up to and including the end-of-turn token."""
     truncated: Tensor
     """(B, G) bool, true where the answer hit the length limit without ending."""
+
+    def of(self, rows: slice) -> Rollouts:
+        """Those of some prompts, no longer than their longest answer."""
+        mask = self.answer_mask[rows]
+        num_tokens = int(mask.any(dim=0).any(dim=0).sum())
+        return Rollouts(self.answer_ids[rows, :, :num_tokens], mask[:, :, :num_tokens], self.truncated[rows])

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import DynamicCache, Qwen2Config, Qwen2Model
 from transformers.models.qwen2_5_omni import Qwen2_5OmniTextConfig, Qwen2_5OmniThinkerTextModel
 
-from timepro_lit.lalm.cache import fixed_layer
+from timepro_lit.lalm.cache import fixed_layer, joined_layer
 
 VOCABULARY = 23
 SIZES = {
@@ -65,6 +65,11 @@ class TinyLALM(nn.Module):
         if num_tokens is not None:
             forked.layers = [fixed_layer(layer, num_tokens) for layer in cache.layers]
         return forked
+
+    def join(self, caches):
+        joined = copy(caches[0])
+        joined.layers = [joined_layer(layers) for layers in zip(*(cache.layers for cache in caches), strict=True)]
+        return joined
 
     def select(self, cache, rows):
         cache.batch_select_indices(rows)

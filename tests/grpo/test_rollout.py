@@ -7,7 +7,7 @@ import torch
 from scipy.stats import chi2
 
 from timepro_lit.grpo.logprobs import answer_logprobs
-from timepro_lit.grpo.prefix import prefill
+from timepro_lit.grpo.prefix import join, prefill
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.grpo.sampling import draw, uniforms
 from timepro_lit.lalm.warping import warper
@@ -78,6 +78,26 @@ def test_sampled_groups_equal_full_recomputation(lalm, prompts, temperature, top
     ended = [answer[-1] in lalm.end_ids for answer in expected]
     assert rollouts.truncated.flatten().tolist() == [not end for end in ended]
     assert rollouts.answer_ids.shape == (3, 4, max(lengths))
+
+
+@captured
+def test_joined_prompts_answer_as_they_do_apart(lalm, prompts, captured) -> None:
+    lalm.steps_are_captured = captured
+    apart = [
+        prefill(lalm, prompts.embeds[rows, 7 - length :], prompts.mask[rows, 7 - length :])
+        for rows, length in ((slice(0, 1), 3), (slice(1, 3), 7))
+    ]
+    settings = {"group_size": 3, "max_new_tokens": 16, "warp": warper(), "seed": 5}
+    expected = [
+        *answers_of(sample(lalm, apart[0], keys="a", **settings)),
+        *answers_of(sample(lalm, apart[1], keys="bc", **settings)),
+    ]
+    joined = sample(lalm, join(lalm, apart), keys="abc", **settings)
+    assert answers_of(joined) == expected
+    last = joined.of(slice(2, 3))
+    assert answers_of(last) == expected[6:]
+    assert last.answer_ids.shape == (1, 3, max(map(len, expected[6:])))
+    assert last.truncated.tolist() == joined.truncated[2:].tolist()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")

@@ -10,7 +10,9 @@ import torch
 from lightning import Trainer
 
 from timepro_lit.data.collate import Collate, CollateInterviews
+from timepro_lit.data.whole_steps import WholeSteps
 from timepro_lit.grpo.loss import ConstantLength, TokenMean
+from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA, add_reference
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
@@ -62,14 +64,15 @@ def grpo(source: ModelSource, reward, **settings) -> GRPO:
     return GRPO(source.load, {"ag": Grounding()}, {}, AdaptiveReward(reward, None), **arguments)
 
 
-def fit(module, batches: list[Batch], folder: Path, accumulation: int = 1) -> dict[str, torch.Tensor]:
+def fit(module, batches: list[Batch] | WholeSteps, folder: Path, accumulation: int = 1) -> dict[str, torch.Tensor]:
     trainer = Trainer(
         accelerator="cpu", max_steps=len(batches) // accumulation, accumulate_grad_batches=accumulation, logger=False,
         enable_checkpointing=False, default_root_dir=folder,
         enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
     )  # fmt: skip
-    loader = torch.utils.data.DataLoader(batches, batch_size=None, collate_fn=lambda batch: batch)
-    trainer.fit(module, loader)
+    if isinstance(batches, list):
+        batches = torch.utils.data.DataLoader(batches, batch_size=None, collate_fn=lambda batch: batch)
+    trainer.fit(module, batches)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
@@ -102,8 +105,8 @@ def test_answers_do_not_depend_on_the_batch_they_are_sampled_in(source: ModelSou
     module = grpo(source, flat, kl_coefficient=0.0)
     module.configure_model()
     whole, one = batch_of(source), batch_of(source, EXAMPLES[:1])
-    together = module.roll_out(whole, module.run_prompts(whole, module.prompt_embeds(whole)))
-    alone = module.roll_out(one, module.run_prompts(one, module.prompt_embeds(one)))
+    together = module.roll_out(whole.examples, module.run_prompts(whole, module.prompt_embeds(whole)))
+    alone = module.roll_out(one.examples, module.run_prompts(one, module.prompt_embeds(one)))
     num = alone.answer_ids.shape[2]
     assert torch.equal(together.answer_ids[0, :, :num][alone.answer_mask[0]], alone.answer_ids[0][alone.answer_mask[0]])
 
@@ -115,7 +118,7 @@ def test_skipping_flat_groups_changes_no_gradient(source: ModelSource, update: s
     module.configure_model()
     batch = batch_of(source)
     embeds = module.prompt_embeds(batch)
-    rollouts = module.roll_out(batch, module.run_prompts(batch, embeds))
+    rollouts = module.roll_out(batch.examples, module.run_prompts(batch, embeds))
     advantages = torch.tensor([[1.0, -1.0, 0.5, -0.5], [0.0] * 4, [0.0] * 4])
     gradients = []
     for kl in (0.0, 1e-12):  # a KL weight that rounds to nothing, but makes every group count
@@ -168,6 +171,38 @@ def test_one_pass_is_taken_where_the_model_allows_it(source: ModelSource) -> Non
         grpo(dropping, flat, update="one_pass").configure_model()
     with pytest.raises(ValueError, match="update must be one of auto, one_pass, packed, got 'fast'"):
         grpo(source, flat, update="fast")
+
+
+def test_a_gpu_decodes_for_all_micro_batches_of_a_step(source: ModelSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LALM, "steps_are_captured", True)
+    module = grpo(source, flat)
+    module.configure_model()
+    for accumulation, one_pass in ((1, True), (2, False)):
+        module._trainer = Trainer(accelerator="cpu", accumulate_grad_batches=accumulation, logger=False)
+        assert module.one_pass is one_pass
+
+
+def test_one_rollout_for_all_micro_batches_of_a_step_changes_nothing(source: ModelSource, tmp_path: Path) -> None:
+    """Micro-batches of prompts of 0.6 s and of 0.2 s, and one whose recordings were all left out."""
+    collate = Collate(source.frontend(), {"ag": Grounding()})
+    short = [replace(s, waveform=s.waveform[:3200], example=replace(s.example, id=f"short {i}", duration_s=0.2))
+             for i, s in enumerate(samples_of())]  # fmt: skip
+    batches = [collate(part) for part in (samples_of()[:1], [], short[:2], samples_of()[1:], short[2:], [])]
+    assert batches[0].prompt_ids.shape[1] > batches[2].prompt_ids.shape[1]
+    trained, sizes = [], []
+    for at_a_time in (1, 3):
+        module = grpo(source, by_length, update="packed", aggregate=TokenMean(), updates_per_rollout=1)
+        descend(module)
+        sizes.append(of_module := [])
+        roll_out = module.roll_out
+        module.roll_out = lambda e, p, s=of_module, r=roll_out: s.append(len(e)) or r(e, p)  # type: ignore[method-assign]
+        fit(module, WholeSteps(batches, at_a_time), tmp_path, accumulation=3)
+        assert module.window == {}
+        trained.append(trained_weights(module))
+    assert sizes == [[1, 2, 2, 1], [3, 3]]
+    assert any(weight.abs().max() > 1e-3 for name, weight in trained[0].items() if "lora_B" in name)
+    for name, weight in trained[0].items():
+        torch.testing.assert_close(trained[1][name], weight, atol=1e-6, rtol=1e-4)
 
 
 @pytest.mark.parametrize("stage", ["sft", "dapo", "dr_grpo"])

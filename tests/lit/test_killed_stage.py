@@ -22,7 +22,7 @@ SMALL = (
     "sizes.sft.max_epochs=2", "sizes.sft.max_steps=-1", "sizes.sft.batch_size=4", "sizes.sft.micro_batch_size=2",
     "sizes.sft.val_check_interval=2",
     "sizes.grpo.max_steps=6", "sizes.grpo.batch_size=4", "sizes.grpo.micro_batch_size=null",
-    "sizes.grpo.micro_batch_tokens=1600",
+    "sizes.grpo.micro_batch_tokens=1600", "stage.grpo.module.update=packed",
     "sizes.grpo.examples_per_task=4", "sizes.grpo.group_size=2", "sizes.grpo.val_check_interval=2",
     "trainer.log_every_n_steps=1",
 )  # fmt: skip

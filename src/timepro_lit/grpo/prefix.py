@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from timepro_lit.grpo.layout import branch_mask, check_prompt
 from timepro_lit.grpo.protocol import LanguageModel
@@ -47,3 +50,20 @@ def take(lalm: LanguageModel, prefix: Prefix, keep: Tensor) -> Prefix:
     rows = keep.nonzero().squeeze(1)
     cache = lalm.select(lalm.fork(prefix.cache), rows)
     return Prefix(cache, prefix.last[rows], prefix.mask[rows], prefix.positions[rows])
+
+
+def join(lalm: LanguageModel, prefixes: Sequence[Prefix]) -> Prefix:
+    """All prompts of several prefixes in one, the shorter ones padded on the left."""
+    if len(prefixes) == 1:
+        return prefixes[0]
+    longest = max(prefix.mask.shape[1] for prefix in prefixes)
+
+    def padded(tensors: Iterable[Tensor]) -> Tensor:
+        return torch.cat([pad(tensor, (longest - tensor.shape[1], 0)) for tensor in tensors])
+
+    return Prefix(
+        lalm.join([prefix.cache for prefix in prefixes]),
+        torch.cat([prefix.last for prefix in prefixes]),
+        padded(prefix.mask for prefix in prefixes),
+        padded(prefix.positions for prefix in prefixes),
+    )

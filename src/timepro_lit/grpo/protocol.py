@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -61,6 +62,10 @@ class LanguageModel(Protocol):
 
         It grows or, with `num_tokens`, has memory for so many in all: `decode` then takes a mask of K = num_tokens.
         """
+        ...
+
+    def join(self, caches: Sequence[Any]) -> Any:
+        """One cache of all rows of several, the shorter ones padded on the left."""
         ...
 
     def select(self, cache: Any, rows: Tensor) -> Any:

@@ -7,6 +7,7 @@ expects audio placeholders side by side, which an interleaved time prompt never 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from timepro_lit.lalm.attention import SDPA_IN_BLOCKS, query_blocks
-from timepro_lit.lalm.cache import RoomyLayer, fixed_layer
+from timepro_lit.lalm.cache import RoomyLayer, fixed_layer, joined_layer
 from timepro_lit.lalm.frontend import Frontend
 
 
@@ -159,6 +160,12 @@ class LALM(nn.Module):
         if num_tokens is None:
             return _with_layers(cache, [RoomyLayer(layer) for layer in cache.layers])
         return _with_layers(cache, [fixed_layer(layer, num_tokens) for layer in cache.layers])
+
+    def join(self, caches: Sequence[DynamicCache]) -> DynamicCache:
+        """One cache of all rows of several, the shorter ones padded on the left."""
+        return _with_layers(
+            caches[0], [joined_layer(layers) for layers in zip(*(c.layers for c in caches), strict=True)]
+        )
 
     def select(self, cache: DynamicCache, rows: Tensor) -> DynamicCache:
         """The cache of these batch rows alone, changed in place."""

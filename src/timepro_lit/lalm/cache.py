@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers.cache_utils import DynamicLayer, StaticLayer
 
 GROWTH = 4
@@ -47,6 +50,19 @@ def fixed_layer(layer: DynamicLayer, num_tokens: int) -> StaticLayer:
     fixed = StaticLayer(num_tokens)
     fixed.update(layer.keys.detach(), layer.values.detach())
     return fixed
+
+
+def joined_layer(layers: Sequence[DynamicLayer]) -> DynamicLayer:
+    """The keys and values of all rows of one layer in several caches, padded on the left to equal length."""
+    longest = max(layer.keys.shape[-2] for layer in layers)
+    keys, values = (
+        torch.cat([pad(tensor, (0, 0, longest - tensor.shape[-2], 0)) for tensor in tensors])
+        for tensors in zip(*((layer.keys, layer.values) for layer in layers), strict=True)
+    )
+    joined = DynamicLayer()
+    joined.lazy_initialization(keys, values)
+    joined.keys, joined.values = keys, values
+    return joined
 
 
 def _larger(memory: Tensor, held: int, num_tokens: int) -> Tensor:

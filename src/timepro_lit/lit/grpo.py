@@ -17,20 +17,21 @@ from torch import Tensor
 from timepro_lit.grpo.advantage import group_advantages, has_signal
 from timepro_lit.grpo.logprobs import answer_logprobs, answer_logprobs_behind
 from timepro_lit.grpo.loss import Aggregate, AnswerMean, Sampled, attached_zero, grpo_loss
-from timepro_lit.grpo.prefix import Prefix, prefill, take
+from timepro_lit.grpo.prefix import Prefix, join, prefill, take
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.lora import add_reference, reference_policy, runs_alike_in_training
 from timepro_lit.lalm.warping import warper
 from timepro_lit.lit.base import TrainingModule
 from timepro_lit.metrics.base import SumMetric
-from timepro_lit.records import Batch, Rollouts
+from timepro_lit.records import Batch, Example, Rollouts
 from timepro_lit.rewards.adaptive import AdaptiveReward, GroupReward, diagnostics
 from timepro_lit.tasks.base import Task
 
 Update = Literal["auto", "one_pass", "packed"]
 """one_pass: the update feeds the answers alone, behind the prompts that the rollout ran with their graph; packed:
-prompts and answers again, in one row; auto: one_pass, unless gradient checkpointing or LoRA dropout forbid it."""
+prompts and answers again, in one row; no graph is kept, so that one rollout serves the whole optimiser step; auto:
+one_pass, unless gradient checkpointing or LoRA dropout forbid it or, on a GPU, a step has several micro-batches."""
 
 
 @dataclass
@@ -120,25 +121,45 @@ class GRPO(TrainingModule):
 
     def experience(self, batch: Batch) -> Experience:
         """Answers to the batch and what they are worth: new ones, or those of an earlier update of this window."""
-        key = tuple(example.id for example in batch.examples)
+        key = _ids(batch)
         if key not in self.window:
-            prompt_embeds = self.prompt_embeds(batch)
-            prefix = self.run_prompts(batch, prompt_embeds)
-            rollouts = self.roll_out(batch, prefix)
-            groups = self.score(batch, rollouts)
-            adv_BG = group_advantages(torch.tensor([g.total for g in groups], device=self.device), self.scale_rewards)
-            self.window[key] = Experience(prompt_embeds, prefix, rollouts, adv_BG, self.kept(adv_BG))
-            self.log_rollouts(batch, rollouts, groups)
+            whole_step = [] if self.one_pass else [one for one in batch.whole_step if len(one)]
+            self.explore(whole_step or [batch])
         experience = self.window[key]
         experience.num_uses += 1
         if experience.num_uses == self.updates_per_rollout:
             del self.window[key]
         return experience
 
+    def explore(self, batches: Sequence[Batch]) -> None:
+        """Put answers to these batches, sampled in one loop, and what they are worth into the window."""
+        embeds = [self.prompt_embeds(batch) for batch in batches]
+        prefixes = [self.run_prompts(*each) for each in zip(batches, embeds, strict=True)]
+        examples = [example for batch in batches for example in batch.examples]
+        rollouts = self.roll_out(examples, join(self.lalm, prefixes))
+        groups = self.score(examples, rollouts)
+        adv_BG = group_advantages(torch.tensor([g.total for g in groups], device=self.device), self.scale_rewards)
+        self.log_rollouts(examples, rollouts, groups)
+        first = 0
+        for batch, prompt_embeds, prefix in zip(batches, embeds, prefixes, strict=True):
+            rows = slice(first, first + len(batch))
+            first += len(batch)
+            self.window[_ids(batch)] = Experience(
+                prompt_embeds,
+                prefix if self.one_pass else None,
+                rollouts.of(rows),
+                adv_BG[rows],
+                self.kept(adv_BG[rows]),
+            )
+
     @property
     def one_pass(self) -> bool:
         """Whether the update goes on from the rollout's own forward of the prompts."""
-        return self.update == "one_pass" or (self.update == "auto" and runs_alike_in_training(self.lalm))
+        if self.update != "auto":
+            return self.update == "one_pass"
+        # Decoding costs a GPU as much for one prompt as for many; a CPU gains little by more of them.
+        many_rollouts = self.lalm.steps_are_captured and self.trainer.accumulate_grad_batches > 1
+        return runs_alike_in_training(self.lalm) and not many_rollouts
 
     def run_prompts(self, batch: Batch, prompt_embeds: Tensor) -> Prefix:
         """Every prompt once, with its graph where the update goes on from it."""
@@ -158,7 +179,7 @@ class GRPO(TrainingModule):
         finally:
             self.lalm.train()
 
-    def roll_out(self, batch: Batch, prefix: Prefix) -> Rollouts:
+    def roll_out(self, examples: Sequence[Example], prefix: Prefix) -> Rollouts:
         """G answers to every prompt; fresh ones each step, the same ones however the batch is laid out."""
         with self.evaluating():
             return sample(
@@ -168,23 +189,23 @@ class GRPO(TrainingModule):
                 max_new_tokens=self.max_new_tokens,
                 warp=self.warp,
                 seed=self.seed * 1_000_003 + self.global_step,
-                keys=[example.id for example in batch.examples],
+                keys=[example.id for example in examples],
             )
 
-    def score(self, batch: Batch, rollouts: Rollouts) -> list[GroupReward]:
+    def score(self, examples: Sequence[Example], rollouts: Rollouts) -> list[GroupReward]:
         """Rewards of each group: text -> the task's own parse -> eq. (2)."""
         groups = []
-        for example, ids_GR in zip(batch.examples, rollouts.answer_ids.tolist(), strict=True):
+        for example, ids_GR in zip(examples, rollouts.answer_ids.tolist(), strict=True):
             parse = self.tasks[example.task].parse
             groups.append(self.reward.score([parse(self.lalm.frontend.text(ids)) for ids in ids_GR], example))
         return groups
 
-    def log_rollouts(self, batch: Batch, rollouts: Rollouts, groups: Sequence[GroupReward]) -> None:
+    def log_rollouts(self, examples: Sequence[Example], rollouts: Rollouts, groups: Sequence[GroupReward]) -> None:
         """Lengths, and the diagnostics of eq. (2) over all groups and task by task."""
         length = rollouts.answer_mask.sum(-1).float().mean()
         truncated = rollouts.truncated.float().mean()
-        self.log_dict({"grpo/length": length, "grpo/truncated": truncated}, batch_size=len(batch))
-        tasks = [example.task for example in batch.examples]
+        self.log_dict({"grpo/length": length, "grpo/truncated": truncated}, batch_size=len(examples))
+        tasks = [example.task for example in examples]
         for name in (None, *sorted(set(tasks))):
             chosen = [group for group, task in zip(groups, tasks, strict=True) if name in (None, task)]
             prefix = "grpo" if name is None else f"grpo/{name}"
@@ -247,3 +268,7 @@ class GRPO(TrainingModule):
         prefix = prefix or self.run_prompts(batch, experience.prompt_embeds)
         kept = prefix if bool(keep_B.all()) else take(self.lalm, prefix, keep_B)
         return answer_logprobs_behind(self.lalm, kept, *answers, temperature=self.temperature)
+
+
+def _ids(batch: Batch) -> tuple[str, ...]:
+    return tuple(example.id for example in batch.examples)

@@ -20,6 +20,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from timepro_lit.atomic import write_atomically
 from timepro_lit.data.audio import read_audio
+from timepro_lit.data.whole_steps import WholeSteps
 from timepro_lit.figures.run_report import write_report
 from timepro_lit.figures.table import results_table
 from timepro_lit.fingerprint import fingerprint
@@ -168,8 +169,9 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
         accumulate_grad_batches=accumulation,
         **stage.lengths(accumulation, _num_batches(placed, loader)),
     )
+    batches = WholeSteps(loader, accumulation) if stage.rows == "prompt" else loader
     try:
-        trainer.fit(module, loader, validation, ckpt_path=start, weights_only=True)
+        trainer.fit(module, batches, validation, ckpt_path=start, weights_only=True)
     finally:
         for logger in loggers:
             if isinstance(logger, WandbLogger):
