@@ -5,7 +5,7 @@ Yaml wires, Python thinks: past this file no function takes a config, constructo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -59,7 +59,8 @@ def build(cfg: DictConfig) -> dict[str, Any]:
     refuses a value.
     """
     plain = settings_of(cfg)
-    single = {group: _built(plain[group], group) for group in SINGLE if group != "reward"}
+    single = {group: _built(plain[group], group) for group in SINGLE if group not in ("reward", "trainer")}
+    single["trainer"] = _made_anew(plain["trainer"], "trainer")
     keyed = {g: {name: _built(node, f"{g}.{name}") for name, node in plain[g].items()} for g in KEYED}
     return single | keyed
 
@@ -124,6 +125,12 @@ def _built(node: Any, path: str) -> Any:
         if isinstance(error.__cause__, ValueError | OSError):
             raise type(error.__cause__)(f"{path}: {error.__cause__}") from error
         raise
+
+
+def _made_anew(node: Any, path: str) -> Callable[..., Any]:
+    """A partial node's callable that builds all in it at each call: no two Trainers can share a strategy."""
+    _built(node, path)  # so that what it refuses is refused now
+    return lambda **arguments: _built(node, path)(**arguments)
 
 
 def _resolved(node: Any, path: str, faults: list[str]) -> Any:

@@ -14,9 +14,8 @@ from timepro_lit.lalm.whisper import halved_twice
 class AudioFlamingo3LALM(LALM):
     """The model behind the house's seam."""
 
-    def encode_audio(self, features: Tensor, feature_mask: Tensor) -> Tensor:
+    def encode_own(self, features: Tensor, feature_mask: Tensor) -> Tensor:
         """(B, M, 3000) log-mel and its (B, 3000) mask -> frames of all clips in order, (sum of num_frames, D)."""
-        features = features.to(self.outer.model.audio_tower.dtype)
         return self.outer.model.get_audio_features(features, feature_mask).pooler_output
 
 

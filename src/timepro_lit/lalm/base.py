@@ -61,9 +61,13 @@ class LALM(nn.Module):
         """(..., D) -> (..., V)."""
         return self.outer.lm_head
 
-    @abstractmethod
     def encode_audio(self, features: Tensor, feature_mask: Tensor) -> Tensor:
         """(B, M, T) log-mel and its (B, T) mask -> frames of all clips in order, (sum of num_frames, D)."""
+        return self.encode_own(features.to(self.outer.model.audio_tower.dtype), feature_mask)
+
+    @abstractmethod
+    def encode_own(self, features: Tensor, feature_mask: Tensor) -> Tensor:
+        """The same by the family's own encoder, of features in its precision."""
 
     def train_base(self) -> None:
         """Make every base weight that audio and text go through trainable."""

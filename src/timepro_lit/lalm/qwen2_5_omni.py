@@ -14,7 +14,7 @@ from timepro_lit.lalm.whisper import halved_twice
 class Qwen2_5OmniLALM(LALM):
     """The thinker behind the house's seam."""
 
-    def encode_audio(self, features: Tensor, feature_mask: Tensor) -> Tensor:
+    def encode_own(self, features: Tensor, feature_mask: Tensor) -> Tensor:
         """(B, M, T) log-mel and its (B, T) mask -> frames of all clips in order, (sum of num_frames, D)."""
         packed = features.transpose(1, 2)[feature_mask].T
         return self.outer.model.audio_tower(packed, feature_lens=feature_mask.sum(1)).last_hidden_state

@@ -15,7 +15,7 @@ from timepro_lit.lalm.whisper import halved_twice, own_frames
 class Qwen2AudioLALM(LALM):
     """The model behind the house's seam."""
 
-    def encode_audio(self, features: Tensor, feature_mask: Tensor) -> Tensor:
+    def encode_own(self, features: Tensor, feature_mask: Tensor) -> Tensor:
         """(B, M, 3000) log-mel and its (B, 3000) mask -> frames of all clips in order, (sum of num_frames, D).
 
         The encoder attends a clip's own positions alone.

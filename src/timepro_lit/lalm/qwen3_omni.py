@@ -25,7 +25,7 @@ def in_blocks(num_mel: int) -> int:
 class Qwen3OmniLALM(LALM):
     """The thinker behind the house's seam."""
 
-    def encode_audio(self, features: Tensor, feature_mask: Tensor) -> Tensor:
+    def encode_own(self, features: Tensor, feature_mask: Tensor) -> Tensor:
         """(B, M, T) log-mel and its (B, T) mask -> frames of all clips in order, (sum of num_frames, D).
 
         Every block is padded to its full length: padded to the longest of the batch, as the library does it, a clip

@@ -45,7 +45,7 @@ def _silence() -> str:
 class VoxtralLALM(LALM):
     """The model behind the house's seam."""
 
-    def encode_audio(self, features: Tensor, feature_mask: Tensor) -> Tensor:
+    def encode_own(self, features: Tensor, feature_mask: Tensor) -> Tensor:
         """(B, M, 3000) log-mel -> frames of all windows in order, (B * 375, D)."""
         return self.outer.model.get_audio_features(features).pooler_output
 

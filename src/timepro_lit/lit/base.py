@@ -49,6 +49,10 @@ class AnsweringModule(LightningModule):
         self.skips = Skips()
         """Examples that took no part because their recordings could not be used."""
 
+    def setup(self, stage: str) -> None:
+        # Half precision and DeepSpeed would cast what is in a batch, and refuse frozen records. The encoder casts it.
+        self.trainer.precision_plugin.convert_input = lambda batch: batch  # type: ignore[method-assign]
+
     def configure_model(self) -> None:
         if self.lalm is None:
             self.lalm = self.load_lalm().train()  # checkpoints load in evaluation mode
