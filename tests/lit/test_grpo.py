@@ -237,14 +237,15 @@ def test_sft_learns_one_batch_by_heart(source: ModelSource, tmp_path: Path) -> N
     assert last < first - 0.2
 
 
-def test_a_process_without_signal_keeps_step_with_the_other(source: ModelSource, tmp_path: Path) -> None:
+def test_processes_without_signal_keep_step_with_the_one_that_has_it(source: ModelSource, tmp_path: Path) -> None:
     script = Path(__file__).with_name("grpo_processes.py")
-    trained = {}
-    for num_processes in (1, 2):
-        out = tmp_path / f"{num_processes}.pt"
-        command = [sys.executable, str(script), source.backbone.checkpoint, str(num_processes), str(out)]
+    trained = []
+    for num_processes, *strategy in ((1,), (2,), (2, "deepspeed")):
+        out = tmp_path / "trained.pt"
+        command = [sys.executable, str(script), source.backbone.checkpoint, str(num_processes), str(out), *strategy]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
-        trained[num_processes] = torch.load(out)
-    assert any(weight.any() for name, weight in trained[2].items() if "lora_B" in name)
-    for name, weight in trained[1].items():
-        torch.testing.assert_close(trained[2][name], weight, atol=1e-6, rtol=1e-5)
+        trained.append(torch.load(out))
+    assert any(weight.abs().max() > 1e-4 for name, weight in trained[0].items() if "lora_B" in name)
+    for name, weight in trained[0].items():
+        for other in trained[1:]:
+            torch.testing.assert_close(other[name], weight, atol=1e-7, rtol=1e-4)

@@ -85,7 +85,7 @@ class LALM(nn.Module):
     @property
     def vocab_size(self) -> int:
         """V, how many logits there are."""
-        return self.lm_head.out_features  # ZeRO-3 keeps the weight itself elsewhere
+        return self.lm_head.out_features
 
     def save_base(self, folder: Path, dtype: torch.dtype) -> None:
         """Write base weights in `dtype`, tokenizer and feature extractor as an ordinary checkpoint folder."""
@@ -152,12 +152,8 @@ class LALM(nn.Module):
 
     @property
     def steps_are_captured(self) -> bool:
-        """On a GPU, where launching a step's kernels takes longer than running them.
-
-        Not where ZeRO-3 keeps weights elsewhere: it gathers them for each layer, in Python.
-        """
-        weight = next(self.language_model.parameters())
-        return weight.is_cuda and not hasattr(weight, "ds_id")
+        """On a GPU, where launching a step's kernels takes longer than running them."""
+        return next(self.language_model.parameters()).is_cuda
 
     def fork_to_roll_out(self, cache: DynamicCache, num_tokens: int | None = None) -> DynamicCache:
         """The same without a graph, for many short steps; it grows or, with `num_tokens`, has memory for so many."""

@@ -18,7 +18,7 @@ from timepro_lit.data.skips import Skips
 from timepro_lit.grpo.logprobs import branch_logprobs
 from timepro_lit.grpo.loss import attached_zero
 from timepro_lit.lalm.base import LALM
-from timepro_lit.lit.step_mean import StepMean
+from timepro_lit.lit.step_mean import StepMean, scale_gradients
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Batch, Interviews
 from timepro_lit.tasks.base import Task
@@ -50,6 +50,11 @@ class AnsweringModule(LightningModule):
         """Examples that took no part because their recordings could not be used."""
 
     def setup(self, stage: str) -> None:
+        if getattr(self.trainer.strategy, "zero_stage_3", False):
+            raise ValueError(
+                "trainer.strategy: with ZeRO-3 every process must take part in every forward, but answers end after "
+                "unequally many of them, so that the processes would wait for each other forever: use ZeRO-2"
+            )
         # Half precision and DeepSpeed would cast what is in a batch, and refuse frozen records. The encoder casts it.
         self.trainer.precision_plugin.convert_input = lambda batch: batch  # type: ignore[method-assign]
 
@@ -149,18 +154,13 @@ class TrainingModule(AnsweringModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         accumulation = self.trainer.accumulate_grad_batches
-        if self.deepspeed:  # asked after each micro-batch, and keeps the gradient
-            if self.step_mean.num_micro_batches == accumulation:
-                self.step_mean.close(accumulation)
-            return
-        factor = self.step_mean.close(accumulation)
-        for weight in self.parameters():
-            if weight.grad is not None:
-                weight.grad.mul_(factor)
+        if self.deepspeed and self.step_mean.num_micro_batches < accumulation:
+            return  # with DeepSpeed, Lightning asks after each micro-batch
+        scale_gradients(self.parameters(), self.step_mean.close(accumulation), self.deepspeed)
 
     @property
     def deepspeed(self) -> bool:
-        """Whether DeepSpeed accumulates the gradient, and keeps it to itself."""
+        """Whether DeepSpeed accumulates the gradient and shards it."""
         return isinstance(self.trainer.strategy, DeepSpeedStrategy)
 
     def mean_over_processes(self, value: float) -> float:

@@ -6,7 +6,9 @@ much. With token budgets, answers of uneven length or recordings left out they d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from torch import nn
 
 MeanOverProcesses = Callable[[float], float]
 
@@ -15,8 +17,8 @@ class StepMean:
     """Weighs each micro-batch by what it holds, and says what the finished gradient has to be multiplied with.
 
     With M micro-batches of means m and weights w, accumulation gives sum(m * share(w)) / M; times `close(M)` this is
-    sum(m * w) / sum(w). What the last step held on average is expected of the next, so that the correction is near 1:
-    losses keep their size, and a gradient that is out of reach (DeepSpeed keeps it) is nearly right without it.
+    sum(m * w) / sum(w). What the last step held on average is expected of the next, so that the correction is near 1
+    and losses keep their size.
     """
 
     def __init__(self, mean_over_processes: MeanOverProcesses) -> None:
@@ -44,3 +46,17 @@ class StepMean:
         self.expected = total / max(1, len(self._weights))
         self._weights = []
         return factor
+
+
+def scale_gradients(weights: Iterable[nn.Parameter], factor: float, sharded_by_deepspeed: bool) -> None:
+    """Multiply the gradients of all weights that have one; every process has to call it with the same factor."""
+    if not sharded_by_deepspeed:
+        for weight in weights:
+            if weight.grad is not None:
+                weight.grad.mul_(factor)
+    elif factor != 1:  # to gather and scatter gradients takes a message each
+        from deepspeed.utils import safe_get_full_grad, safe_set_full_grad
+
+        for weight in weights:
+            if weight.requires_grad and (gradient := safe_get_full_grad(weight)) is not None:
+                safe_set_full_grad(weight, gradient * factor)
