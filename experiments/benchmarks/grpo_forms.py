@@ -86,13 +86,16 @@ def load(folder: str, case: Case) -> LALM:
     """The model of a checkpoint folder, its adapter somewhere off its beginning; answers run to their full length."""
     torch.manual_seed(0)
     dtype = case.dtype if case.device == "cuda" else "float32"
-    lalm = ModelSource(Qwen2_5Omni(folder, dtype=dtype), TimePrompt(), LoRA(8, 32)).load().to(case.device).train()
+    lalm = (
+        ModelSource(Qwen2_5Omni(folder, dtype=dtype, capture_steps=case.capture), TimePrompt(), LoRA(8, 32))
+        .load()
+        .to(case.device)
+        .train()
+    )
     for name, weight in lalm.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight.data, std=0.02)
     lalm.end_ids = (-1,)
-    if not case.capture:
-        LALM.steps_are_captured = False
     return lalm
 
 

@@ -217,6 +217,11 @@ def test_windows_of_batches_come_several_times() -> None:
     assert len(found) == len(batches) == 26 // 4 * 4 * 3
     assert found[:12] == different[:4] * 3
     assert found[-4:] == different[20:24]
+    batches.repeat(window=4, times=1)
+    assert list(batches) == different
+    batches.repeat(window=4, times=1, only_whole=True)
+    assert list(batches) == different[:24]
+    assert len(batches) == 24
 
 
 def test_one_measure_of_a_batch_is_given() -> None:

@@ -28,6 +28,9 @@ def test_the_first_batch_of_a_step_brings_the_others_along() -> None:
     assert names(batches) == "0 1 2 3 4 5 6"
     assert [names(batch.whole_step) for batch in batches] == ["0 1 2", "", "", "3 4 5", "", "", "6"]
     assert len(whole_steps()) == 7
+    empty = Batch((), *[torch.zeros(0)] * 4)
+    led_by_nothing = list(WholeSteps([empty, batches[1]], 2))  # type: ignore[arg-type]
+    assert [len(batch.whole_step) for batch in led_by_nothing] == [0, 2]
     moved = batches[0].to("meta")
     assert [batch.features.device.type for batch in moved.whole_step] == ["meta"] * 3
 

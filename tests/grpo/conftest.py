@@ -11,7 +11,7 @@ from torch import nn
 from transformers import DynamicCache, Qwen2Config, Qwen2Model
 from transformers.models.qwen2_5_omni import Qwen2_5OmniTextConfig, Qwen2_5OmniThinkerTextModel
 
-from timepro_lit.lalm.cache import fixed_layer, joined_layer
+from timepro_lit.lalm.cache import FixedLayer, joined_layer
 
 VOCABULARY = 23
 SIZES = {
@@ -63,7 +63,7 @@ class TinyLALM(nn.Module):
     def fork_to_roll_out(self, cache, num_tokens=None):
         forked = self.fork(cache)
         if num_tokens is not None:
-            forked.layers = [fixed_layer(layer, num_tokens) for layer in cache.layers]
+            forked.layers = [FixedLayer(layer, num_tokens) for layer in cache.layers]
         return forked
 
     def join(self, caches):

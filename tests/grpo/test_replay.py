@@ -28,16 +28,6 @@ def test_called_then_captured_then_replayed_from_the_same_memory() -> None:
     assert calls[1] is calls[2] is not calls[0]
 
 
-def test_what_cannot_be_captured_is_called_with_one_warning() -> None:
-    def capture(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> tuple[Callable[[], None], Tensor]:
-        raise RuntimeError("operation not permitted when stream is capturing")
-
-    replayed = Replayed(lambda number: 2 * number, capture)
-    with pytest.warns(UserWarning, match="stays slower: operation not permitted") as warned:
-        assert [int(replayed(torch.tensor(n))) for n in (1, 2, 3)] == [2, 4, 6]
-    assert len(warned) == 1
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
 def test_a_cuda_graph_computes_what_calls_compute() -> None:
     torch.manual_seed(0)
@@ -53,3 +43,16 @@ def test_a_cuda_graph_computes_what_calls_compute() -> None:
         replayed = Replayed(step)
         assert torch.allclose(torch.stack([replayed(row).clone() for row in rows]), expected, atol=1e-5)
     assert replayed.replay is not None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+def test_what_waits_for_the_device_is_refused_and_harms_nothing() -> None:
+    def waiting(number: Tensor) -> Tensor:
+        return number * int(number.sum())
+
+    replayed, number, stream = Replayed(waiting), torch.ones(2, device="cuda"), torch.cuda.current_stream()
+    replayed(number)
+    with pytest.raises(RuntimeError, match=r"set model\.capture_steps=false"):
+        replayed(number)
+    assert torch.cuda.current_stream() == stream
+    assert waiting(number).tolist() == [2, 2]

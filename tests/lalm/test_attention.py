@@ -18,8 +18,15 @@ CHAIN_OF_TWO = torch.tensor([[0] * 300 + [1] * 200 + [2] * 100 + [-1] * 8, [-1] 
 
 
 def test_blocks_end_at_the_last_key_that_any_row_sees() -> None:
-    assert query_blocks(branch_mask(CHAIN_OF_TWO)) == [(0, 256, 256), (256, 512, 512), (512, 608, 608)]
-    assert query_blocks(branch_mask(CHAIN_OF_TWO)[:, 550:]) is None  # a few queries are one block
+    def places(mask: Tensor) -> list[tuple[int, int, int]]:
+        return [(block.start, block.stop, block.end) for block in query_blocks(mask, 1, torch.float32)]
+
+    mask = branch_mask(CHAIN_OF_TWO)
+    assert places(mask) == [(0, 256, 256), (256, 512, 512), (512, 608, 608)]
+    assert places(mask[:, 550:]) == [(0, 58, 608)]
+    bias = query_blocks(mask, 3, torch.bfloat16)[1].bias
+    assert bias.dtype == torch.bfloat16
+    assert torch.equal(bias == 0, mask[:, None, 256:512, :512].repeat(1, 1, 3, 1))
 
 
 def test_values_and_gradients_are_those_of_one_product() -> None:
@@ -32,7 +39,7 @@ def test_values_and_gradients_are_those_of_one_product() -> None:
         return list(torch.autograd.grad((out * weights).sum(), (query, key, value)))
 
     module = SimpleNamespace(num_key_value_groups=2)
-    blocks, _ = attend_in_blocks(module, query, key, value, mask[:, None], blocks=query_blocks(mask))
+    blocks, _ = attend_in_blocks(module, query, key, value, mask[:, None], blocks=query_blocks(mask, 2, torch.float32))
     whole = scaled_dot_product_attention(
         query, key.repeat_interleave(2, 1), value.repeat_interleave(2, 1), mask[:, None]
     ).transpose(1, 2)

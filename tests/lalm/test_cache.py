@@ -43,21 +43,26 @@ def test_the_prompt_is_copied_a_few_times_not_at_every_step() -> None:
     assert prompt.keys.data_ptr() not in places
 
 
-def prefix_of(family) -> tuple[LALM, Prefix]:
+def prefix_of(family, autocast: bool = False) -> tuple[LALM, Prefix]:
     lalm, clips = family.source().load(None).eval(), family.waves()
     ids, mask = family.prompts(lalm.frontend, clips)
-    frames = lalm.encode_audio(*lalm.frontend.features(clips))
-    return lalm, prefill(lalm, lalm.embed(ids, frames), mask, lalm.positions(ids, mask))
+    features = lalm.frontend.features(clips)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        embeds = lalm.embed(ids, lalm.encode_audio(*features))
+        return lalm, prefill(lalm, embeds, mask, lalm.positions(ids, mask))
 
 
 @torch.no_grad()
-def test_every_backbone_answers_alike_from_memory_of_a_fixed_size(family, monkeypatch: pytest.MonkeyPatch) -> None:
-    lalm, prefix = prefix_of(family)
-    answers = []
+@pytest.mark.parametrize("autocast", [False, True])
+def test_every_backbone_answers_alike_from_memory_of_a_fixed_size(
+    family, monkeypatch: pytest.MonkeyPatch, autocast: bool
+) -> None:
+    lalm, prefix = prefix_of(family, autocast)
+    keys, answers = [str(n) for n in range(len(prefix))], []
     for captured in (False, True):
-        monkeypatch.setattr(LALM, "steps_are_captured", captured)
-        keys = [str(n) for n in range(len(prefix))]
-        rollouts = sample(lalm, prefix, group_size=3, max_new_tokens=12, warp=warper(1.5), seed=1, keys=keys)
+        monkeypatch.setattr(type(lalm), "steps_are_captured", captured)
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            rollouts = sample(lalm, prefix, group_size=3, max_new_tokens=12, warp=warper(1.5), seed=1, keys=keys)
         answers.append(rollouts.answer_ids)
     assert torch.equal(*answers)
     assert len(answers[0].unique()) > 10

@@ -187,8 +187,8 @@ def test_one_rollout_for_all_micro_batches_of_a_step_changes_nothing(source: Mod
     collate = Collate(source.frontend(), {"ag": Grounding()})
     short = [replace(s, waveform=s.waveform[:3200], example=replace(s.example, id=f"short {i}", duration_s=0.2))
              for i, s in enumerate(samples_of())]  # fmt: skip
-    batches = [collate(part) for part in (samples_of()[:1], [], short[:2], samples_of()[1:], short[2:], [])]
-    assert batches[0].prompt_ids.shape[1] > batches[2].prompt_ids.shape[1]
+    batches = [collate(part) for part in ([], samples_of()[:1], short[:2], samples_of()[1:], short[2:], [])]
+    assert batches[1].prompt_ids.shape[1] > batches[2].prompt_ids.shape[1]
     trained, sizes = [], []
     for at_a_time in (1, 3):
         module = grpo(source, by_length, update="packed", aggregate=TokenMean(), updates_per_rollout=1)
@@ -203,6 +203,15 @@ def test_one_rollout_for_all_micro_batches_of_a_step_changes_nothing(source: Mod
     assert any(weight.abs().max() > 1e-3 for name, weight in trained[0].items() if "lora_B" in name)
     for name, weight in trained[0].items():
         torch.testing.assert_close(trained[1][name], weight, atol=1e-6, rtol=1e-4)
+
+
+def test_no_rollout_outlives_its_window_where_a_prompt_comes_twice_in_a_step(
+    source: ModelSource, tmp_path: Path
+) -> None:
+    one, other = (batch_of(source, EXAMPLES[i : i + 1]) for i in (0, 1))
+    module = grpo(source, by_length, update="packed", updates_per_rollout=2)
+    fit(module, WholeSteps([one, other, one] * 2, 3), tmp_path, accumulation=3)
+    assert module.window == {}
 
 
 @pytest.mark.parametrize("stage", ["sft", "dapo", "dr_grpo"])

@@ -66,7 +66,7 @@ class TrainingBatches(Sampler[list[int]]):
         self.seed = seed
         self.shard = shard
         self.epoch = 0
-        self.window, self.times = 1, 1
+        self.window, self.times, self.only_whole = 1, 1, False
         self._num_batches: dict[int, int] = {}
         names = np.asarray(tasks, dtype=object)
         self._members = {name: np.flatnonzero(names == name) for name in sorted(set(tasks))}
@@ -79,9 +79,12 @@ class TrainingBatches(Sampler[list[int]]):
         """Itself: Lightning calls `set_epoch` on `batch_sampler.sampler`."""
         return self
 
-    def repeat(self, window: int, times: int) -> None:
-        """Bring every `window` batches `times` times over before the next ones; what fills no window is left out."""
-        self.window, self.times = window, times
+    def repeat(self, window: int, times: int, only_whole: bool = False) -> None:
+        """Bring every `window` batches `times` times over before the next ones.
+
+        With `only_whole`, and always where a window comes several times, what fills no window is left out of an epoch.
+        """
+        self.window, self.times, self.only_whole = window, times, only_whole or times > 1
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration runs through."""
@@ -89,7 +92,7 @@ class TrainingBatches(Sampler[list[int]]):
 
     def __len__(self) -> int:
         num_batches = self._num_different()
-        return num_batches if self.times == 1 else num_batches // self.window * self.window * self.times
+        return num_batches // self.window * self.window * self.times if self.only_whole else num_batches
 
     def _num_different(self) -> int:
         _, world_size = self.shard()
@@ -108,7 +111,7 @@ class TrainingBatches(Sampler[list[int]]):
     def batches(self, epoch: int) -> list[np.ndarray]:
         """This process's batches of an epoch, in order."""
         different = self._different(epoch)
-        if self.times == 1:
+        if not self.only_whole:
             return different
         windows = [different[i : i + self.window] for i in range(0, len(different), self.window)]
         return [batch for window in windows if len(window) == self.window for batch in window * self.times]
@@ -194,9 +197,10 @@ class TrainingEpoch(Iterator[list[int]]):
 
         Raises ValueError where the order would be another one.
         """
+        before = {"only_whole": state["times"] > 1} | state  # states of earlier versions do not say it
         for name, value in self._order().items():
-            if state[name] != value:
-                raise ValueError(f"cannot resume within an epoch: {name} was {state[name]} and is now {value}")
+            if before[name] != value:
+                raise ValueError(f"cannot resume within an epoch: {name} was {before[name]} and is now {value}")
         self.epoch, self.num_read = state["epoch"], state["num_read"]
         self._batches = self.source.batches(self.epoch)
         if self.num_read == len(self._batches):
@@ -213,6 +217,7 @@ class TrainingEpoch(Iterator[list[int]]):
             "seed": source.seed,
             "window": source.window,
             "times": source.times,
+            "only_whole": source.only_whole,
         }
 
 

@@ -14,7 +14,7 @@ from timepro_lit.records import Batch
 
 
 class WholeSteps:
-    """A loader's micro-batches, the first of each step with all of that step's in its `whole_step`.
+    """A loader's micro-batches, of each step the first that is not empty with all of that step's in its `whole_step`.
 
     A step of decoding costs a GPU as much for one prompt as for many, so a rollout wants them together. The state is
     the loader's, which is this one's between two steps alone.
@@ -30,8 +30,9 @@ class WholeSteps:
     def __iter__(self) -> Iterator[Batch]:
         batches = iter(self.loader)
         while step := tuple(islice(batches, self.micro_batches)):
-            yield replace(step[0], whole_step=step)
-            yield from step[1:]
+            first = next((batch for batch in step if len(batch)), None)
+            for batch in step:
+                yield replace(batch, whole_step=step) if batch is first else batch
 
     @property
     def batch_sampler(self) -> Sampler[list[int]]:

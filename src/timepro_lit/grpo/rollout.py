@@ -30,9 +30,9 @@ def sample(
 ) -> Rollouts:
     """Draw `group_size` answers to every prompt or, without a `warp`, decode one greedily.
 
-    An answer depends on (seed, its prompt's key, its number in the group) and not on the
-    batch around it; mix the training step into `seed` to get fresh answers. Where `warp` is a temperature alone, the
-    log-probabilities of `answer_logprobs` at that temperature are those sampled from.
+    An answer depends on (seed, its prompt's key, its number in the group) and not on the batch around it; mix the
+    training step into `seed` to get fresh answers. Where `warp` is a temperature alone, the log-probabilities of
+    `answer_logprobs` at that temperature are those sampled from.
 
     Shapes: keys B strings (not needed without a warp) -> Rollouts with R = steps taken <= max_new_tokens.
 

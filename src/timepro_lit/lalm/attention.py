@@ -6,6 +6,7 @@ Every block is the library's own kernel, on any device.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,25 +20,44 @@ SDPA_IN_BLOCKS = "sdpa_in_blocks"
 QUERIES = 256
 """Queries to a block: fewer would save more products, but a kernel's start costs as well."""
 
-Blocks = list[tuple[int, int, int]]
-"""First query, one past the last query, one past the last key that any of them sees."""
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Queries that are attended together, and the keys that any of them sees."""
+
+    start: int
+    """First query."""
+    stop: int
+    """One past the last query."""
+    end: int
+    """One past the last key."""
+    bias: Tensor
+    """(B, 1, G' * (stop - start), end), 0 where a query may attend and -inf elsewhere, once for each of G' heads."""
 
 
-def query_blocks(mask: Tensor) -> Blocks | None:
-    """Which keys the blocks of a mask's queries reach; None where there is but one block.
+def query_blocks(mask: Tensor, groups: int, dtype: torch.dtype) -> list[Block]:
+    """The blocks of a mask's queries; their biases serve all layers.
 
-    Shapes: mask (B, L, K) bool, true = may attend.
+    Shapes: mask (B, L, K) bool, true = may attend; `groups` query heads share a head of keys and values.
 
-    >>> query_blocks(torch.ones(1, 512, 512, dtype=torch.bool).tril())
+    >>> causal = torch.ones(1, 512, 512, dtype=torch.bool).tril()
+    >>> [(block.start, block.stop, block.end) for block in query_blocks(causal, 1, torch.float32)]
     [(0, 256, 256), (256, 512, 512)]
     """
     num_queries, num_keys = mask.shape[1:]
-    if num_queries <= QUERIES:
-        return None
     starts = range(0, num_queries, QUERIES)
-    seen = torch.stack([mask[:, start : start + QUERIES].any(dim=1).any(dim=0) for start in starts])
-    ends = num_keys - seen.flip(1).long().argmax(dim=1)
-    return [(start, min(start + QUERIES, num_queries), end) for start, end in zip(starts, ends.tolist(), strict=True)]
+    if len(starts) == 1:
+        ends = [num_keys]
+    else:
+        seen = torch.stack([mask[:, start : start + QUERIES].any(dim=1).any(dim=0) for start in starts])
+        ends = (num_keys - seen.flip(1).long().argmax(dim=1)).tolist()
+    blocks = []
+    for start, end in zip(starts, ends, strict=True):
+        stop = min(start + QUERIES, num_queries)
+        part = mask[:, None, start:stop, :end]
+        bias = torch.zeros_like(part, dtype=dtype).masked_fill_(~part, -torch.inf)
+        blocks.append(Block(start, stop, end, bias.repeat(1, 1, groups, 1)))
+    return blocks
 
 
 def attend_in_blocks(
@@ -48,31 +68,29 @@ def attend_in_blocks(
     attention_mask: Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    blocks: Blocks | None = None,
+    blocks: list[Block] | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """What transformers calls in place of its own `sdpa`; all queries are one block without `blocks`.
+    """What transformers calls in place of its own `sdpa`; the same without `blocks`.
 
     Where G' query heads share a head of keys and values, their queries stand below each other in one product: repeating
     the keys for each of them would read and write G' times the cache at every decoding step.
 
-    Shapes: query (B, H, L, D) with H = H' * G', key and value (B, H', K, D), attention_mask (B, 1, L, K) bool ->
-    (B, L, H, D).
+    Shapes: query (B, H, L, D) with H = H' * G', key and value (B, H', K, D) -> (B, L, H, D).
     """
-    if attention_mask is None:
+    if blocks is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
     query = query.unflatten(1, (key.shape[1], -1))
-    groups, num_queries = query.shape[2:4]
     attended = [
         scaled_dot_product_attention(
-            query[:, :, :, start:stop].flatten(2, 3),
-            key[:, :, :end],
-            value[:, :, :end],
-            attention_mask[:, :, start:stop, :end].repeat(1, 1, groups, 1),
+            query[:, :, :, block.start : block.stop].flatten(2, 3),
+            key[:, :, : block.end],
+            value[:, :, : block.end],
+            block.bias,
             dropout,
             scale=scaling,
-        ).unflatten(2, (groups, -1))
-        for start, stop, end in blocks or [(0, num_queries, key.shape[2])]
+        ).unflatten(2, (query.shape[2], -1))
+        for block in blocks
     ]
     return torch.cat(attended, dim=3).permute(0, 3, 1, 2, 4).flatten(2, 3), None
 

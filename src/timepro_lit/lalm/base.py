@@ -17,8 +17,8 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from timepro_lit.lalm.attention import SDPA_IN_BLOCKS, query_blocks
-from timepro_lit.lalm.cache import RoomyLayer, fixed_layer, joined_layer
+from timepro_lit.lalm.attention import SDPA_IN_BLOCKS, Block, query_blocks
+from timepro_lit.lalm.cache import FixedLayer, RoomyLayer, joined_layer
 from timepro_lit.lalm.frontend import Frontend
 
 
@@ -30,6 +30,8 @@ class LALM(nn.Module):
     """
 
     timestamps: Tensor | None
+    capture_steps: bool = True
+    """Whether decoding steps on a GPU are replayed as CUDA graphs."""
 
     def __init__(
         self, model: nn.Module, frontend: Frontend, timestamps: Tensor | None, share_positions: bool = False
@@ -118,7 +120,7 @@ class LALM(nn.Module):
         that restart for new packed sequences and cuts the answers off their prompt.
         """
         implementation = self.language_model.config._attn_implementation
-        blocks = {"blocks": query_blocks(mask)} if implementation == SDPA_IN_BLOCKS else {}
+        blocks = {"blocks": self._query_blocks(mask, embeds)} if implementation == SDPA_IN_BLOCKS else {}
         mask = mask[:, None]
         if implementation == "eager":
             # Eager attention adds the mask to its scores: a bool would count as 0 and 1 and mask nothing.
@@ -132,6 +134,11 @@ class LALM(nn.Module):
             **blocks,
         )
         return out.last_hidden_state
+
+    def _query_blocks(self, mask: Tensor, embeds: Tensor) -> list[Block]:
+        config, kind = self.language_model.config, embeds.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else embeds.dtype
+        return query_blocks(mask, config.num_attention_heads // config.num_key_value_heads, dtype)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., D) -> (..., V) float32."""
@@ -153,13 +160,13 @@ class LALM(nn.Module):
     @property
     def steps_are_captured(self) -> bool:
         """On a GPU, where launching a step's kernels takes longer than running them."""
-        return next(self.language_model.parameters()).is_cuda
+        return self.capture_steps and next(self.language_model.parameters()).is_cuda
 
     def fork_to_roll_out(self, cache: DynamicCache, num_tokens: int | None = None) -> DynamicCache:
         """The same without a graph, for many short steps; it grows or, with `num_tokens`, has memory for so many."""
         if num_tokens is None:
             return _with_layers(cache, [RoomyLayer(layer) for layer in cache.layers])
-        return _with_layers(cache, [fixed_layer(layer, num_tokens) for layer in cache.layers])
+        return _with_layers(cache, [FixedLayer(layer, num_tokens) for layer in cache.layers])
 
     def join(self, caches: Sequence[DynamicCache]) -> DynamicCache:
         """One cache of all rows of several, the shorter ones padded on the left."""

@@ -45,11 +45,17 @@ class RoomyLayer(DynamicLayer):
         self.keys, self.values = (memory[:, :, :num_tokens] for memory in self._memory)
 
 
-def fixed_layer(layer: DynamicLayer, num_tokens: int) -> StaticLayer:
+class FixedLayer(StaticLayer):
     """One layer's keys and values, detached, at the beginning of memory for `num_tokens`."""
-    fixed = StaticLayer(num_tokens)
-    fixed.update(layer.keys.detach(), layer.values.detach())
-    return fixed
+
+    def __init__(self, layer: DynamicLayer, num_tokens: int) -> None:
+        super().__init__(num_tokens)
+        self.update(layer.keys.detach(), layer.values.detach())
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Memory of both dtypes: under autocast the rotation leaves keys float32 beside bfloat16 values."""
+        super().lazy_initialization(key_states, value_states)
+        self.values = self.values.to(value_states.dtype)
 
 
 def joined_layer(layers: Sequence[DynamicLayer]) -> DynamicLayer:

@@ -68,6 +68,7 @@ class Pretrained:
         local_files_only: bool = False,
         gradient_checkpointing: bool = False,
         quantization: Quantization | None = None,
+        capture_steps: bool = True,
     ) -> None:
         if attn_implementation not in ("sdpa", "eager"):
             raise ValueError(
@@ -83,6 +84,7 @@ class Pretrained:
         self.local_files_only = local_files_only
         self.gradient_checkpointing = gradient_checkpointing
         self.quantization = quantization
+        self.capture_steps = capture_steps
 
     def prepare(self, texts: Callable[[], Iterable[str]]) -> None:
         """The checkpoint is there already or comes from the hub."""
@@ -128,7 +130,9 @@ class Pretrained:
         if self.gradient_checkpointing:
             model.model.language_model.activation_checkpointing_enable({"use_reentrant": False})
         table = timestamp_table(time_prompt, frontend, model.get_input_embeddings().weight)
-        return self.lalm_class(model, frontend, table, time_prompt is not None and time_prompt.share_positions)
+        lalm = self.lalm_class(model, frontend, table, time_prompt is not None and time_prompt.share_positions)
+        lalm.capture_steps = self.capture_steps
+        return lalm
 
     def _where(self) -> dict[str, Any]:
         return {"revision": self.revision, "local_files_only": self.local_files_only}

@@ -44,6 +44,12 @@ class Qwen3OmniLALM(LALM):
             chunk_lengths=torch.tensor(counts, device=features.device),
         ).last_hidden_state
 
+    @property
+    def steps_are_captured(self) -> bool:
+        """On a GPU of compute capability 9 or above: on others, torch reads each expert's share on the CPU."""
+        device = next(self.language_model.parameters()).device
+        return super().steps_are_captured and torch.cuda.get_device_capability(device) >= (9, 0)
+
     def train_base(self) -> None:
         """All weights but those of the idle vision tower."""
         super().train_base()

@@ -55,6 +55,8 @@ class AnsweringModule(LightningModule):
                 "trainer.strategy: with ZeRO-3 every process must take part in every forward, but answers end after "
                 "unequally many of them, so that the processes would wait for each other forever: use ZeRO-2"
             )
+        if self.autocast_by_deepspeed and self.trainer.precision != "bf16-mixed":
+            raise ValueError(f"trainer.precision: DeepSpeed is set up for bf16-mixed, not {self.trainer.precision}")
         # Half precision and DeepSpeed would cast what is in a batch, and refuse frozen records. The encoder casts it.
         self.trainer.precision_plugin.convert_input = lambda batch: batch  # type: ignore[method-assign]
 
@@ -104,7 +106,16 @@ class AnsweringModule(LightningModule):
         self.answers = []
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self.answers += self.answer(batch)
+        # DeepSpeed's engine knows of autocast in training alone.
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast_by_deepspeed):
+            self.answers += self.answer(batch)
+
+    @property
+    def autocast_by_deepspeed(self) -> bool:
+        """Whether DeepSpeed switches autocast on, which is Lightning's part elsewhere."""
+        if not isinstance(strategy := self.trainer.strategy, DeepSpeedStrategy):
+            return False
+        return (strategy.config or {}).get("torch_autocast", {}).get("enabled", False)
 
     def _metrics_of(self, task: str) -> nn.ModuleList | tuple[()]:
         # Questions that nobody scores (tagging, counting, ...) have no metrics.

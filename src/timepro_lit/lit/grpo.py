@@ -123,8 +123,8 @@ class GRPO(TrainingModule):
         """Answers to the batch and what they are worth: new ones, or those of an earlier update of this window."""
         key = _ids(batch)
         if key not in self.window:
-            whole_step = [] if self.one_pass else [one for one in batch.whole_step if len(one)]
-            self.explore(whole_step or [batch])
+            whole_step = [] if self.one_pass else batch.whole_step
+            self.explore([one for one in whole_step if len(one) and _ids(one) not in self.window] or [batch])
         experience = self.window[key]
         experience.num_uses += 1
         if experience.num_uses == self.updates_per_rollout:
@@ -134,19 +134,22 @@ class GRPO(TrainingModule):
     def explore(self, batches: Sequence[Batch]) -> None:
         """Put answers to these batches, sampled in one loop, and what they are worth into the window."""
         embeds = [self.prompt_embeds(batch) for batch in batches]
-        prefixes = [self.run_prompts(*each) for each in zip(batches, embeds, strict=True)]
+        prefixes: list[Prefix | None] = [self.run_prompts(*each) for each in zip(batches, embeds, strict=True)]
+        prefix = join(self.lalm, prefixes)
+        if not self.one_pass:
+            prefixes = [None] * len(batches)  # frees their memory for the rollout
         examples = [example for batch in batches for example in batch.examples]
-        rollouts = self.roll_out(examples, join(self.lalm, prefixes))
+        rollouts = self.roll_out(examples, prefix)
         groups = self.score(examples, rollouts)
         adv_BG = group_advantages(torch.tensor([g.total for g in groups], device=self.device), self.scale_rewards)
         self.log_rollouts(examples, rollouts, groups)
         first = 0
-        for batch, prompt_embeds, prefix in zip(batches, embeds, prefixes, strict=True):
+        for batch, prompt_embeds, kept_prefix in zip(batches, embeds, prefixes, strict=True):
             rows = slice(first, first + len(batch))
             first += len(batch)
             self.window[_ids(batch)] = Experience(
                 prompt_embeds,
-                prefix if self.one_pass else None,
+                kept_prefix,
                 rollouts.of(rows),
                 adv_BG[rows],
                 self.kept(adv_BG[rows]),

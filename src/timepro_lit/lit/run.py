@@ -15,6 +15,7 @@ from typing import Any
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.strategies import DeepSpeedStrategy
 from rich.console import Console
 from torchdata.stateful_dataloader import StatefulDataLoader
 
@@ -156,7 +157,11 @@ def fit(setting: Setting, name: str, stage: Stage, source: ModelSource, claim: C
     validation = setting.data.val_dataloader()
     placed = setting.trainer(logger=False, enable_checkpointing=False)
     accumulation = stage.accumulation(placed.world_size, setting.data.mean_rows(loader))
-    loader.batch_sampler.repeat(accumulation, stage.updates_per_rollout)
+    # At an epoch's end Lightning makes a step of what there is, but DeepSpeed waits for the next epoch's batches.
+    only_whole = isinstance(placed.strategy, DeepSpeedStrategy)
+    loader.batch_sampler.repeat(accumulation, stage.updates_per_rollout, only_whole)
+    if not len(loader):
+        raise ValueError(f"stage.{name}: an epoch holds fewer micro-batches than a step's {accumulation}")
     module.skips = setting.data.skips(placed.world_size, loader, validation)
     checkpoints = _checkpoints(setting, name, stage, claim, placed)
     start = checkpoints.newest
