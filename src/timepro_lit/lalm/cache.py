@@ -50,12 +50,14 @@ class FixedLayer(StaticLayer):
 
     def __init__(self, layer: DynamicLayer, num_tokens: int) -> None:
         super().__init__(num_tokens)
-        self.update(layer.keys.detach(), layer.values.detach())
+        super().update(layer.keys.detach(), layer.values.detach())
 
-    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Memory of both dtypes: under autocast the rotation leaves keys float32 beside bfloat16 values."""
-        super().lazy_initialization(key_states, value_states)
-        self.values = self.values.to(value_states.dtype)
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """The whole memory, (B, H, K, D) each, with the new keys and values behind those before.
+
+        Under autocast a cache holds float32, to which rotation brings the keys, and is given values in bfloat16.
+        """
+        return super().update(key_states.to(self.dtype), value_states.to(self.dtype))
 
 
 def joined_layer(layers: Sequence[DynamicLayer]) -> DynamicLayer:
