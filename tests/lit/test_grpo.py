@@ -17,6 +17,7 @@ from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA, add_reference
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lalm.tiny import write_random_checkpoint
+from timepro_lit.lit.base import AnsweringModule
 from timepro_lit.lit.grpo import GRPO, Experience
 from timepro_lit.lit.sft import SFT
 from timepro_lit.records import Batch, Event, Example, Sample
@@ -235,6 +236,16 @@ def test_micro_batches_change_no_gradient(source: ModelSource, tmp_path: Path, s
     assert any(weight.abs().max() > 1e-3 for name, weight in trained[0].items() if "lora_B" in name)
     for name, weight in trained[0].items():
         torch.testing.assert_close(trained[1][name], weight, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+def test_answers_are_given_in_the_trainers_precision(source: ModelSource, tmp_path: Path, precision: str) -> None:
+    module = AnsweringModule(source.load, {"ag": Grounding()}, {})
+    seen: list[bool] = []
+    module.answer = lambda batch: seen.append(torch.is_autocast_enabled("cpu")) or []  # type: ignore[method-assign]
+    trainer = Trainer(accelerator="cpu", precision=precision, logger=False, default_root_dir=tmp_path)
+    trainer.test(module, torch.utils.data.DataLoader([batch_of(source)], None, collate_fn=lambda batch: batch))
+    assert seen == [precision == "bf16-mixed"]
 
 
 def test_sft_learns_one_batch_by_heart(source: ModelSource, tmp_path: Path) -> None:

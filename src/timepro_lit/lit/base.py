@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,8 @@ class AnsweringModule(LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         # DeepSpeed's engine knows of autocast in training alone.
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast_by_deepspeed):
+        autocast = torch.autocast(self.device.type, torch.bfloat16) if self.autocast_by_deepspeed else nullcontext()
+        with autocast:
             self.answers += self.answer(batch)
 
     @property
