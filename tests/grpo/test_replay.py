@@ -52,7 +52,7 @@ def test_what_waits_for_the_device_is_refused_and_harms_nothing() -> None:
 
     replayed, number, stream = Replayed(waiting), torch.ones(2, device="cuda"), torch.cuda.current_stream()
     replayed(number)
-    with pytest.raises(RuntimeError, match=r"set model\.capture_steps=false"):
+    with pytest.raises(RuntimeError, match=r"set \+model\.capture_steps=false"):
         replayed(number)
     assert torch.cuda.current_stream() == stream
     assert waiting(number).tolist() == [2, 2]

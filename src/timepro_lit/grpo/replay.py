@@ -34,7 +34,7 @@ def capture_on_gpu(function: Function, inputs: Sequence[Tensor]) -> tuple[Callab
             with suppress(RuntimeError):
                 graph.capture_end()
             raise RuntimeError(
-                f"a decoding step cannot be captured as a CUDA graph ({error}): set model.capture_steps=false"
+                f"a decoding step cannot be captured as a CUDA graph ({error}): set +model.capture_steps=false"
             ) from error
         graph.capture_end()
     before.wait_stream(stream)
