@@ -254,7 +254,6 @@ def test_a_refusing_constructor_is_named_by_key(tmp_path: Path) -> None:
 
 
 def test_no_two_trainers_share_a_strategy(tmp_path: Path) -> None:
-    pytest.importorskip("deepspeed")
     made = build(train("trainer=deepspeed_zero2", "stage=[]", "model.checkpoint=.", f"paths.data={tmp_path}"))
     trainers = [made["trainer"](accelerator="cpu", devices=1, logger=False) for _ in range(2)]
     assert trainers[0].strategy is not trainers[1].strategy

@@ -101,7 +101,7 @@ class Batch:
     skipped: tuple[Skipped, ...] = ()
     """Those that should have been in this batch as well."""
     whole_step: tuple[Batch, ...] = ()
-    """All batches of the optimiser step that this one begins, itself included, where the loader tells."""
+    """All batches of the optimiser step, of which this is the first that holds an example; empty on the others."""
 
     def __len__(self) -> int:
         return len(self.examples)

@@ -46,7 +46,7 @@ def test_a_cuda_graph_computes_what_calls_compute() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
-def test_what_waits_for_the_device_is_refused_and_harms_nothing() -> None:
+def test_a_cuda_capture_that_waits_for_the_device_is_refused_and_harms_nothing() -> None:
     def waiting(number: Tensor) -> Tensor:
         return number * int(number.sum())
 

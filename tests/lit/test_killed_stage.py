@@ -18,12 +18,13 @@ from timepro_lit.lit.checkpoints import StageCheckpoints, step_of
 
 SMALL = (
     "+experiment=reuse_rollouts", "checkpoint_every=1", "trainer.precision=32-true",
+    "time_prompt=none", "sizes.sft.learning_rate=1e-5",  # the base answers readably, so that groups have signal
     "sizes.data.num_clips={train: 11, val: 2, test: 2}",
     "sizes.sft.max_epochs=2", "sizes.sft.max_steps=-1", "sizes.sft.batch_size=4", "sizes.sft.micro_batch_size=2",
     "sizes.sft.val_check_interval=2",
     "sizes.grpo.max_steps=6", "sizes.grpo.batch_size=4", "sizes.grpo.micro_batch_size=null",
     "sizes.grpo.micro_batch_tokens=1600", "stage.grpo.module.update=packed",
-    "sizes.grpo.examples_per_task=4", "sizes.grpo.group_size=2", "sizes.grpo.val_check_interval=2",
+    "sizes.grpo.examples_per_task=4", "sizes.grpo.group_size=4", "sizes.grpo.val_check_interval=2",
     "trainer.log_every_n_steps=1",
 )  # fmt: skip
 
@@ -63,6 +64,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert "grpo goes on after step" in done.stdout
     return folder
+
+
+def test_both_stages_change_the_adapter(folder: Path) -> None:
+    sft, grpo = (
+        load_file(folder / "whole" / "run" / stage / "result" / "adapter" / "adapter_model.safetensors")
+        for stage in ("sft", "grpo")
+    )
+    for name, weight in sft.items():
+        assert weight.any(), name
+        assert not torch.equal(grpo[name], weight), name
 
 
 @pytest.mark.parametrize("stage", ["sft", "grpo"])

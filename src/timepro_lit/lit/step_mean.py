@@ -54,7 +54,7 @@ def scale_gradients(weights: Iterable[nn.Parameter], factor: float, sharded_by_d
         for weight in weights:
             if weight.grad is not None:
                 weight.grad.mul_(factor)
-    elif factor != 1:  # to gather and scatter gradients takes a message each
+    elif factor != 1:  # each gradient is gathered, which takes a message
         from deepspeed.utils import safe_get_full_grad, safe_set_full_grad
 
         for weight in weights:
