@@ -10,7 +10,7 @@ from pathlib import Path
 from timepro_lit.data.corpora.prepared import Joined, Prepared
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lit.datamodule import ClipDataModule
-from timepro_lit.schemas import ROOT
+from timepro_lit.settings.schemas import ROOT
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.tasks.sound_events import SoundEventDetection

@@ -33,7 +33,7 @@ from timepro_lit.lalm.frontend import Frontend
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.records import Event, Example
-from timepro_lit.schemas import ROOT
+from timepro_lit.settings.schemas import ROOT
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 NUM_FILES, BATCH, REPEATS, WORKERS = 240, 8, 5, 2

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from timepro_lit.loading import load
+    from timepro_lit.inference.loading import load
 
 __all__ = ["load"]
 
@@ -19,7 +19,7 @@ __all__ = ["load"]
 def __getattr__(name: str) -> Any:
     # On first use, so that importing a pure room of the package does not load torch.
     if name == "load":
-        from timepro_lit.loading import load
+        from timepro_lit.inference.loading import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,25 +10,29 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.door import CONF, guarded
-from timepro_lit.schemas import register
+from timepro_lit.settings.door import guarded
+from timepro_lit.settings.schemas import CONF, register
 
 register()
 
 
-@hydra.main(version_base="1.3", config_path=CONF, config_name="evaluate")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
 @guarded
 def main(cfg: DictConfig) -> None:
     """Take the run's settings, put the data and the trainer given here in their place, evaluate, print the table."""
-    from timepro_lit.config import build, of_run, validate
-    from timepro_lit.runs import read_settings
+    from timepro_lit.settings.config import build, for_evaluation, settings_of, validate
+    from timepro_lit.settings.description import check_rows, described
+    from timepro_lit.settings.stored import read_settings
 
     directory = Path(cfg.run).absolute()
-    of = of_run(read_settings(directory), cfg)
+    of = for_evaluation(read_settings(directory), cfg)
     validate(of)
+    settings = settings_of(of)
+    check_rows(cfg.rows or [], settings)
     from timepro_lit.lit.run import evaluate
+    from timepro_lit.lit.setting import Parts
 
-    print(evaluate(directory=directory, rows=cfg.rows, split=cfg.split, **build(of)))
+    print(evaluate(Parts(**build(of)), directory, cfg.rows, cfg.split, described(settings)))
 
 
 if __name__ == "__main__":

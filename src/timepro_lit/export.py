@@ -10,19 +10,19 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.door import CONF, guarded
-from timepro_lit.schemas import register
+from timepro_lit.settings.door import guarded
+from timepro_lit.settings.schemas import CONF, register
 
 register()
 
 
-@hydra.main(version_base="1.3", config_path=CONF, config_name="export")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="export")
 @guarded
 def main(cfg: DictConfig) -> None:
-    """Load the stage's model, write the folder, say where it is."""
-    from timepro_lit.exporting import export
+    """Load the model, write the folder, say where it is."""
+    from timepro_lit.inference.exporting import export
 
-    print(export(Path(cfg.run).absolute(), Path(cfg.output_dir).absolute(), cfg.kind, cfg.stage))
+    print(export(Path(cfg.run).absolute(), Path(cfg.output_dir).absolute(), cfg.kind, cfg.row))
 
 
 if __name__ == "__main__":

@@ -10,27 +10,31 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.door import CONF, check_grammar, guarded
-from timepro_lit.schemas import register
+from timepro_lit.settings.door import check_grammar, guarded
+from timepro_lit.settings.schemas import CONF, register
 
 register()
 
 
-@hydra.main(version_base="1.3", config_path=CONF, config_name="predict")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="predict")
 @guarded
 def main(cfg: DictConfig) -> None:
     """Load the model, ask, write predictions.jsonl, print the table."""
-    from timepro_lit.loading import load
-    from timepro_lit.prediction import new_answers, predict, queries_of, recordings
+    from timepro_lit.inference.loading import load, model_of
+    from timepro_lit.inference.prediction import asked_task, new_answers, predict, queries_of, recordings
+    from timepro_lit.settings.config import tasks_of
 
     if len(cfg.task) != 1:
         raise ValueError(f"one task is asked at a time, not {', '.join(cfg.task) or 'none'}")
-    (task,) = cfg.task
-    queries = queries_of(task, cfg.query, None if cfg.queries is None else Path(cfg.queries))
+    (name,) = cfg.task
     audio, output_dir = Path(cfg.audio), Path(cfg.output_dir)
-    recordings(audio), new_answers(output_dir)  # before the model is loaded
-    listener = load(cfg.checkpoint, stage=cfg.stage, base=cfg.base, device=cfg.device, batch_size=cfg.batch_size)
-    print(predict(listener, audio, task, queries, list(cfg.classes), output_dir, cfg.figures))
+    # All that can be refused is, before the model is loaded.
+    recordings(audio), new_answers(output_dir)
+    settings, _ = model_of(Path(cfg.checkpoint).absolute(), cfg.row)
+    task = asked_task(tasks_of(settings), name, list(cfg.classes))
+    queries = queries_of(task, cfg.query, None if cfg.queries is None else Path(cfg.queries))
+    listener = load(cfg.checkpoint, row=cfg.row, base=cfg.base, device=cfg.device, batch_size=cfg.batch_size)
+    print(predict(listener, audio, task, queries, output_dir, cfg.figures))
 
 
 if __name__ == "__main__":

@@ -10,19 +10,19 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.door import CONF, guarded
-from timepro_lit.schemas import register
+from timepro_lit.settings.door import guarded
+from timepro_lit.settings.schemas import CONF, register
 
 register()
 
 
-@hydra.main(version_base="1.3", config_path=CONF, config_name="prepare")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="prepare")
 @guarded
 def main(cfg: DictConfig) -> None:
     """Read the public files, write manifests, print what became of everything."""
-    from timepro_lit.config import build_preparation
     from timepro_lit.data.preparation import COUNTS, DROPPED, prepare
     from timepro_lit.figures.counts import counts_text
+    from timepro_lit.settings.config import build_preparation
 
     corpus, tasks = build_preparation(cfg)
     count_tokens = None

@@ -67,6 +67,45 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said to one question, and what could be read from it."""
+
+    example: Example
+    prompt: str
+    text: str
+    prediction: Prediction
+    truncated: bool
+    """Whether the answer was cut at the token limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a results table: a model at one point of its training."""
+
+    key: str
+    """Name of the stage after which it is, or zero_shot."""
+    name: str
+    """In words, e.g. "SFT with the time prompt"."""
+    short: str
+    """For narrow places, e.g. "SFT"."""
+    about: str
+    """What was done to it, as it follows upon `short` in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunDescription:
+    """What a table or a page says about the run that its figures come from."""
+
+    name: str
+    """Of the experiment."""
+    scale: str
+    model: str
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]
+    """All that the run can have, in the order of its training."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One example with its decoded audio, on the way from the dataset to the collate function."""
 

@@ -10,24 +10,26 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.door import CONF, guarded
-from timepro_lit.schemas import register
+from timepro_lit.settings.door import guarded
+from timepro_lit.settings.schemas import CONF, register
 
 register()
 
 
-@hydra.main(version_base="1.3", config_path=CONF, config_name="report")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="report")
 @guarded
 def main(cfg: DictConfig) -> None:
     """Pool the answers of all runs, write report.json and report.html, print the table."""
-    from timepro_lit.config import tasks_of
-    from timepro_lit.runs import read_settings
+    from timepro_lit.evaluation.publish import pooled_report
+    from timepro_lit.settings.config import tasks_of
+    from timepro_lit.settings.description import described
+    from timepro_lit.settings.stored import read_settings
+    from timepro_lit.tasks.base import scored
 
     runs = [Path(run).absolute() for run in cfg.runs]
-    tasks = tasks_of(read_settings(runs[0]))
-    from timepro_lit.lit.run import report_seeds
-
-    print(report_seeds(runs, Path(cfg.output_dir).absolute(), tasks))
+    settings = [read_settings(run) for run in runs]
+    tasks = scored(tasks_of(settings[0]))
+    print(pooled_report(runs, Path(cfg.output_dir).absolute(), tasks, described(*settings)))
 
 
 if __name__ == "__main__":

@@ -10,41 +10,46 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.door import CONF, guarded, overrides
-from timepro_lit.schemas import register
+from timepro_lit.settings.door import guarded, overrides
+from timepro_lit.settings.schemas import CONF, register
 
 register()
 
 
-@hydra.main(version_base="1.3", config_path=CONF, config_name="train")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 @guarded
 def main(cfg: DictConfig) -> float | None:
     """Compose, validate, build, run. Returns the optimised metric."""
     # Imported here, so that --cfg, --help and completion answer at once.
-    from timepro_lit.config import build, portable, settings_of, validate
-    from timepro_lit.runs import claimed_run, experiment_name, run_path
-    from timepro_lit.stage_store import StageStore, stage_settings
+    from timepro_lit.runs.directory import claimed_run, experiment_name, run_path
+    from timepro_lit.runs.stages import StageStore, determinants
+    from timepro_lit.settings.config import build, portable, settings_of, validate
+    from timepro_lit.settings.description import check_rows, described
+    from timepro_lit.settings.stored import to_store
 
     cfg.name = cfg.name or experiment_name(overrides())
     path = cfg.output_dir or f"{cfg.paths.outputs}/{run_path(cfg.name, overrides(), cfg.scale, cfg.seed)}"
     cfg.output_dir = str(Path(path).absolute())
     validate(cfg)
-    with claimed_run(Path(cfg.output_dir), settings_of(cfg)) as run:
+    settings = settings_of(cfg)
+    check_rows(cfg.rows or [], settings)
+    with claimed_run(Path(cfg.output_dir), to_store(cfg)) as run:
         if run.finished is not None:
             print(f"{run.directory} is finished.\n{run.finished['table']}")
             return run.finished["metric"]
         from timepro_lit.lit.run import run as run_stages
+        from timepro_lit.lit.setting import Parts
 
-        store = StageStore(Path(cfg.paths.outputs) / "stages", owner=run.directory)
         table, metric = run_stages(
+            Parts(**build(cfg)),
             directory=run.directory,
-            store=store,
-            stage_settings=stage_settings(portable(cfg)),
+            store=StageStore(Path(cfg.paths.outputs) / "stages", owner=run.directory),
+            determinants=determinants(portable(cfg)),
+            described=described(settings),
             init_from=cfg.init_from,
             seed=cfg.seed,
             checkpoint_every=cfg.checkpoint_every,
             rows=cfg.rows,
-            **build(cfg),
         )
         run.finish(table, metric)
         print(table)

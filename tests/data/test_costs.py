@@ -10,7 +10,7 @@ from timepro_lit.data.manifest import write_manifest
 from timepro_lit.data.table import ExampleTable
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.records import Event, Example
-from timepro_lit.schemas import ROOT
+from timepro_lit.settings.schemas import ROOT
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.time_prompt.prompt import TimePrompt

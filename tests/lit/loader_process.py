@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 
-from timepro_lit.atomic import replacing
 from timepro_lit.data.corpora.prepared import Prepared
+from timepro_lit.files.atomic import replacing
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.records import Interviews
-from timepro_lit.schemas import ROOT
+from timepro_lit.settings.schemas import ROOT
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.time_prompt.prompt import TimePrompt
 

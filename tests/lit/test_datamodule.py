@@ -177,7 +177,7 @@ def test_only_the_splits_in_use_are_read(tmp_path: Path) -> None:
 
 def test_faults_of_the_data_are_named_before_the_first_batch(tmp_path: Path) -> None:
     corpus = SmallCorpus(tmp_path)
-    corpus.prepare()
+    corpus.make_ready()
     with pytest.raises(ValueError, match=r"call connect\(frontend\)"):
         ClipDataModule(corpus, TASKS).train_loader()
     data = ClipDataModule(corpus, TASKS | {"dac": DenseCaptioning()})
@@ -191,7 +191,7 @@ def test_faults_of_the_data_are_named_before_the_first_batch(tmp_path: Path) -> 
 
 def test_a_clip_in_two_splits_is_refused(tmp_path: Path) -> None:
     corpus = SmallCorpus(tmp_path, folder="clips")
-    corpus.prepare()
+    corpus.make_ready()
     data = ClipDataModule(corpus, TASKS)
     data.connect(SmallFrontend())
     with pytest.raises(ValueError, match=r"6 clips are in both 'train' and 'val', 'clips/ag-0\.wav' for one"):

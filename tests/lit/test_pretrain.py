@@ -12,7 +12,7 @@ from timepro_lit.lalm.tiny import write_random_checkpoint
 from timepro_lit.lit.base import cosine
 from timepro_lit.lit.pretrain import Pretrain, frame_activity, question_means
 from timepro_lit.records import Event, Example, Interviews, Sample
-from timepro_lit.tasks.listening import Counting, Tagging
+from timepro_lit.tasks.pretraining import Counting, Tagging
 
 
 def test_frames_in_which_each_class_is_on() -> None:

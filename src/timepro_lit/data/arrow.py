@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from timepro_lit.atomic import replacing
+from timepro_lit.files.atomic import replacing
 
 
 def map_arrow(path: Path) -> pa.Table:

@@ -21,7 +21,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from timepro_lit.atomic import replacing
+from timepro_lit.files.atomic import replacing
 
 MAX_CHANNELS = 8
 MIN_SAMPLING_RATE, MAX_SAMPLING_RATE = 4_000, 192_000

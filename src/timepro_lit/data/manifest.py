@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from timepro_lit.atomic import write_if_changed
+from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.records import Event, Example
 
 MAX_LINE_BYTES = 1 << 20

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from timepro_lit.atomic import write_if_changed
 from timepro_lit.data.audio import AudioError, measure_audio
 from timepro_lit.data.store import AudioFolder
+from timepro_lit.files.atomic import write_if_changed
 
 SAMPLING_RATE = 16_000
 _CHUNK = 32

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from timepro_lit.atomic import write_if_changed
 from timepro_lit.data.corpora.annotated import AnnotatedCorpus, Annotation, Dropped
 from timepro_lit.data.corpora.prepared import SETTINGS
 from timepro_lit.data.manifest import checked_line, is_plain_path, iterate_manifest, write_manifest
@@ -19,6 +18,7 @@ from timepro_lit.data.measuring import Measurement, measure_all
 from timepro_lit.data.splits import VALIDATION_SHARE, hash_of, hold_out, recording_key
 from timepro_lit.data.store import AudioFolder, write_shards
 from timepro_lit.data.table import arrow_file
+from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.records import Event, Example
 from timepro_lit.tasks.base import Task
 
@@ -63,20 +63,11 @@ def prepare(
 ) -> dict[str, Any]:
     """Write `<split>.jsonl`, dropped.jsonl, counts.json and prepared.json into `out`; returns the counts.
 
-    Called again, it changes nothing; interrupted, it goes on where it stopped.
-
-    Args:
-        corpus: reads the public files.
-        root: of the public files and the recordings.
-        out: folder of the manifests.
-        tasks: name -> task; each writes its targets once, and what cannot be written is dropped.
-        exclude: prepared folders of other corpora; recordings of their test splits are kept out of train and val here,
-            and those that they train on are not held out here.
-        count_tokens: tokens of an answer, to report those that evaluation would cut off.
-        max_answer_tokens: what evaluation reads.
-        max_duration_s: longer recordings are dropped.
-        shard_bytes: also pack the recordings into tar shards of about this size, and read them from there.
-        num_workers: processes that listen; 0 = this one.
+    Called again, it changes nothing; interrupted, it goes on where it stopped. Of each task's targets those that cannot
+    be written are dropped. Recordings of the test splits of `exclude`, prepared folders of other corpora, are kept out
+    of train and val here, and those that they train on are not held out. `count_tokens` counts an answer, to report
+    those that evaluation would cut off. `shard_bytes`: also pack the recordings into tar shards of about this size.
+    `num_workers` processes listen; 0 = this one.
 
     Raises ValueError or OSError for files in another format, for another corpus in `out`, and where no example is left.
     """
@@ -87,14 +78,7 @@ def prepare(
     measured = measure_all(folder, plain, out / JOURNAL, max_duration_s, num_workers)
     questions = list(_questions(corpus.name, annotations, measured, tasks, dropped))
     outcome = _split(corpus, questions, _elsewhere(exclude, TEST), _elsewhere(exclude, TRAIN, VALIDATION), dropped)
-    for split, of_split in outcome.splits.items():
-        manifest = out / f"{split}.jsonl"
-        write_manifest(manifest, [question.example for question in of_split])
-        arrow_file(manifest)
-    for path in out.glob("*.jsonl"):  # of an earlier call with other settings
-        if path.stem not in outcome.splits and path.name not in (JOURNAL, DROPPED):
-            path.unlink()
-            path.with_suffix(".arrow").unlink(missing_ok=True)
+    _write_splits(outcome, out)
     store: dict[str, str] = {"folder": str(root.resolve())}
     if shard_bytes is not None:
         used = {question.example.audio for of_split in outcome.splits.values() for question in of_split}
@@ -110,6 +94,17 @@ def prepare(
     settings = {"corpus": corpus.name, "root": str(root.resolve()), "audio": store, "note": outcome.note}
     write_if_changed(out / SETTINGS, json.dumps(settings, indent=1) + "\n")  # last: its presence says that all is there
     return counts
+
+
+def _write_splits(outcome: Outcome, out: Path) -> None:
+    for split, of_split in outcome.splits.items():
+        manifest = out / f"{split}.jsonl"
+        write_manifest(manifest, [question.example for question in of_split])
+        arrow_file(manifest)
+    for path in out.glob("*.jsonl"):  # of an earlier call with other settings
+        if path.stem not in outcome.splits and path.name not in (JOURNAL, DROPPED):
+            path.unlink()
+            path.with_suffix(".arrow").unlink(missing_ok=True)
 
 
 def _reasons(counts: Mapping[str, Any]) -> str:

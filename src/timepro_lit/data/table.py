@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from timepro_lit.data.arrow import map_arrow, write_arrow
 from timepro_lit.data.manifest import iterate_manifest
-from timepro_lit.fingerprint import file_digest
+from timepro_lit.files.fingerprint import file_digest
 from timepro_lit.records import Event, Example
 
 _SCHEMA = pa.schema(

@@ -12,9 +12,6 @@ from timepro_lit.figures.layout import MAX_DRAWN, Placed, html_text, is_drawable
 from timepro_lit.figures.spectrogram import SAMPLING_RATE, spectrogram_uri
 from timepro_lit.records import Event
 
-TASK_NAMES = {"ag": "Audio grounding", "sed": "Sound event detection", "dac": "Dense audio captioning"}
-HEADLINE = {"ag": "IoU", "sed": "Eb-F1", "dac": "Eb-F1"}
-"""The score of one answer, in percent, that stands beside its timeline."""
 NUM_HUES = 8
 _CHARS_ACROSS = 52
 """Characters of label text that fit across the timelines of a phone."""
@@ -22,10 +19,10 @@ _MAX_LABEL_WIDTH = 0.46
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What one system said to one question."""
+class ShownAnswer:
+    """What one row's model said to one question."""
 
-    system: str
+    row: str
     """Short name, e.g. "GRPO"."""
     text: str
     """The raw answer, untrusted."""
@@ -35,14 +32,29 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One test example: a task asked about a clip, its reference and the answers of the systems that were asked."""
+class ShownTask:
+    """How questions of a task look on a page."""
 
-    task: str
+    title: str
+    clip_score: str
+    """The score of one answer, in percent, that stands beside its timeline."""
+    classes: tuple[str, ...]
+    """Closed set of labels, a colour each; the events of other tasks have one colour."""
+    hue: int
+    """That colour, by its number."""
+    shows_times: bool
+    """Whether events are labelled with their times, for tasks whose events all have the same label."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownQuestion:
+    """One test example: a task asked about a clip, its reference and the answers of the models that were asked."""
+
+    task: ShownTask
     query: str | None
     prompt: str
     reference: tuple[Event, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[ShownAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,7 @@ class Clip:
 
     name: str
     duration_s: float
-    questions: tuple[Question, ...]
+    questions: tuple[ShownQuestion, ...]
     waveform: Tensor | None = None
     """(n,) float32, mono, 16 kHz; None where the sound is not at hand."""
     audio: str | None = None
@@ -60,8 +72,8 @@ class Clip:
     """Questions about this clip that are not shown."""
 
 
-def clip_html(clip: Clip, hues: Mapping[str, int]) -> str:
-    """One `<article>`; `hues` maps the classes of sound event detection to numbers, other labels stay grey."""
+def clip_html(clip: Clip) -> str:
+    """One `<article>`."""
     if clip.audio is None:
         player = '<p class="missing">The audio file was not found.</p>'
     else:
@@ -71,7 +83,7 @@ def clip_html(clip: Clip, hues: Mapping[str, int]) -> str:
         f'<article class="clip" data-duration="{clip.duration_s:.3f}">'
         f"<header><h3>{html_text(clip.name, 120)}</h3><span>{clip.duration_s:.1f} s</span></header>{player}"
         f'<div class="tracks">{_spectrogram(clip)}'
-        + "".join(_question(question, clip.duration_s, hues) for question in clip.questions)
+        + "".join(_question(question, clip.duration_s) for question in clip.questions)
         + f"{_time_axis(clip.duration_s)}</div>{left_out}{_details(clip)}</article>"
     )
 
@@ -84,49 +96,54 @@ def _spectrogram(clip: Clip) -> str:
     return f'<div class="row"><div class="who"></div><div class="track mel">{image}</div></div>'
 
 
-def _question(question: Question, duration_s: float, hues: Mapping[str, int]) -> str:
-    name = TASK_NAMES.get(question.task, question.task)
+def _question(question: ShownQuestion, duration_s: float) -> str:
+    task = question.task
     query = f" <q>{html_text(question.query, 200)}</q>" if question.query else ""
-    metric = HEADLINE.get(question.task, "")
+    metric = task.clip_score
     known = metric if any(metric in answer.scores for answer in question.answers) else ""
-    rows = [_row("reference", "Reference", _timeline(question.reference, True, question.task, duration_s, hues))]
+    rows = [_row("reference", "Reference", _timeline(question.reference, True, task, duration_s))]
     for answer in question.answers:
         score = f"{answer.scores[metric]:.0f}" if metric in answer.scores else ""
-        timeline = _timeline(answer.events, answer.readable, question.task, duration_s, hues)
-        rows.append(_row("answer", f"{html_text(answer.system, 40)}<em>{score}</em>", timeline))
-    heading = f"<span>{html_text(name, 80)}</span>{query}"
-    return f'<div class="row task"><div class="who"><em>{known}</em></div><div>{heading}</div></div>' + "".join(rows)
+        timeline = _timeline(answer.events, answer.readable, task, duration_s)
+        rows.append(_row("answer", f"{html_text(answer.row, 40)}<em>{score}</em>", timeline))
+    heading = f"<span>{html_text(task.title, 80)}</span>{query}"
+    who = f'<div class="who"><em>{html_text(known, 40)}</em></div>'
+    return f'<div class="row task">{who}<div>{heading}</div></div>' + "".join(rows)
 
 
 def _row(css: str, who: str, timeline: str) -> str:
     return f'<div class="row {css}"><div class="who">{who}</div><div class="track">{timeline}</div></div>'
 
 
-def _timeline(events: Sequence[Event], readable: bool, task: str, duration_s: float, hues: Mapping[str, int]) -> str:
+def _timeline(events: Sequence[Event], readable: bool, task: ShownTask, duration_s: float) -> str:
     labels = [_label(event, task) for event in events]
     lanes = place(events, duration_s, [min(_MAX_LABEL_WIDTH, (len(s) + 1) / _CHARS_ACROSS) for s in labels])
-    drawn = "".join(
-        '<div class="lane">' + "".join(_event(item, task, hues) for item in lane) + "</div>" for lane in lanes
-    )
+    drawn = "".join('<div class="lane">' + "".join(_event(item, task) for item in lane) + "</div>" for lane in lanes)
     return _grid(duration_s) + drawn + _remark(events, readable, duration_s)
 
 
-def _event(item: Placed, task: str, hues: Mapping[str, int]) -> str:
+def _event(item: Placed, task: ShownTask) -> str:
     (start, end), (left, right) = item.bar, item.label
     shift = (start - left) / (right - left)
-    hue = hues.get(item.event.label) if task == "sed" else {"ag": 0, "dac": 2}.get(task)
-    css = "none" if hue is None else f"{hue % NUM_HUES}" + (" striped" if hue // NUM_HUES % 2 else "")
     tip = html_text(f"{item.event.onset:.2f}–{item.event.offset:.2f} s  {item.event.label}", 300)
     label = html_text(_label(item.event, task), 160)
     return (
         f'<div class="label" style="left:{left:.2%};width:{right - left:.2%};--shift:{shift:.2%}" title="{tip}">'
         f"<span>{label}</span></div>"
-        f'<i class="bar h{css}" style="left:{start:.2%};width:{end - start:.2%}"></i>'
+        f'<i class="bar h{_color(item.event, task)}" style="left:{start:.2%};width:{end - start:.2%}"></i>'
     )
 
 
-def _label(event: Event, task: str) -> str:
-    return f"{event.onset:.2f}–{event.offset:.2f} s" if task == "ag" else event.label
+def _color(event: Event, task: ShownTask) -> str:
+    """The CSS class of a bar: a class's own colour, striped from the ninth on, or the task's."""
+    if task.classes and event.label not in task.classes:
+        return "none"
+    hue = task.classes.index(event.label) if task.classes else task.hue
+    return f"{hue % NUM_HUES}" + (" striped" if hue // NUM_HUES % 2 else "")
+
+
+def _label(event: Event, task: ShownTask) -> str:
+    return f"{event.onset:.2f}–{event.offset:.2f} s" if task.shows_times else event.label
 
 
 def _remark(events: Sequence[Event], readable: bool, duration_s: float) -> str:
@@ -161,12 +178,9 @@ def _details(clip: Clip) -> str:
     return "<details><summary>Raw answers</summary>" + "".join(map(_raw, clip.questions)) + "</details>"
 
 
-def _raw(question: Question) -> str:
-    name = TASK_NAMES.get(question.task, question.task)
-    blocks = [f'<h4>{html_text(name, 80)}</h4><p class="prompt">{html_text(question.prompt)}</p>']
+def _raw(question: ShownQuestion) -> str:
+    blocks = [f'<h4>{html_text(question.task.title, 80)}</h4><p class="prompt">{html_text(question.prompt)}</p>']
     for answer in question.answers:
         scores = " · ".join(f"{html_text(name, 40)} {value:.1f}" for name, value in answer.scores.items())
-        blocks.append(
-            f"<h5>{html_text(answer.system, 40)} <span>{scores}</span></h5><pre>{html_text(answer.text)}</pre>"
-        )
+        blocks.append(f"<h5>{html_text(answer.row, 40)} <span>{scores}</span></h5><pre>{html_text(answer.text)}</pre>")
     return "".join(blocks)

@@ -20,14 +20,9 @@ SWITCHED = "grpo/switched"
 """Share of groups that were flat under the main reward, so that the auxiliary one came in."""
 NO_SIGNAL = "grpo/no_signal"
 """Share of groups whose final rewards are all equal."""
-VALIDATION = {
-    "val/ag/mIoU": "AG mIoU",
-    "val/sed/Eb-F1": "SED Eb-F1",
-    "val/dac/METEOR": "DAC METEOR",
-    "val/dac/Eb-F1": "DAC Eb-F1",
-}
-"""Column of a stage's metrics.csv -> name in the legend."""
 
+NUM_COLORS = 8
+"""Series colours of the page."""
 _MAX_POINTS = 300
 _WIDTH, _HEIGHT = 440, 230
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 14, 34
@@ -62,17 +57,14 @@ class Chart:
     """Name and series colour of each line; empty where there is only one."""
 
 
-def learning_charts(stages: Mapping[str, Rows]) -> list[Chart]:
-    """The charts that the stages "sft" and "grpo" have columns for, in the order of the training."""
-    sft, grpo = stages.get("sft", ()), stages.get("grpo", ())
-    built = (
-        _loss_chart(sft),
-        _validation_chart(sft, grpo),
-        _single(grpo, REWARD, "GRPO reward", "Mean reward of the sampled answers, between 0 and 1."),
-        _single(grpo, KL, "KL to the SFT model", "Distance from the model GRPO started with, in nats a token."),
-        _flat_chart(grpo),
-    )
-    return [chart for chart in built if chart is not None]
+def learning_charts(stages: Mapping[str, Rows], watched: Sequence[tuple[str, str]]) -> list[Chart]:
+    """The charts that the stages have columns for, in the order of the training.
+
+    `stages` are in this order, under the names to show; `watched` are the (task, metric) to follow in validation.
+    """
+    losses = [_loss_chart(name, rows) for name, rows in stages.items()]
+    rewards = [chart for name, rows in stages.items() for chart in _reward_charts(name, rows)]
+    return [chart for chart in (*losses, _validation_chart(stages, watched), *rewards) if chart is not None]
 
 
 def series(rows: Rows, column: str) -> list[Point]:
@@ -171,8 +163,21 @@ def _padded(low: float, high: float) -> tuple[float, float]:
     return (0.0 if low >= 0 > padded else padded), high + margin
 
 
-def _loss_chart(sft: Rows) -> Chart | None:
-    return _single(sft, TRAIN_LOSS, "SFT loss", "Cross-entropy on the answer tokens.")
+def _loss_chart(stage: str, rows: Rows) -> Chart | None:
+    return _single(rows, TRAIN_LOSS, f"{stage} loss", "Cross-entropy on the answer tokens.")
+
+
+def _reward_charts(stage: str, rows: Rows) -> list[Chart | None]:
+    return [
+        _single(rows, REWARD, f"{stage} reward", "Mean reward of the sampled answers, between 0 and 1."),
+        _single(
+            rows,
+            KL,
+            f"KL to the model before {stage}",
+            f"Distance from the model {stage} started with, in nats a token.",
+        ),
+        _flat_chart(rows),
+    ]
 
 
 def _single(rows: Rows, column: str, title: str, note: str) -> Chart | None:
@@ -183,10 +188,13 @@ def _single(rows: Rows, column: str, title: str, note: str) -> Chart | None:
     return Chart(title, note, svg)
 
 
-def _validation_chart(sft: Rows, grpo: Rows) -> Chart | None:
+def _validation_chart(stages: Mapping[str, Rows], watched: Sequence[tuple[str, str]]) -> Chart | None:
     segments = []
-    for name, rows in (("SFT", sft), ("GRPO", grpo)):
-        lines = [Line(label, series(rows, column), i) for i, (column, label) in enumerate(VALIDATION.items())]
+    for name, rows in stages.items():
+        lines = [
+            Line(f"{task.upper()} {metric}", series(rows, f"val/{task}/{metric}"), i % NUM_COLORS)
+            for i, (task, metric) in enumerate(watched)
+        ]
         if any(line.points for line in lines):
             segments.append(Segment(name, [line for line in lines if line.points]))
     if not segments:
@@ -200,9 +208,9 @@ def _flat_chart(grpo: Rows) -> Chart | None:
     before, after = series(grpo, SWITCHED), series(grpo, NO_SIGNAL)
     if not after:
         return None
-    lines = [Line("before (Eb-F1 alone)", before, 5), Line("after the adaptive reward", after, 2)]
+    lines = [Line("before (main reward alone)", before, 5), Line("after the adaptive reward", after, 2)]
     if not any(share for _, share in before):  # no group ever switched: a run without an auxiliary reward
-        lines = [Line("Eb-F1 alone", after, 5)]
+        lines = [Line("main reward alone", after, 5)]
     svg = line_chart([Segment("", lines)], "share of groups without reward variance", (0.0, 1.0), percent=True)
     shares = " and ".join(f"{sum(y for _, y in s.points) / len(s.points):.0%} {s.name}" for s in lines)
     note = f"A group whose answers all score the same teaches nothing. Over the run: {shares}."

@@ -11,18 +11,10 @@ from typing import Any
 
 from timepro_lit.figures.clips import Clip, clip_html
 from timepro_lit.figures.curves import Chart, Rows, learning_charts
-from timepro_lit.figures.layout import class_indices, html_text
-from timepro_lit.figures.table import SYSTEMS, Cell, Column, ResultRow, Results, System, results
+from timepro_lit.figures.layout import html_text
+from timepro_lit.figures.table import Cell, Column, ResultRow, Results, origin, results
 
 DEFAULT_TITLE = "When does it happen?"
-_GROUPS = {"ag": "Audio grounding", "sed": "Sound events", "dac": "Dense captioning", "": "All tasks"}
-_STORY = {
-    "zero_shot": "<b>Zero-shot</b> is the base model as it comes.",
-    "sft": "<b>SFT</b> (supervised fine-tuning) puts timestamps between the audio frames that the model hears and "
-    "teaches it by example to use them.",
-    "grpo": "<b>GRPO</b> (reinforcement learning) then lets the model try several answers to each question and rewards "
-    "those that place the events best, with the evaluation metrics themselves as the reward.",
-}
 _GLOSSARY = {
     "mIoU": "overlap of the answered and the true stretch of time, divided by their union, averaged over the clips",
     "R@0.5, R@0.7, R@0.9": "share of clips whose overlap is at least 0.5, 0.7 or 0.9",
@@ -37,25 +29,26 @@ def render_page(
     report: Mapping[str, Any],
     stages: Mapping[str, Rows],
     clips: Sequence[Clip],
-    classes: Sequence[str],
     *,
     title: str = DEFAULT_TITLE,
     introduction: str | None = None,
-    systems: Sequence[System] = SYSTEMS,
 ) -> str:
     """The whole page as text.
 
-    `report` is the content of report.json; `stages` the metrics.csv rows of "sft" and "grpo", either may be missing;
-    `classes` are those of sound event detection, which get the colours. `introduction` is plain text that replaces
-    the paragraph about the method. Raises ValueError where the report knows none of `systems`.
+    `report` is the content of report.json; `stages` the metrics.csv rows of its stages, any of which may be missing.
+    `introduction` is plain text that replaces the paragraph about the method. Raises ValueError where the report holds
+    no row.
     """
-    found = results(report, systems)
-    story = _introduction(report, systems) if introduction is None else html_text(introduction)
+    found = results(report)
+    story = _introduction(report["rows"]) if introduction is None else html_text(introduction)
+    in_order = {row["short"]: stages[key] for key, row in report["rows"].items() if key in stages}
+    watched = [(name, metric) for name, task in report.get("tasks", {}).items() for metric in task["watched"]]
+    origins = f'<p class="note">{html_text(origin(report))}</p>' if origin(report) else ""
     sections = (
-        f'<header class="top"><h1>{html_text(title)}</h1><p class="lead">{story}</p></header>',
+        f'<header class="top"><h1>{html_text(title)}</h1><p class="lead">{story}</p>{origins}</header>',
         _results_section(found),
-        _curves_section(learning_charts(stages)),
-        _clips_section(clips, class_indices(classes)),
+        _curves_section(learning_charts(in_order, watched)),
+        _clips_section(clips),
     )
     script = _asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -77,8 +70,8 @@ def _asset(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def _introduction(report: Mapping[str, Any], systems: Sequence[System]) -> str:
-    told = " ".join(_STORY[system.key] for system in systems if system.key in report and system.key in _STORY)
+def _introduction(rows: Mapping[str, Mapping[str, str]]) -> str:
+    told = " ".join(f"<b>{html_text(row['short'])}</b> {html_text(row['about'])}." for row in rows.values())
     return (
         "Audio language models describe sounds well but place them badly in time. This run follows TimePro-RL to teach "
         f"one to say <em>when</em>. {told} Every figure below is measured on test clips that the training never saw."
@@ -87,9 +80,13 @@ def _introduction(report: Mapping[str, Any], systems: Sequence[System]) -> str:
 
 def _results_section(found: Results) -> str:
     groups = [(task, list(columns)) for task, columns in groupby(found.columns, key=lambda c: c.task)]
-    heads = "".join(f'<th colspan="{len(columns)}" scope="colgroup">{_GROUPS[task]}</th>' for task, columns in groups)
-    names = "".join(f'<th scope="col"{_edge(found.columns, i)}>{c.label}</th>' for i, c in enumerate(found.columns))
-    systems = "".join(_result_row(row, found.columns) for row in found.rows if not row.is_difference)
+    heads = "".join(
+        f'<th colspan="{len(columns)}" scope="colgroup">{html_text(columns[0].group)}</th>' for _, columns in groups
+    )
+    names = "".join(
+        f'<th scope="col"{_edge(found.columns, i)}>{html_text(c.label)}</th>' for i, c in enumerate(found.columns)
+    )
+    rows = "".join(_result_row(row, found.columns) for row in found.rows if not row.is_difference)
     differences = "".join(_result_row(row, found.columns) for row in found.rows if row.is_difference)
     if differences:
         heading = f'<th colspan="{len(found.columns) + 1}" scope="rowgroup">Paired differences</th>'
@@ -97,7 +94,7 @@ def _results_section(found: Results) -> str:
     return (
         '<section><h2>Results</h2><table class="results">'
         f"<thead><tr><td></td>{heads}</tr><tr><td></td>{names}</tr></thead>"
-        f"<tbody>{systems}</tbody>{differences}</table>{_results_note(found)}</section>"
+        f"<tbody>{rows}</tbody>{differences}</table>{_results_note(found)}</section>"
     )
 
 
@@ -109,7 +106,10 @@ def _results_note(found: Results) -> str:
         else ""
     )
     noted = "" if found.note is None else f" The data: {html_text(found.note)}."
-    terms = "".join(f"<dt>{term}</dt><dd>{meaning}</dd>" for term, meaning in _GLOSSARY.items())
+    shown = {column.label for column in found.columns}
+    terms = "".join(
+        f"<dt>{term}</dt><dd>{meaning}</dd>" for term, meaning in _GLOSSARY.items() if shown & set(term.split(", "))
+    )
     return (
         f'<p class="note">In percent; in small type the 95% interval by bootstrap over {over}.{marked}{noted}</p>'
         f"<details><summary>What the columns mean</summary><dl>{terms}</dl></details>"
@@ -150,13 +150,13 @@ def _chart(chart: Chart) -> str:
     return f"<figure><h3>{html_text(chart.title)}</h3>{legend}{chart.svg}{note}</figure>"
 
 
-def _clips_section(clips: Sequence[Clip], hues: Mapping[str, int]) -> str:
+def _clips_section(clips: Sequence[Clip]) -> str:
     if not clips:
         return ""
     many = "One test clip" if len(clips) == 1 else f"{len(clips)} test clips"
     return (
         f'<section><h2>Listen</h2><p class="note">{many}, drawn by a hash of the file name, not picked by hand. '
         "Press play and follow the line; click a timeline to jump there.</p>"
-        + "".join(clip_html(clip, hues) for clip in clips)
+        + "".join(clip_html(clip) for clip in clips)
         + "</section>"
     )

@@ -11,21 +11,20 @@ from typing import Any
 
 from torch import Tensor
 
-from timepro_lit.figures.clips import Answer, Clip, Question
+from timepro_lit.figures.clips import Clip, ShownAnswer, ShownQuestion, ShownTask
 from timepro_lit.figures.page import DEFAULT_TITLE, render_page
 from timepro_lit.figures.player import audio_uri
-from timepro_lit.figures.table import SYSTEMS, System
+from timepro_lit.files.atomic import write_atomically
 from timepro_lit.records import Event
 
 Predictions = Mapping[str, Sequence[Mapping[str, Any]]]
-"""System key -> the lines of its predictions.jsonl."""
+"""Key of a row -> the lines of its predictions.jsonl."""
 
 _NUM_CLIPS = 12
 _QUESTIONS_PER_TASK = 3
 _AUDIO_BYTES = 4_500_000
 """Of all sound in a page, before base64 makes it a third larger: keeps the page below about 8 MB."""
 _KEYS = ("id", "task", "audio", "duration_s", "prompt", "text", "readable", "events", "reference")
-_STAGES = ("sft", "grpo")
 
 
 def write_report(
@@ -34,26 +33,25 @@ def write_report(
     *,
     title: str = DEFAULT_TITLE,
     introduction: str | None = None,
-    systems: Sequence[System] = SYSTEMS,
 ) -> Path:
-    """Write `run_dir`/report.html from report.json, evaluation/<system>/predictions.jsonl and <stage>/metrics.csv.
+    """Write `run_dir`/report.html from report.json, evaluation/<row>/predictions.jsonl and <row>/metrics.csv.
 
     `read_audio` decodes a file to (n,) float32, mono, 16 kHz. Predictions and metrics may be missing, the page then
     goes without those parts. Raises ValueError where report.json is missing, or naming file and line of a bad record.
     """
     report = read_results(run_dir)
-    predictions = read_predictions(run_dir, systems)
+    rows = {key: row["short"] for key, row in report["rows"].items()}
+    predictions = read_predictions(run_dir, list(rows))
+    tasks = shown_tasks(report.get("tasks", {}), predictions)
     page = render_page(
         report,
         read_metrics(run_dir),
-        load_clips(run_dir, predictions, read_audio, systems),
-        classes(predictions),
+        load_clips(run_dir, predictions, read_audio, rows, tasks),
         title=title,
         introduction=introduction,
-        systems=systems,
     )
     path = run_dir / "report.html"
-    path.write_text(page, encoding="utf-8")
+    write_atomically(path, page)
     return path
 
 
@@ -65,13 +63,13 @@ def read_results(run_dir: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def read_predictions(run_dir: Path, systems: Sequence[System] = SYSTEMS) -> dict[str, list[dict[str, Any]]]:
-    """The lines of evaluation/<system>/predictions.jsonl of each system that has one.
+def read_predictions(run_dir: Path, rows: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The lines of evaluation/<row>/predictions.jsonl of each row that has one.
 
     Raises ValueError naming file, line and key where a line is no JSON object or lacks a key.
     """
-    paths = {system.key: run_dir / "evaluation" / system.key / "predictions.jsonl" for system in systems}
-    return {key: _read_lines(path) for key, path in paths.items() if path.is_file()}
+    paths = {row: run_dir / "evaluation" / row / "predictions.jsonl" for row in rows}
+    return {row: _read_lines(path) for row, path in paths.items() if path.is_file()}
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
@@ -92,19 +90,30 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
 def read_metrics(run_dir: Path) -> dict[str, list[dict[str, float]]]:
     """<stage>/metrics.csv of each stage that has one: column -> number, empty fields left out."""
     found = {}
-    for stage in _STAGES:
-        path = run_dir / stage / "metrics.csv"
-        if path.is_file():
-            with path.open(encoding="utf-8", newline="") as file:
-                rows = csv.DictReader(file)
-                found[stage] = [{name: float(text) for name, text in row.items() if text} for row in rows]
+    for path in sorted(run_dir.glob("*/metrics.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            found[path.parent.name] = [{name: float(text) for name, text in row.items() if text} for row in rows]
     return found
 
 
-def classes(predictions: Predictions) -> list[str]:
-    """The classes of sound event detection that occur in the reference, in alphabetical order."""
-    records = (record for lines in predictions.values() for record in lines if record["task"] == "sed")
-    return sorted({event[2] for record in records for event in record["reference"]})
+def shown_tasks(tasks: Mapping[str, Mapping[str, Any]], predictions: Predictions) -> dict[str, ShownTask]:
+    """How each task of report.json looks, in its order; of a closed set of labels those that occur have colours."""
+    records = [record for lines in predictions.values() for record in lines]
+    occurring = {
+        name: {event[2] for record in records if record["task"] == name for event in record["reference"]}
+        for name in tasks
+    }
+    return {
+        name: ShownTask(
+            title=task["title"],
+            clip_score=task["clip_score"],
+            classes=tuple(label for label in sorted(task["classes"]) if label in occurring[name]),
+            hue=place,
+            shows_times=task["takes_query"],
+        )
+        for place, (name, task) in enumerate(tasks.items())
+    }
 
 
 def select_audio(predictions: Predictions, num_clips: int = _NUM_CLIPS) -> list[str]:
@@ -130,16 +139,23 @@ def load_clips(
     run_dir: Path,
     predictions: Predictions,
     read_audio: Callable[[Path], Tensor],
-    systems: Sequence[System] = SYSTEMS,
+    rows: Mapping[str, str],
+    tasks: Mapping[str, ShownTask],
 ) -> list[Clip]:
-    """The selected clips with their sound, where the file exists; relative paths start at `run_dir`."""
-    chosen = select_audio(predictions)
+    """The selected clips with their sound, where the file exists; relative paths start at `run_dir`.
+
+    `rows`: key -> short name of the rows to show; `tasks`: those to show, in their order.
+    """
+    asked = {row: [record for record in lines if record["task"] in tasks] for row, lines in predictions.items()}
+    chosen = select_audio(asked)
     answers: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = {audio: {} for audio in chosen}
-    for system in systems:
-        for record in predictions.get(system.key, ()):
+    for row, short in rows.items():
+        for record in asked.get(row, ()):
             if record["audio"] in answers:
-                answers[record["audio"]].setdefault(record["id"], {})[system.short] = record
-    return [_load_clip(run_dir / audio, answers[audio], read_audio, _AUDIO_BYTES // len(chosen)) for audio in chosen]
+                answers[record["audio"]].setdefault(record["id"], {})[short] = record
+    return [
+        _load_clip(run_dir / audio, answers[audio], read_audio, _AUDIO_BYTES // len(chosen), tasks) for audio in chosen
+    ]
 
 
 def _load_clip(
@@ -147,35 +163,34 @@ def _load_clip(
     answers: Mapping[str, Mapping[str, Mapping[str, Any]]],
     read_audio: Callable[[Path], Tensor],
     max_bytes: int,
+    tasks: Mapping[str, ShownTask],
 ) -> Clip:
-    questions, counts = [], dict[str, int]()
+    by_task: dict[str, list[ShownQuestion]] = {name: [] for name in tasks}
     for of_question in answers.values():
         task = next(iter(of_question.values()))["task"]
-        counts[task] = counts.get(task, 0) + 1
-        if counts[task] <= _QUESTIONS_PER_TASK:
-            questions.append(_question(of_question))
+        by_task[task].append(_question(of_question, tasks[task]))
     first = next(iter(next(iter(answers.values())).values()))
     waveform = read_audio(path) if path.is_file() else None
     return Clip(
         name=path.name,
         duration_s=float(first["duration_s"]),
-        questions=tuple(sorted(questions, key=lambda q: ("ag", "sed", "dac", q.task).index(q.task))),
+        questions=tuple(q for of_task in by_task.values() for q in of_task[:_QUESTIONS_PER_TASK]),
         waveform=waveform,
         audio=None if waveform is None else audio_uri(path, waveform, max_bytes),
-        num_left_out=sum(counts.values()) - len(questions),
+        num_left_out=sum(len(of_task[_QUESTIONS_PER_TASK:]) for of_task in by_task.values()),
     )
 
 
-def _question(of_question: Mapping[str, Mapping[str, Any]]) -> Question:
-    first = next(iter(of_question.values()))
-    return Question(
-        task=first["task"],
+def _question(of_row: Mapping[str, Mapping[str, Any]], task: ShownTask) -> ShownQuestion:
+    first = next(iter(of_row.values()))
+    return ShownQuestion(
+        task=task,
         query=first.get("query"),
         prompt=first["prompt"],
         reference=_events(first["reference"]),
         answers=tuple(
-            Answer(system, record["text"], record["readable"], _events(record["events"]), record.get("scores", {}))
-            for system, record in of_question.items()
+            ShownAnswer(row, record["text"], record["readable"], _events(record["events"]), record.get("scores", {}))
+            for row, record in of_row.items()
         ),
     )
 

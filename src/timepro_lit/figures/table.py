@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,24 +17,6 @@ EN_DASH = "\N{EN DASH}"
 
 
 @dataclass(frozen=True, slots=True)
-class System:
-    """One row of the results: a model at one point of the training."""
-
-    key: str
-    """Its key in report.json and its folder under evaluation/."""
-    name: str
-    short: str
-    """For narrow places, e.g. beside a timeline."""
-
-
-SYSTEMS = (
-    System("zero_shot", "Zero-shot", "Zero-shot"),
-    System("sft", "SFT with the time prompt", "SFT"),
-    System("grpo", "After GRPO", "GRPO"),
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Column:
     """One metric of the results table."""
 
@@ -42,24 +24,18 @@ class Column:
     """Name of the task; empty for a figure over all tasks."""
     metric: str
     """Its key in report.json."""
-    label: str
+    group: str
+    """The task in words."""
+
+    @property
+    def label(self) -> str:
+        """The metric in words."""
+        return self.metric.replace("_", " ").capitalize() if self.metric.islower() else self.metric
 
     @property
     def heading(self) -> str:
         """Task and metric together, e.g. "AG mIoU"."""
         return f"{self.task.upper()} {self.label}".strip()
-
-
-COLUMNS = (
-    Column("ag", "mIoU", "mIoU"),
-    Column("ag", "R@0.5", "R@0.5"),
-    Column("ag", "R@0.7", "R@0.7"),
-    Column("ag", "R@0.9", "R@0.9"),
-    Column("sed", "Eb-F1", "Eb-F1"),
-    Column("dac", "METEOR", "METEOR"),
-    Column("dac", "Eb-F1", "Eb-F1"),
-    Column("", "parse_rate", "Parse rate"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +72,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """The cells of one system, or of the difference of two, in the order of the table's columns."""
+    """The cells of one row, or of the difference of two, in the order of the table's columns."""
 
     name: str
     short: str
@@ -116,36 +92,41 @@ class Results:
     """What a reader of these numbers must know."""
 
 
-def results(report: Mapping[str, Any], systems: Sequence[System] = SYSTEMS) -> Results:
-    """Rows of the systems that `report` (the content of report.json, in percent) knows, then the paired differences.
+def results(report: Mapping[str, Any]) -> Results:
+    """The rows of `report` (the content of report.json, in percent), then the paired differences.
 
-    Columns no system has are left out. Raises ValueError where the report holds none of the systems.
+    Columns that no row has are left out. Raises ValueError where the report holds no row.
     """
-    known = [system for system in systems if system.key in report]
-    if not known:
-        raise ValueError(f"the report holds none of the rows {', '.join(system.key for system in systems)}")
-    columns = tuple(c for c in COLUMNS if any(math.isfinite(_value(report[s.key], c)) for s in known))
-    intervals = report.get("intervals", {})
-    rows = [
-        ResultRow(s.name, s.short, tuple(_cell(report[s.key], intervals.get(s.key, {}), c) for c in columns))
-        for s in known
+    rows, scores, intervals = (report.get(key, {}) for key in ("rows", "scores", "intervals"))
+    if not rows:
+        raise ValueError("the report holds no row")
+    columns = tuple(c for c in _columns(report) if any(math.isfinite(_value(scores[key], c)) for key in rows))
+    found = [
+        ResultRow(row["name"], row["short"], tuple(_cell(scores[key], intervals.get(key, {}), c) for c in columns))
+        for key, row in rows.items()
     ]
-    for earlier, later in pairwise(known):
-        between = intervals.get(f"{later.key} - {earlier.key}", {})
-        gains = [_value(report[later.key], c) - _value(report[earlier.key], c) for c in columns]
+    for earlier, later in pairwise(rows):
+        between = intervals.get(f"{later} - {earlier}", {})
+        gains = [_value(scores[later], c) - _value(scores[earlier], c) for c in columns]
         cells = tuple(
             Cell(gain, _interval(between, c), is_difference=True) for gain, c in zip(gains, columns, strict=True)
         )
-        name = f"{later.short} {MINUS} {earlier.short}"
-        rows.append(ResultRow(name, name, cells, is_difference=True))
-    return Results(columns, tuple(rows), report.get("n_test"), report.get("note"))
+        name = f"{rows[later]['short']} {MINUS} {rows[earlier]['short']}"
+        found.append(ResultRow(name, name, cells, is_difference=True))
+    return Results(columns, tuple(found), report.get("n_test"), report.get("note"))
 
 
-def results_table(report: Mapping[str, Any], systems: Sequence[System] = SYSTEMS) -> Table:
-    """The results for a terminal of 80 columns: metrics down, systems and their differences across."""
-    found = results(report, systems)
+def _columns(report: Mapping[str, Any]) -> list[Column]:
+    tasks = report.get("tasks", {})
+    headlines = [Column(name, metric, task["title"]) for name, task in tasks.items() for metric in task["headline"]]
+    return [*headlines, Column("", "parse_rate", "All tasks")]
+
+
+def results_table(report: Mapping[str, Any]) -> Table:
+    """The results for a terminal of 80 columns: metrics down, rows and their differences across."""
+    found = results(report)
     table = Table(
-        title="Results on the test clips, in percent",
+        title=f"{origin(report)}: results on the test clips, in percent".lstrip(": "),
         caption=_caption(found),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -160,11 +141,30 @@ def results_table(report: Mapping[str, Any], systems: Sequence[System] = SYSTEMS
     return table
 
 
+def origin(report: Mapping[str, Any]) -> str:
+    """Where the figures come from: experiment, scale, model, seeds and version of the code, as far as it is told.
+
+    >>> origin({"run": {"name": "ablation_astp", "scale": "embedded", "model": "tiny_base", "seeds": [1, 2]}})
+    'ablation_astp, scale embedded, tiny_base, seeds 1, 2'
+    """
+    run = report.get("run", {})
+    seeds = run.get("seeds", ())
+    said = [
+        run.get("name"),
+        run.get("scale") and f"scale {run['scale']}",
+        run.get("model"),
+        seeds and f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}",
+        run.get("code"),
+    ]
+    return ", ".join(part for part in said if part)
+
+
 def _caption(found: Results) -> str:
     over = "the test clips" if found.num_test is None else f"{found.num_test:,} test examples"
     marked = "; * the interval of the difference excludes 0" if any(row.is_difference for row in found.rows) else ""
     note = "" if found.note is None else f"; {found.note}"
-    return f"Below each figure its 95% interval, bootstrap over {over}{marked}{note}"
+    named = [f"{row.short}: {row.name}" for row in found.rows if row.name != row.short]
+    return f"{'; '.join(named)}\nBelow each figure its 95% interval, bootstrap over {over}{marked}{note}".lstrip()
 
 
 def _rich_cell(cell: Cell) -> Text:

@@ -103,14 +103,11 @@ def grpo_loss(
 
     Raises ValueError for shapes that differ, fewer answers sampled than given, and a KL term without a reference.
     """
-    if not logp.shape == old_logp.shape == answer_mask.shape or advantages.shape != logp.shape[:2]:
-        shapes = [tuple(t.shape) for t in (logp, old_logp, answer_mask, advantages)]
-        raise ValueError(f"logp, old_logp, answer_mask and advantages do not fit: {shapes}")
+    _check_shapes(logp, old_logp, advantages, answer_mask)
     if sampled.num_answers < advantages.numel():
         raise ValueError(f"{sampled.num_answers} answers were sampled, but {advantages.numel()} are given")
     if kl_coefficient > 0 and reference_logp is None:
         raise ValueError(f"kl_coefficient is {kl_coefficient}, but there is no reference_logp")
-
     ratio_BGR = _masked(logp - old_logp, answer_mask).exp()
     gain_BGR = advantages[..., None] * ratio_BGR
     clipped_BGR = advantages[..., None] * ratio_BGR.clamp(1 - clip, 1 + (clip if clip_high is None else clip_high))
@@ -126,6 +123,12 @@ def grpo_loss(
         stats["kl"] = answer_means(kl_BGR, answer_mask).mean()
     loss = aggregate.total(token_loss_BGR, answer_mask) / aggregate.weight(sampled)
     return loss, {name: value.detach() for name, value in stats.items()}
+
+
+def _check_shapes(logp: Tensor, old_logp: Tensor, advantages: Tensor, answer_mask: Tensor) -> None:
+    if not logp.shape == old_logp.shape == answer_mask.shape or advantages.shape != logp.shape[:2]:
+        shapes = [tuple(t.shape) for t in (logp, old_logp, answer_mask, advantages)]
+        raise ValueError(f"logp, old_logp, answer_mask and advantages do not fit: {shapes}")
 
 
 def answer_means(values: Tensor, answer_mask: Tensor) -> Tensor:

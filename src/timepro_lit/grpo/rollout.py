@@ -32,9 +32,7 @@ def sample(
 
     An answer depends on (seed, its prompt's key, its number in the group) and not on the batch around it; mix the
     training step into `seed` to get fresh answers. Where `warp` is a temperature alone, the log-probabilities of
-    `answer_logprobs` at that temperature are those sampled from.
-
-    Shapes: keys B strings (not needed without a warp) -> Rollouts with R = steps taken <= max_new_tokens.
+    `answer_logprobs` at that temperature are those sampled from. `keys`: B strings, not needed without a warp.
 
     Raises ValueError for settings out of range, keys missing, and non-finite logits.
     """
@@ -43,7 +41,6 @@ def sample(
     device = prefix.last.device
     uniforms_BGT = None if warp is None else uniforms(seed, keys, group_size, max_new_tokens).to(device)
     end_ids = torch.tensor(lalm.end_ids, device=device)
-
     # b is the number of prompts still in the batch; `rows` says which ones
     logits_bGV = _first_logits(lalm, prefix)[:, None].expand(-1, group_size, -1)
     kind = FixedSteps if lalm.steps_are_captured else GrowingSteps
@@ -51,16 +48,11 @@ def sample(
     rows = torch.arange(batch_size, device=device)
     done_bG = torch.zeros(batch_size, group_size, dtype=torch.bool, device=device)
     tokens_BGT = torch.full((batch_size, group_size, max_new_tokens), lalm.pad_id, device=device)
-
     for step in range(max_new_tokens):
-        if warp is None or uniforms_BGT is None:
-            next_bG = logits_bGV.argmax(dim=-1)
-        else:
-            next_bG = draw(warp(logits_bGV), uniforms_BGT[rows, :, step])
+        next_bG = _chosen(logits_bGV, warp, None if uniforms_BGT is None else uniforms_BGT[rows, :, step])
         next_bG = next_bG.masked_fill(done_bG, lalm.pad_id)
         tokens_BGT[rows, :, step] = next_bG
         done_bG = done_bG | torch.isin(next_bG, end_ids)
-
         open_b = ~done_bG.all(dim=1)
         num_open = int(open_b.sum())  # the one wait for the device in a step
         if num_open == 0 or step + 1 == max_new_tokens:
@@ -69,8 +61,14 @@ def sample(
         if keep is not None:
             rows, done_bG, next_bG = rows[keep], done_bG[keep], next_bG[keep]
         logits_bGV = steps(next_bG)
-
     return _rollouts(tokens_BGT[:, :, : step + 1], end_ids)
+
+
+def _chosen(logits_bGV: Tensor, warp: Warp | None, uniforms_bG: Tensor | None) -> Tensor:
+    """(b, G) the likeliest tokens, or drawn ones."""
+    if warp is None or uniforms_bG is None:
+        return logits_bGV.argmax(dim=-1)
+    return draw(warp(logits_bGV), uniforms_bG)
 
 
 def _check_settings(

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from timepro_lit.fingerprint import fingerprint
+from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.frontend import Frontend
 from timepro_lit.lalm.lora import LoRA, add_lora, load_adapter, save_adapter
@@ -24,7 +24,7 @@ class Backbone(Protocol):
     checkpoint: str
     revision: str | None
 
-    def prepare(self, texts: Callable[[], Iterable[str]]) -> None:
+    def make_checkpoint(self, texts: Callable[[], Iterable[str]]) -> None:
         """Make the checkpoint, where it is made here; `texts` gives the corpus' prompts and answers."""
         ...
 

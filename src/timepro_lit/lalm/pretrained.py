@@ -86,7 +86,7 @@ class Pretrained:
         self.quantization = quantization
         self.capture_steps = capture_steps
 
-    def prepare(self, texts: Callable[[], Iterable[str]]) -> None:
+    def make_checkpoint(self, texts: Callable[[], Iterable[str]]) -> None:
         """The checkpoint is there already or comes from the hub."""
 
     def frontend(self, time_prompt: TimePrompt | None) -> Frontend:

@@ -150,7 +150,7 @@ class Tiny:
         }  # fmt: skip
         self._loader = Qwen2_5Omni(folder, "float32", attn_implementation, local_files_only=True)
 
-    def prepare(self, texts: Callable[[], Iterable[str]]) -> None:
+    def make_checkpoint(self, texts: Callable[[], Iterable[str]]) -> None:
         """Write the random checkpoint unless it is there."""
         folder = Path(self.checkpoint)
         if (folder / "config.json").exists():

@@ -14,15 +14,15 @@ from lightning import LightningModule
 from lightning.pytorch.strategies import DeepSpeedStrategy
 from torch import Tensor, nn
 
-from timepro_lit.answering import MAX_ANSWER_TOKENS, Answer, answer_batch
 from timepro_lit.data.skips import Skips
 from timepro_lit.grpo.logprobs import branch_logprobs
 from timepro_lit.grpo.loss import attached_zero
+from timepro_lit.inference.answering import MAX_ANSWER_TOKENS, answer_batch
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lit.step_mean import StepMean, scale_gradients
 from timepro_lit.metrics.base import SumMetric
-from timepro_lit.records import Batch, Interviews
-from timepro_lit.tasks.base import Task
+from timepro_lit.records import Answer, Batch, Interviews
+from timepro_lit.tasks.base import Task, scored
 
 
 class AnsweringModule(LightningModule):
@@ -43,6 +43,7 @@ class AnsweringModule(LightningModule):
         self.strict_loading = False  # checkpoints hold the trained weights alone
         self.load_lalm = load_lalm
         self.tasks = dict(tasks)
+        self.scored = scored(tasks)
         self.metrics = nn.ModuleDict({task: nn.ModuleList(of_task) for task, of_task in metrics.items()})
         self.max_answer_tokens = max_answer_tokens
         self.answers: list[Answer] = []
@@ -89,7 +90,7 @@ class AnsweringModule(LightningModule):
         """Greedy answers to a batch, read by each example's task."""
         if not len(batch):
             return []
-        return answer_batch(self.lalm, self.tasks, batch, self.max_answer_tokens)
+        return answer_batch(self.lalm, self.scored, batch, self.max_answer_tokens)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         for answer in self.answer(batch):

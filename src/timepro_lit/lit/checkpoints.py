@@ -16,7 +16,7 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from timepro_lit.atomic import fsync_folder, write_atomically
+from timepro_lit.files.atomic import fsync_folder, write_atomically
 
 SCORES, PLACEMENT, CURVES = "scores.json", "placement.json", "metrics.csv"
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -13,13 +12,14 @@ from torch.utils.data import DataLoader
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from timepro_lit.data.collate import BUDGET_MULTIPLE, ROW_MULTIPLE, Collate, CollateInterviews, Frontend
-from timepro_lit.data.corpora.prepared import Corpus
+from timepro_lit.data.corpora.prepared import Corpus, Prepared
 from timepro_lit.data.costs import Costs, num_frames
 from timepro_lit.data.dataset import ClipDataset, Clips, InterviewDataset
 from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches, limit_per_task
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
-from timepro_lit.tasks.base import Task
+from timepro_lit.files.fingerprint import fingerprint
+from timepro_lit.tasks.base import Task, scored
 
 Rows = Literal["prompt", "question", "clip"]
 """What a row of a training batch holds: see `Stage.rows`."""
@@ -34,14 +34,13 @@ class ClipDataModule(LightningDataModule):
 
     Args:
         corpus: made ready by `prepare_data`.
-        tasks: name -> task; examples of other tasks are left out.
+        tasks: name -> task; examples of other tasks are left out, and validation and test ask those that are scored.
         train_split, validation_split, test_split: the corpus' names; a split is read when first needed.
         batch_size: training examples per process and batch, where a stage does not say otherwise.
         eval_batch_size: the same for validation and test.
         num_workers: processes that decode and collate, 0 for none; they end with each pass over a loader.
         seed: of the order and of draws, where a stage does not say otherwise.
         weights: share of each task in a training epoch; None takes every example once.
-        evaluated_tasks: those of `tasks` that validation and test ask; None for all.
         max_validation_examples: at most so many per task, the same ones for every seed; None for all.
         max_skipped_share: of a run's examples; where more recordings cannot be used, the run stops.
 
@@ -60,7 +59,6 @@ class ClipDataModule(LightningDataModule):
         num_workers: int = 0,
         seed: int = 0,
         weights: Mapping[str, float] | None = None,
-        evaluated_tasks: Sequence[str] | None = None,
         max_validation_examples: int | None = None,
         max_skipped_share: float = 0.01,
     ) -> None:
@@ -75,18 +73,22 @@ class ClipDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         self.weights = None if weights is None else dict(weights)
-        self.evaluated_tasks = list(self.tasks if evaluated_tasks is None else evaluated_tasks)
         self.max_validation_examples = max_validation_examples
         self.max_skipped_share = max_skipped_share
         self._frontend: Frontend | None = None
+        self._place: tuple[int, int] | None = None
         self._splits: dict[str, ExampleTable] = {}
 
     def connect(self, frontend: Frontend) -> None:
         """Choose the backbone whose features and tokens the loaders deliver."""
         self._frontend = frontend
 
+    def place(self, rank: int, world_size: int) -> None:
+        """Say which of how many processes this is, where a loader's length is asked before they know each other."""
+        self._place = rank, world_size
+
     def prepare_data(self) -> None:
-        self.corpus.prepare()
+        self.corpus.make_ready()
         for split in (self.train_split, self.validation_split):  # here, because this runs on one process alone
             for path, _ in self.corpus.manifests(split):
                 arrow_file(path)
@@ -94,7 +96,7 @@ class ClipDataModule(LightningDataModule):
     def examples(self, split: str) -> ExampleTable:
         """The examples of a split that belong to its tasks, in the manifests' order."""
         if split not in self._splits:
-            wanted = list(self.tasks) if split == self.train_split else self.evaluated_tasks
+            wanted = list(self.tasks if split == self.train_split else scored(self.tasks))
             manifests = self.corpus.manifests(split)
             table = ExampleTable(manifests).of_tasks(wanted)
             present = set(table.tasks)
@@ -185,7 +187,7 @@ class ClipDataModule(LightningDataModule):
         pairs = ((self.tasks[example.task], example) for example in self.examples(self.train_split)[:20_000])
         return [text for task, example in pairs for text in (task.prompt(example), task.target(example))]
 
-    def fingerprints(self, fingerprint: Callable[[Path], str]) -> dict[str, list[str]]:
+    def fingerprints(self) -> dict[str, list[str]]:
         """What identifies the examples that training and validation see."""
         splits = (self.train_split, self.validation_split)
         return {split: [fingerprint(path) for path, _ in self.corpus.manifests(split)] for split in splits}
@@ -240,12 +242,39 @@ class ClipDataModule(LightningDataModule):
         return self._frontend
 
     def _shard(self) -> tuple[int, int]:
+        if self._place is not None:
+            return self._place
         if self.trainer is not None:
             return self.trainer.global_rank, self.trainer.world_size
         # A Trainer that was handed a loader instead of this module is unknown here; its process group is not.
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             return torch.distributed.get_rank(), torch.distributed.get_world_size()
         return 0, 1
+
+
+def prepared_folder(
+    folder: str,
+    tasks: Mapping[str, Task],
+    audio: str | None = None,
+    num_workers: int = 0,
+    eval_batch_size: int = 8,
+    weights: Mapping[str, float] | None = None,
+    max_validation_examples: int | None = None,
+    max_skipped_share: float = 0.01,
+) -> ClipDataModule:
+    """The data of one folder: `timepro_lit.prepare` wrote it, or it holds train, val and test.jsonl and their audio.
+
+    `audio` is where the recordings are, if not there. Everything else as in `ClipDataModule`.
+    """
+    return ClipDataModule(
+        Prepared(folder, audio),
+        tasks,
+        eval_batch_size=eval_batch_size,
+        num_workers=num_workers,
+        weights=weights,
+        max_validation_examples=max_validation_examples,
+        max_skipped_share=max_skipped_share,
+    )
 
 
 def _refuse_shared_audio(split: str, examples: ExampleTable, other: str, others: ExampleTable) -> None:

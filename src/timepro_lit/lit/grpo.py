@@ -86,6 +86,8 @@ class GRPO(TrainingModule):
         super().__init__(load_lalm, tasks, metrics, learning_rate, warmup_fraction, weight_decay)
         if update not in get_args(Update):
             raise ValueError(f"update must be one of {', '.join(get_args(Update))}, got {update!r}")
+        if missing := [*dict.fromkeys([*(t for t in tasks if t not in self.scored), *reward.missing(tasks)])]:
+            raise ValueError(f"there is no reward for task {', '.join(missing)}: name one in reward.main and auxiliary")
         self.reward = reward
         self.group_size = group_size
         self.temperature = temperature
@@ -199,7 +201,7 @@ class GRPO(TrainingModule):
         """Rewards of each group: text -> the task's own parse -> eq. (2)."""
         groups = []
         for example, ids_GR in zip(examples, rollouts.answer_ids.tolist(), strict=True):
-            parse = self.tasks[example.task].parse
+            parse = self.scored[example.task].parse
             groups.append(self.reward.score([parse(self.lalm.frontend.text(ids)) for ids in ids_GR], example))
         return groups
 

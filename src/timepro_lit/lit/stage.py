@@ -33,6 +33,10 @@ class Stage:
 
     updates_per_rollout: int = 1
     """How often in a row an optimiser batch comes."""
+    label: str | None = None
+    """What tables and pages call it; None = its key."""
+    about: str | None = None
+    """What it does, as it follows upon its label in a sentence."""
 
     def __post_init__(self) -> None:
         if (self.micro_batch_size is None) == (self.micro_batch_tokens is None):

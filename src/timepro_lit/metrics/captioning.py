@@ -1,4 +1,4 @@
-"""Dense captioning: METEOR of a clip's captions, and the share of readable answers of any task.
+"""Dense captioning: METEOR of a clip's captions.
 
 Two variants of METEOR, to be named in every report:
 
@@ -61,26 +61,6 @@ class MeteorMetric(SumMetric):
     def clip_scores(self, prediction: Prediction, example: Example) -> dict[str, float]:
         """METEOR of one clip, in percent."""
         return {self.name: 100.0 * clip_meteors([prediction], [example], self.variant, self.scorer)[0]}
-
-
-class ParseRate(SumMetric):
-    """Share of readable answers: {"parse_rate"} in percent."""
-
-    def __init__(self) -> None:
-        super().__init__(num_sums=2)
-
-    def rows(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> FloatArray:
-        """(N, 2): 1, whether the answer could be read."""
-        readable = [prediction.readable for prediction, _ in zip(predictions, examples, strict=True)]
-        return np.stack([np.ones(len(examples)), np.array(readable, dtype=np.float64)], axis=1)
-
-    def values(self, sums: FloatArray) -> dict[str, FloatArray]:
-        """{"parse_rate"} in percent."""
-        return {"parse_rate": 100.0 * ratio(sums[..., 1], sums[..., 0])}
-
-    def clip_scores(self, prediction: Prediction, example: Example) -> dict[str, float]:
-        """{"parse_rate": 100 or 0}."""
-        return {"parse_rate": 100.0 * prediction.readable}
 
 
 def clip_meteors(

@@ -24,7 +24,7 @@ NUM_STATISTICS = 23
 JVM_FLAGS = ("-Xmx1500m", "-XX:+UseSerialGC", "-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8")
 
 
-class MeteorError(RuntimeError):
+class MeteorError(OSError):
     """METEOR cannot be computed: Java or the jar is missing, or the program does not answer as it should."""
 
 

@@ -1,9 +1,8 @@
-"""Which metrics belong to which task, and everything a report needs from the answers of one system.
+"""Everything a report needs from the answers of one system to the questions of one task.
 
 For example:
 
-    metrics = default_metrics(classes, Meteor())
-    scores = score(metrics["sed"], pairs)          # pairs of (Prediction, Example)
+    scores = score(task.metrics(), pairs)          # pairs of (Prediction, Example)
     scores.values["Eb-F1"]                         # percent
     intervals(scores)["Eb-F1"]                     # 95%, (low, high)
     difference_intervals(scores, baseline_scores)  # paired, on the same clips
@@ -19,35 +18,9 @@ import numpy as np
 
 from timepro_lit.metrics.base import FloatArray, SumMetric
 from timepro_lit.metrics.bootstrap import Interval, bootstrap_interval, paired_bootstrap_interval
-from timepro_lit.metrics.captioning import CaptionScorer, MeteorMetric, ParseRate
-from timepro_lit.metrics.event_f1 import EventF1
-from timepro_lit.metrics.grounding import GroundingIoU
 from timepro_lit.records import Example, Prediction
 
 T = TypeVar("T")
-
-HEADLINES = {"ag": ("mIoU", "R@0.5", "R@0.7", "R@0.9"), "sed": ("Eb-F1",), "dac": ("METEOR", "Eb-F1")}
-"""The paper's metrics of each task, in its order; `default_metrics` give more beside them."""
-
-
-def default_metrics(
-    classes: Sequence[str], scorer: CaptionScorer, decimals: int | None = None
-) -> dict[str, tuple[SumMetric, ...]]:
-    """New metrics of each task: the headlines, variants beside them and the parse rate.
-
-    classes: closed set of sound event detection, which is left out where there is none. scorer: for METEOR. decimals:
-    where given, Eb-F1 with collars compared after rounding stands beside the plain one.
-    """
-
-    def event_f1(classes: Sequence[str] | None = None) -> tuple[SumMetric, ...]:
-        plain = EventF1(classes=classes)
-        return (plain,) if decimals is None else (plain, EventF1(classes=classes, decimals=decimals))
-
-    metrics: dict[str, tuple[SumMetric, ...]] = {
-        "ag": (GroundingIoU(), *event_f1(), ParseRate()),
-        "dac": (MeteorMetric("joined", scorer), MeteorMetric("matched", scorer), *event_f1(), ParseRate()),
-    }
-    return metrics | ({"sed": (*event_f1(classes), ParseRate())} if classes else {})
 
 
 @dataclass(frozen=True)

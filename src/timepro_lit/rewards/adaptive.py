@@ -8,11 +8,11 @@ group the main reward is multiplied by a smoother one:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from timepro_lit.records import Example, Prediction
-from timepro_lit.rewards.base import Reward
+from timepro_lit.rewards.base import PerTask, Reward
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,28 @@ class GroupReward:
 class AdaptiveReward:
     """Eq. (2) over a main and an auxiliary reward; without an auxiliary one, the main reward alone.
 
-    The auxiliary reward is computed for flat groups only. Variance is that of the population.
+    The auxiliary reward is computed for flat groups only. Variance is that of the population. `label` is what tables
+    and pages call it.
     """
 
-    def __init__(self, main: Reward, auxiliary: Reward | None, variance_threshold: float = 1e-6) -> None:
+    def __init__(
+        self, main: Reward, auxiliary: Reward | None, variance_threshold: float = 1e-6, label: str | None = None
+    ) -> None:
         if variance_threshold < 0.0:
             raise ValueError(f"variance_threshold must not be negative, but is {variance_threshold}.")
         self.main = main
         self.auxiliary = auxiliary
         self.variance_threshold = variance_threshold
+        self.label = label
 
     def __call__(self, predictions: Sequence[Prediction], example: Example) -> list[float]:
         """Total rewards of the G answers, in [0, 1]."""
         return self.score(predictions, example).total
+
+    def missing(self, tasks: Iterable[str]) -> list[str]:
+        """Those of `tasks` for whose answers one of the two has no reward."""
+        parts = [part for part in (self.main, self.auxiliary) if isinstance(part, PerTask)]
+        return sorted({task for part in parts for task in part.missing(tasks)})
 
     def score(self, predictions: Sequence[Prediction], example: Example) -> GroupReward:
         """Total rewards of the G answers with their parts; ValueError where a reward leaves [0, 1]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from timepro_lit.records import Example, Prediction
@@ -31,3 +31,7 @@ class PerTask:
             known = ", ".join(sorted(self.rewards))
             raise ValueError(f"No reward for task {example.task!r} (example {example.id!r}); known tasks: {known}.")
         return self.rewards[example.task](predictions, example)
+
+    def missing(self, tasks: Iterable[str]) -> list[str]:
+        """Those of `tasks` that have no reward."""
+        return [task for task in tasks if task not in self.rewards]

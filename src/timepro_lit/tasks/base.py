@@ -1,15 +1,16 @@
-"""What a task is: a question, the answer to learn, and a reader of answers."""
+"""What a task is: a question, the answer to learn, a reader of answers, and how these are scored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import Protocol, runtime_checkable
 
+from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Event, Example, Prediction
 
 
 class Task(Protocol):
-    """One way of asking for events with times. `target` and `parse` are inverses up to two decimals."""
+    """A question that makes training targets."""
 
     @property
     def name(self) -> str:
@@ -24,9 +25,56 @@ class Task(Protocol):
         """The reference answer in the task's format. Raises ValueError where the example lacks a part."""
         ...
 
+
+@runtime_checkable
+class ScoredTask(Task, Protocol):
+    """One way of asking for events with times. `target` and `parse` are inverses up to two decimals.
+
+    Tables, curves and pages show a task by what it says of itself here.
+    """
+
+    @property
+    def title(self) -> str:
+        """In words, e.g. "Audio grounding"."""
+        ...
+
+    @property
+    def takes_query(self) -> bool:
+        """Whether each question names what to look for."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The closed set of labels; empty where labels are free."""
+        ...
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """Metrics of the results table, in its order."""
+        ...
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Metrics of the learning curves; validation chooses by the first."""
+        ...
+
+    @property
+    def clip_score(self) -> str:
+        """Of an answer's own scores (`SumMetric.clip_scores`) the one that stands beside it."""
+        ...
+
     def parse(self, text: str) -> Prediction:
         """What the answer says. Total (any string in, never raises), linear in the length, at most 256 events."""
         ...
+
+    def metrics(self) -> tuple[SumMetric, ...]:
+        """New metrics: those named above and variants beside them. Raises OSError where one cannot run here."""
+        ...
+
+
+def scored(tasks: Mapping[str, Task]) -> dict[str, ScoredTask]:
+    """Those of `tasks` whose answers are read and scored; others only make training targets."""
+    return {name: task for name, task in tasks.items() if isinstance(task, ScoredTask)}
 
 
 def seconds_text(time_s: float) -> str:

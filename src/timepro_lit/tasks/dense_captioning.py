@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from timepro_lit.metrics.base import SumMetric
+from timepro_lit.metrics.captioning import MeteorMetric
+from timepro_lit.metrics.event_f1 import EventF1
+from timepro_lit.metrics.meteor import shared_meteor
+from timepro_lit.metrics.parse_rate import ParseRate
 from timepro_lit.records import Event, Example, Prediction
 from timepro_lit.tasks.base import in_onset_order, seconds_text
 from timepro_lit.tasks.reading import read_lines
@@ -18,6 +24,12 @@ class DenseCaptioning:
     """
 
     name: str = "dac"
+    title: ClassVar[str] = "Dense audio captioning"
+    takes_query: ClassVar[bool] = False
+    classes: ClassVar[tuple[str, ...]] = ()
+    headline: ClassVar[tuple[str, ...]] = ("METEOR", "Eb-F1")
+    watched: ClassVar[tuple[str, ...]] = ("Eb-F1", "METEOR")
+    clip_score: ClassVar[str] = "Eb-F1"
 
     def prompt(self, example: Example) -> str:
         return "Describe every sound event with its times in seconds, one per line: onset-offset, description"
@@ -31,6 +43,10 @@ class DenseCaptioning:
         reading = read_lines(text)
         events = tuple(Event(onset, offset, label or "") for onset, offset, label in reading.spans)
         return Prediction(events, readable=bool(events), repairs=reading.repairs)
+
+    def metrics(self) -> tuple[SumMetric, ...]:
+        scorer = shared_meteor()
+        return MeteorMetric("joined", scorer), MeteorMetric("matched", scorer), EventF1(), ParseRate()
 
 
 def _line(event: Event) -> str:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import ClassVar
 
+from timepro_lit.metrics.base import SumMetric
+from timepro_lit.metrics.event_f1 import EventF1
+from timepro_lit.metrics.grounding import GroundingIoU
+from timepro_lit.metrics.parse_rate import ParseRate
 from timepro_lit.records import Event, Example, Prediction
 from timepro_lit.tasks.base import in_onset_order, pairs_text
 from timepro_lit.tasks.reading import read_events
@@ -18,6 +23,12 @@ class Grounding:
     """
 
     name: str = "ag"
+    title: ClassVar[str] = "Audio grounding"
+    takes_query: ClassVar[bool] = True
+    classes: ClassVar[tuple[str, ...]] = ()
+    headline: ClassVar[tuple[str, ...]] = ("mIoU", "R@0.5", "R@0.7", "R@0.9")
+    watched: ClassVar[tuple[str, ...]] = ("mIoU",)
+    clip_score: ClassVar[str] = "IoU"
 
     def prompt(self, example: Example) -> str:
         query = _query(example)
@@ -35,6 +46,9 @@ class Grounding:
         reading = read_events(text)
         events = tuple(Event(onset, offset, label or "") for onset, offset, label in reading.spans)
         return Prediction(events, readable=bool(events), repairs=reading.repairs)
+
+    def metrics(self) -> tuple[SumMetric, ...]:
+        return GroundingIoU(), EventF1(), ParseRate()
 
 
 def _query(example: Example) -> str:

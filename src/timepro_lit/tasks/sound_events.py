@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from timepro_lit.metrics.base import SumMetric
+from timepro_lit.metrics.event_f1 import EventF1
+from timepro_lit.metrics.parse_rate import ParseRate
 from timepro_lit.records import Event, Example, Prediction
 from timepro_lit.tasks.base import in_onset_order, pairs_text
 from timepro_lit.tasks.reading import read_events
@@ -17,13 +20,19 @@ class SoundEventDetection:
     `{}` is the readable answer for a clip without events. Raises ValueError for no, empty or repeated classes.
     """
 
+    title = "Sound event detection"
+    takes_query = False
+    headline = ("Eb-F1",)
+    watched = ("Eb-F1",)
+    clip_score = "Eb-F1"
+
     def __init__(self, classes: Sequence[str], name: str = "sed") -> None:
         if isinstance(classes, str):
             raise ValueError(f"classes must be a list of class names, got the text {classes!r}.")
         self.classes = tuple(classes)
         self.name = name
         if not self.classes:
-            raise ValueError("classes must name at least one sound event class.")
+            raise ValueError("classes must name at least one sound event class: give classes=[...] or class_list=NAME.")
         for label in self.classes:
             if not label or label != label.strip() or self.classes.count(label) > 1:
                 raise ValueError(f"classes must be distinct names without outer spaces, got {label!r}.")
@@ -48,3 +57,6 @@ class SoundEventDetection:
         events = tuple(Event(onset, offset, label) for onset, offset, label in reading.spans if label)
         repairs = reading.repairs if len(events) == len(reading.spans) else (*reading.repairs, "unlabelled")
         return Prediction(events, readable=bool(events) or reading.says_none, repairs=repairs)
+
+    def metrics(self) -> tuple[SumMetric, ...]:
+        return EventF1(classes=self.classes), ParseRate()

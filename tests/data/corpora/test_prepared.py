@@ -21,12 +21,12 @@ def corpus(folder: Path, audio: Path, note: str | None = None) -> Prepared:
 
 def test_a_folder_without_manifests_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"holds no manifest: prepare the corpus first"):
-        Prepared(str(tmp_path)).prepare()
+        Prepared(str(tmp_path)).make_ready()
 
 
 def test_recordings_are_where_they_were_or_where_they_are_said_to_be(tmp_path: Path) -> None:
     there = corpus(tmp_path / "manifests", tmp_path / "there")
-    there.prepare()
+    there.make_ready()
     assert there.store().location("a.wav") == str(tmp_path / "there/a.wav")
     assert (
         Prepared(str(tmp_path / "manifests"), audio="s3://bucket/x").store().location("a.wav") == "s3://bucket/x/a.wav"

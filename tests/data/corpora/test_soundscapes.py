@@ -89,7 +89,7 @@ def test_events_stand_above_the_background_by_their_ratio() -> None:
 
 def test_preparation_is_complete_idempotent_and_resumes(tmp_path: Path) -> None:
     corpus = Soundscapes(str(tmp_path), {"train": 6, "val": 2}, num_workers=1)
-    corpus.prepare()
+    corpus.make_ready()
     train = read_manifest(corpus.manifest("train"))
     assert [e.task for e in train[:3]] == ["ag", "sed", "dac"]
     assert len(train) == 18
@@ -103,7 +103,7 @@ def test_preparation_is_complete_idempotent_and_resumes(tmp_path: Path) -> None:
     stamp = untouched.stat().st_mtime_ns
     manifest.unlink()  # as if interrupted after some clips
     clip.unlink()
-    Soundscapes(str(tmp_path), {"train": 6}, num_workers=2).prepare()
+    Soundscapes(str(tmp_path), {"train": 6}, num_workers=2).make_ready()
     assert manifest.read_bytes() == text
     assert clip.read_bytes() == sound
     assert untouched.stat().st_mtime_ns == stamp
@@ -162,7 +162,7 @@ def test_recorded_sounds_are_labelled_where_their_energy_is(tmp_path: Path) -> N
     wave = source.sound("low", take, 8000, 1.0, RandomState(0))
     assert np.abs(wave[:160]).max() > 0.5  # no silence before the onset
     corpus = Soundscapes(str(tmp_path / "out"), {"test": 3}, recordings=str(tmp_path), num_workers=1)
-    corpus.prepare()
+    corpus.make_ready()
     examples = [e for e in read_manifest(corpus.manifest("test")) if e.task == "sed"]
     assert {e.label for x in examples for e in x.events} <= {"low", "tall"}
     assert all(abs(e.duration_s - 0.5) < 0.021 for x in examples for e in x.events)

@@ -25,7 +25,7 @@ class GeneratedSoundscapes:
     def annotations(self, root: Path) -> Iterator[Annotation | Dropped]:
         """Every question of every split."""
         corpus = Soundscapes(str(root), self.num_clips, self.seed, num_workers=self.num_workers)
-        corpus.prepare()
+        corpus.make_ready()
         below = Path(corpus.root).relative_to(root).as_posix()
         for split in self.num_clips:
             for line, e in enumerate(iterate_manifest(corpus.manifest(split)), start=1):

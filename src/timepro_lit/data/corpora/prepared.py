@@ -17,7 +17,7 @@ SETTINGS = "prepared.json"
 class Corpus(Protocol):
     """Where the clips come from."""
 
-    def prepare(self) -> None:
+    def make_ready(self) -> None:
         """Write whatever manifests and audio are missing; called again, it changes nothing."""
         ...
 
@@ -46,7 +46,7 @@ class Prepared:
         self.folder = Path(folder)
         self.audio = audio
 
-    def prepare(self) -> None:
+    def make_ready(self) -> None:
         """Raise FileNotFoundError where there is no manifest at all."""
         if not any(self.folder.glob("*.jsonl")):
             raise FileNotFoundError(
@@ -84,10 +84,10 @@ class Joined:
     def __init__(self, corpora: Mapping[str, Corpus]) -> None:
         self.corpora = dict(corpora)
 
-    def prepare(self) -> None:
+    def make_ready(self) -> None:
         """As in `Corpus`."""
         for corpus in self.corpora.values():
-            corpus.prepare()
+            corpus.make_ready()
 
     def manifests(self, split: str) -> Sequence[tuple[Path, str]]:
         """As in `Corpus`. Raises FileNotFoundError where no corpus has the split."""

@@ -12,18 +12,17 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.random import RandomState
-from numpy.typing import NDArray
 from rich.progress import track
 
 from timepro_lit.data.audio import write_audio
+from timepro_lit.data.corpora.clip_plans import ClipPlan, Sound, SoundscapeSettings, SoundSource, plan_clip, render
 from timepro_lit.data.corpora.recordings import Recordings
 from timepro_lit.data.corpora.synthesis import SAMPLING_RATE, Synthesiser
 from timepro_lit.data.manifest import write_manifest
@@ -37,99 +36,9 @@ QUERIES = {
     "buzzer": "a buzzer buzzes", "crackle": "a fire crackles", "dog": "a dog barks", "drum": "a drum beats",
     "engine": "an engine runs", "hiss": "steam hisses", "siren": "a siren wails", "whistle": "a whistle blows",
 }  # fmt: skip
-_SAME_CLASS_GAP_S = 0.28
-"""Two sounds of one class closer than this would be heard as one."""
-_COUNT_WEIGHTS = (0.3, 0.35, 0.2, 0.15)
-"""Chance of 1, 2, 3 and 4 events."""
-
-
 _TURNS = ("count", "order", "caption", "sed", "dac")
 """Of these a clip of the base split is asked one in turn; all are asked for their tags, where their sounds lie and when
 each is heard, so that the base binds a question to the sound it names."""
-
-
-class SoundSource(Protocol):
-    """Where the sounds of a soundscape come from: synthesis or recordings."""
-
-    labels: tuple[str, ...]
-
-    def draw(self, label: str, event_s: tuple[float, float], rng: RandomState) -> tuple[str, float]: ...
-    def sound(self, label: str, take: str, num_samples: int, pitch: float, rng: RandomState) -> NDArray[np.float64]: ...
-    def background(self, num_samples: int, rng: RandomState) -> NDArray[np.float64]: ...
-
-
-@dataclass(frozen=True)
-class Sound:
-    """One planned event, before it becomes samples."""
-
-    onset_tick: int
-    offset_tick: int
-    label: str
-    take: str
-    """File of a recorded sound; empty for a synthesised one."""
-    pitch: float
-    """Factor on the class's nominal frequency, 0.7 to 1.4."""
-    snr_db: float
-
-
-@dataclass(frozen=True)
-class ClipPlan:
-    """What a clip will hold: enough for its labels, without a sample rendered."""
-
-    num_ticks: int
-    sounds: tuple[Sound, ...]
-    asked: int
-    """Index of the sound that the grounding question is about; its class occurs once in the clip."""
-
-
-@dataclass(frozen=True)
-class SoundscapeSettings:
-    """What decides the content of a clip, apart from its split and index. Times in seconds, levels in decibels."""
-
-    seed: int
-    clip_s: float
-    clip_spread_s: float
-    """Clip lengths are uniform within clip_s +- clip_spread_s."""
-    tick_s: float
-    """Grid of lengths, onsets and offsets: 0.04 is the audio frame, 0.01 gives times off the frames."""
-    event_s: tuple[float, float]
-    snr_db: tuple[float, float]
-
-    def __post_init__(self) -> None:
-        if self.clip_s - self.clip_spread_s <= self.event_s[0]:
-            raise ValueError(
-                f"clip_s - clip_spread_s must exceed the shortest event, event_s[0] = {self.event_s[0]:g} s"
-            )
-        if abs(round(self.tick_s * 100) - self.tick_s * 100) > 1e-9 or self.tick_s <= 0:
-            raise ValueError(
-                f"tick_s = {self.tick_s} is not a whole number of hundredths, in which answers are written"
-            )
-
-
-def plan_clip(settings: SoundscapeSettings, source: SoundSource, rng: RandomState) -> ClipPlan:
-    """Length and sounds of one clip; at least one class occurs exactly once, so that it can be asked for."""
-    tick_s = settings.tick_s
-    shortest = round((settings.clip_s - settings.clip_spread_s) / tick_s)
-    num_ticks = int(rng.randint(shortest, round((settings.clip_s + settings.clip_spread_s) / tick_s) + 1))
-    gap = round(_SAME_CLASS_GAP_S / tick_s)
-    while True:
-        sounds: list[Sound] = []
-        for _ in range(1 + rng.choice(len(_COUNT_WEIGHTS), p=_COUNT_WEIGHTS)):
-            repeated = bool(sounds) and rng.uniform() < 0.2
-            label = sounds[-1].label if repeated else source.labels[rng.randint(len(source.labels))]
-            take, length_s = source.draw(label, settings.event_s, rng)
-            length = min(max(1, round(length_s / tick_s)), num_ticks)
-            onset = int(rng.randint(0, num_ticks - length + 1))
-            pitch, snr_db = float(2 ** rng.uniform(-0.5, 0.5)), float(rng.uniform(*settings.snr_db))
-            if all(
-                s.label != label or onset >= s.offset_tick + gap or onset + length <= s.onset_tick - gap for s in sounds
-            ):
-                sounds.append(Sound(onset, onset + length, label, take, pitch, snr_db))
-        sounds.sort(key=lambda s: (s.onset_tick, s.offset_tick, s.label))
-        names = [s.label for s in sounds]
-        single = [i for i, name in enumerate(names) if names.count(name) == 1]
-        if single:
-            return ClipPlan(num_ticks, tuple(sounds), single[rng.randint(len(single))])
 
 
 def describe(sound: Sound, settings: SoundscapeSettings) -> str:
@@ -156,16 +65,6 @@ def to_whole_seconds(event: Event, duration_s: float) -> Event:
     """
     onset = min(round(event.onset), int(duration_s) - 1)
     return Event(float(onset), float(min(max(round(event.offset), onset + 1), int(duration_s))), event.label)
-
-
-def render(plan: ClipPlan, settings: SoundscapeSettings, source: SoundSource, rng: RandomState) -> NDArray[np.float64]:
-    """Samples of one clip, peak within 0.9; an event's root mean square lies `snr_db` above the background's."""
-    tick = round(settings.tick_s * SAMPLING_RATE)
-    clip = source.background(plan.num_ticks * tick, rng)
-    for s in plan.sounds:
-        wave = source.sound(s.label, s.take, (s.offset_tick - s.onset_tick) * tick, s.pitch, rng)
-        clip[s.onset_tick * tick : s.offset_tick * tick] += wave * 10 ** (s.snr_db / 20)
-    return clip * (rng.uniform(0.25, 0.9) / np.abs(clip).max())
 
 
 def examples_of(split: str, clip_id: str, audio: str, plan: ClipPlan, settings: SoundscapeSettings) -> list[Example]:
@@ -271,7 +170,7 @@ class Soundscapes:
         """Path of a split's manifest; `prepare` makes it."""
         return self.root / f"{split}-{self.num_clips[split]}.jsonl"
 
-    def prepare(self) -> None:
+    def make_ready(self) -> None:
         """Generate what is missing; safe to interrupt and to call again."""
         for split, num_clips in self.num_clips.items():
             if num_clips and not self.manifest(split).exists():

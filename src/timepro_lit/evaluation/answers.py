@@ -1,0 +1,88 @@
+"""The files of one evaluation: predictions.jsonl, and scores.json, whose presence says that it is complete."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from timepro_lit.evaluation.numbers import ALL_TASKS
+from timepro_lit.files.atomic import write_atomically
+from timepro_lit.metrics.suite import Scores
+from timepro_lit.records import Answer, Event, Example
+from timepro_lit.tasks.base import ScoredTask
+
+PREDICTIONS, SCORES = "predictions.jsonl", "scores.json"
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether an evaluation was written here to its end."""
+    return (folder / SCORES).exists()
+
+
+def write_evaluation(
+    folder: Path,
+    answers: Sequence[Answer],
+    scores: Mapping[str, Scores],
+    locate: Callable[[str], str],
+    skipped: Mapping[str, int],
+) -> None:
+    """Write both files.
+
+    Args:
+        locate: audio path of an example -> where it can be read.
+        skipped: kind of fault -> examples whose recordings could not be used; they have no answer.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    own = {id_: row for task in scores if task != ALL_TASKS for id_, row in _by_id(scores[task]).items()}
+    lines = [json.dumps(_record(answer, own.get(answer.example.id, {}), locate)) for answer in answers]
+    write_atomically(folder / PREDICTIONS, "\n".join(lines) + "\n")
+    summary: dict[str, Any] = {task: dict(of_task.values) for task, of_task in scores.items()}
+    summary[ALL_TASKS]["truncated"] = 100.0 * sum(a.truncated for a in answers) / len(answers)
+    summary["repairs"] = Counter(kind for answer in answers for kind in answer.prediction.repairs)  # answers by kind
+    if skipped:
+        summary["skipped"] = dict(skipped)
+    write_atomically(folder / SCORES, json.dumps(summary, indent=1))
+
+
+def read_answers(folder: Path, tasks: Mapping[str, ScoredTask]) -> list[Answer]:
+    """The answers of a complete evaluation with their questions, read again by today's `parse`."""
+    answers = []
+    with (folder / PREDICTIONS).open(encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            row = json.loads(line)
+            reference = tuple(Event(*event) for event in row["reference"])
+            example = Example(row["id"], row["task"], row["clip"], row["duration_s"], reference, row["query"])
+            prediction = tasks[row["task"]].parse(row["text"])
+            answers.append(Answer(example, row["prompt"], row["text"], prediction, row["truncated"]))
+    return answers
+
+
+def _by_id(scores: Scores) -> dict[str, dict[str, float]]:
+    return dict(zip(scores.ids, scores.examples, strict=True))
+
+
+def _record(answer: Answer, scores: Mapping[str, float], locate: Callable[[str], str]) -> dict[str, Any]:
+    example, prediction = answer.example, answer.prediction
+    return {
+        "id": example.id,
+        "task": example.task,
+        "clip": example.audio,
+        "audio": locate(example.audio),
+        "duration_s": example.duration_s,
+        "query": example.query,
+        "prompt": answer.prompt,
+        "text": answer.text,
+        "truncated": answer.truncated,
+        "readable": prediction.readable,
+        "repairs": list(prediction.repairs),
+        "events": _rows(prediction.events),
+        "reference": _rows(example.events),
+        "scores": dict(scores),
+    }
+
+
+def _rows(events: Sequence[Event]) -> list[list[Any]]:
+    return [[event.onset, event.offset, event.label] for event in events]

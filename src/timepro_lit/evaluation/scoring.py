@@ -1,0 +1,219 @@
+"""Scores of any system's answers, wherever they were made: files in, numbers out.
+
+    references   a manifest (`data.manifest`), or a DESED-style TSV of events
+    predictions  lines {"id": ..., "text": ...} or {"id": ..., "events": [[onset, offset, label], ...]}, or such a TSV
+
+An answer belongs to the example of the same id; in a TSV the file name is the id. Text is read by the task's own
+`parse`, as in our evaluations.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from timepro_lit.data.annotations import read_events_tsv
+from timepro_lit.data.manifest import MAX_LINE_BYTES, read_manifest
+from timepro_lit.metrics.base import SumMetric
+from timepro_lit.metrics.bootstrap import Interval
+from timepro_lit.metrics.event_f1 import EventF1
+from timepro_lit.metrics.suite import Scores, intervals, score
+from timepro_lit.records import Event, Example, Prediction
+from timepro_lit.tasks.base import ScoredTask
+
+MISSING = Prediction(events=(), readable=False)
+"""Stands for an answer that was never given; like an unreadable one, it scores 0."""
+
+_CONSEQUENCE = {"missing": "count 0", "duplicate": "the first answer counts", "unknown": "not counted"}
+
+Answers = Sequence[tuple[str, Prediction]]
+"""(id, answer) in the order of the file."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the answers of a system are worth, and what was wrong with their list."""
+
+    scores: Scores
+    missing: tuple[str, ...]
+    """Ids of examples without an answer; they count 0."""
+    duplicate: tuple[str, ...]
+    """Ids that were answered more than once; the first answer counts."""
+    unknown: tuple[str, ...]
+    """Ids that are in no reference; their answers do not count."""
+    repairs: Mapping[str, int]
+    """Kind of repair that reading needed -> number of answers."""
+
+
+def read_references(path: Path, task: str) -> list[Example]:
+    """The examples of one task. Raises ValueError naming the line at fault, or where no example is of the task."""
+    if path.suffix != ".tsv":
+        examples = [example for example in read_manifest(path) if example.task == task]
+        if not examples:
+            raise ValueError(f"{path}: holds no example of task {task!r}")
+        return examples
+    if task != "sed":
+        raise ValueError(f"{path}: a TSV holds labelled events, which task=sed asks for, not task={task}")
+    return [_example(name, events, path) for name, events in read_events_tsv(path).items()]
+
+
+def read_predictions(path: Path, task: ScoredTask) -> list[tuple[str, Prediction]]:
+    """The answers of a system, in file order; lines that say to answer another task are left out.
+
+    Raises ValueError naming the line that is no JSON object, lacks an id, or has neither a text nor a list of events.
+    """
+    if path.suffix == ".tsv":
+        return [(name, Prediction(events, readable=True)) for name, events in read_events_tsv(path).items()]
+    answers = []
+    with path.open("rb") as lines:
+        number = 0
+        while line := lines.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if not line.strip():
+                continue
+            row = _row(line, f"{path}:{number}")
+            if row.get("task", task.name) == task.name:
+                answers.append((row["id"], _prediction(row, task, f"{path}:{number}")))
+    return answers
+
+
+def outcome_of(answers: Answers, examples: Sequence[Example], metrics: Sequence[SumMetric]) -> Outcome:
+    """Scores of `answers` to `examples`, all of one task."""
+    first: dict[str, Prediction] = {}
+    for id_, prediction in answers:
+        first.setdefault(id_, prediction)
+    known = {example.id for example in examples}
+    given = Counter(id_ for id_, _ in answers)
+    scored = [(first.get(example.id, MISSING), example) for example in examples]
+    return Outcome(
+        scores=score(metrics, scored),
+        missing=tuple(example.id for example in examples if example.id not in first),
+        duplicate=tuple(id_ for id_, count in given.items() if count > 1),
+        unknown=tuple(id_ for id_ in given if id_ not in known),
+        repairs=Counter(kind for prediction, _ in scored for kind in prediction.repairs),
+    )
+
+
+def with_rounded(metrics: Sequence[SumMetric], decimals: int | None) -> list[SumMetric]:
+    """The metrics and, beside each event-based F1, one whose collars are compared after rounding to `decimals`."""
+    if decimals is None:
+        return list(metrics)
+    return [*metrics, *(EventF1(m.rates[0], m.classes, decimals) for m in metrics if isinstance(m, EventF1))]
+
+
+def summary(outcome: Outcome, task: str) -> dict[str, Any]:
+    """The content of scores.json: percent, 95% bootstrap intervals over clips, and what was wrong with the list.
+
+    Eb-F1 stands apart, by average and by share p of the reference's length: `eb_f1.macro["0.2"]`. Undefined is null.
+    """
+    values, spans = outcome.scores.values, intervals(outcome.scores)
+    return {
+        "task": task,
+        "num_examples": len(outcome.scores.ids),
+        **{name: _defined(value) for name, value in values.items() if not name.startswith("Eb-F1")},
+        **_event_f1(values),
+        "intervals": {name: _defined_interval(span) for name, span in spans.items()},
+        "missing": list(outcome.missing),
+        "duplicate": list(outcome.duplicate),
+        "unknown": list(outcome.unknown),
+        "repairs": dict(outcome.repairs),
+    }
+
+
+def table(outcome: Outcome) -> str:
+    """The values with their intervals as text, then what was wrong with the list of answers."""
+    spans = intervals(outcome.scores)
+    rows = Table(box=box.SIMPLE, title=f"{len(outcome.scores.ids)} examples")
+    for name in ("", "%", "95% interval"):
+        rows.add_column(name, justify="right" if name else "left")
+    for name, value in outcome.scores.values.items():
+        rows.add_row(name, f"{value:.1f}", "{:.1f} .. {:.1f}".format(*spans[name]))
+    text = io.StringIO()
+    Console(file=text, width=100).print(rows)
+    for what, ids in (("missing", outcome.missing), ("duplicate", outcome.duplicate), ("unknown", outcome.unknown)):
+        if ids:
+            named = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
+            text.write(f"{len(ids)} {what} ids ({_CONSEQUENCE[what]}): {named}\n")
+    if outcome.repairs:
+        text.write("repaired: " + ", ".join(f"{kind} {count}" for kind, count in outcome.repairs.items()) + "\n")
+    return text.getvalue()
+
+
+def labels_of(examples: Sequence[Example]) -> list[str]:
+    """The labels that occur in the references, sorted: the classes of a macro average where none are given."""
+    return sorted({event.label for example in examples for event in example.events})
+
+
+def _event_f1(values: Mapping[str, float]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """{"eb_f1": {"macro": {"0.2": ...}, "micro": ...}} from names as "Eb-F1/micro/p0.5"; pooled events are micro."""
+    found: dict[str, dict[str, dict[str, float | None]]] = {}
+    has_classes = any("/micro" in name for name in values)
+    for name, value in values.items():
+        head, *rest = name.split("/")
+        if head == "Eb-F1":
+            group = "eb_f1_rounded" if "rounded" in rest else "eb_f1"
+            average = "micro" if "micro" in rest or not has_classes else "macro"
+            share = next((part[1:] for part in rest if part.startswith("p")), "0.2")
+            found.setdefault(group, {}).setdefault(average, {})[share] = _defined(value)
+    return found
+
+
+def _defined(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _defined_interval(span: Interval) -> list[float] | None:
+    return list(span) if all(map(math.isfinite, span)) else None
+
+
+def _example(name: str, events: Sequence[Event], path: Path) -> Example:
+    for event in events:
+        if not 0 <= event.onset < event.offset < math.inf:
+            raise ValueError(
+                f"{path}: {name} holds an event from {event.onset} s to {event.offset} s, which is no stretch of time"
+            )
+    end_s = max((event.offset for event in events), default=0.0)  # the clip's own length is not in the file
+    return Example(name, "sed", name, end_s, tuple(sorted(events, key=lambda event: event.onset)))
+
+
+def _row(line: bytes, where: str) -> dict[str, Any]:
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError(f"{where}: the line is longer than {MAX_LINE_BYTES} bytes")
+    try:
+        row = json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: not a JSON object: {error}") from None
+    if not isinstance(row, dict):
+        raise ValueError(f"{where}: a line must be a JSON object, not {type(row).__name__}")
+    if not isinstance(row.get("id"), str):
+        raise ValueError(f"{where}: key 'id' must be text")
+    return row
+
+
+def _prediction(row: Mapping[str, Any], task: ScoredTask, where: str) -> Prediction:
+    text, events = row.get("text"), row.get("events")
+    if isinstance(text, str):  # what the system said; events beside it are somebody's reading of it
+        return task.parse(text)
+    if not isinstance(events, list):
+        raise ValueError(f"{where}: a line needs a 'text' or a list of 'events'")
+    return Prediction(tuple(_event(event, where) for event in events), readable=True)
+
+
+def _event(entry: Any, where: str) -> Event:
+    try:
+        onset, offset, label = entry
+        if not isinstance(label, str) or isinstance(onset, bool | str) or isinstance(offset, bool | str):
+            raise TypeError
+        return Event(float(onset), float(offset), label)
+    except (TypeError, ValueError, OverflowError):  # OverflowError: an integer of hundreds of digits
+        raise ValueError(f"{where}: an event must be [onset, offset, label], not {json.dumps(entry)[:80]}") from None

@@ -1,0 +1,99 @@
+"""A run's model as a folder for others: weights, time prompt, how to load it, and a card with its scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from timepro_lit.inference.loading import EXPORTED, trained_model
+from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.lalm.hf_folder import write_adapter, write_card, write_merged, write_time_prompt
+from timepro_lit.settings.config import build_source
+from timepro_lit.settings.description import last_row
+
+KINDS = ("merged", "adapter", "full_omni_adapter")
+KEPT = ("model", "time_prompt", "task")
+"""Settings of a run that its model needs to be asked again."""
+
+
+def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None) -> str:
+    """Write the model of a row of a run's table into a new folder; returns what to do with it.
+
+    merged: the adapter added to the base weights, an ordinary Hugging Face checkpoint. adapter: the adapter alone, as
+    plain peft loads it on the base. full_omni_adapter: the same, its weights named as in a whole Qwen-Omni model.
+    Raises ValueError for another kind, a folder that holds something, and an adapter that is not there.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"output_dir: {folder} is not empty, and nothing is overwritten")
+    settings, adapter = trained_model(run, row)
+    row = row or last_row(settings)
+    if kind != "merged" and adapter is None:
+        raise ValueError(f"the model of {row} has no adapter; export it with kind=merged")
+    # Four-bit weights cannot be merged into: the adapter goes on the whole ones that they were made from.
+    settings["model"] |= {"quantization": None} if "quantization" in settings["model"] else {}
+    model, time_prompt = build_source(settings)
+    lalm = ModelSource(model, time_prompt, None, adapter).load()
+    folder.mkdir(parents=True, exist_ok=True)
+    if kind == "merged":
+        write_merged(lalm, folder)
+    else:
+        assert adapter is not None
+        write_adapter(adapter, folder, "thinker." if kind == "full_omni_adapter" else "")
+    write_time_prompt(lalm, time_prompt, folder)
+    kept = {key: settings[key] for key in KEPT} | {"trainer": {"precision": settings["trainer"].get("precision")}}
+    if kind != "full_omni_adapter":  # which is for plain peft alone
+        (folder / EXPORTED).write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    _write_card(folder, kind, row, settings, _scores(run, row))
+    return f"{kind} model of {row}: {folder}"
+
+
+def _scores(run: Path, row: str) -> dict[str, Any] | None:
+    """The row of report.json, where it was evaluated."""
+    path = run / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = report.get("scores", {}).get(row)
+    return found and found | {"n_test": report["n_test"]}
+
+
+def _write_card(folder: Path, kind: str, row: str, settings: Mapping[str, Any], scores: Any) -> None:
+    base = settings["model"].get("checkpoint")
+    card: dict[str, Any] = {
+        "library_name": "transformers" if kind == "merged" else "peft",
+        "tags": ["audio", "temporal-grounding", "timepro_lit"],
+    } | ({"base_model": base} if base and not Path(base).exists() else {})
+    lines = [
+        f"# {settings['name']}: {row}",
+        "",
+        f"Trained by timepro_lit from `{Path(base).name if base else 'random weights'}`; tasks: "
+        f"{', '.join(settings['task'])}.",
+        "",
+        "```python",
+        "import timepro_lit",
+        "",
+        "model = timepro_lit.load(FOLDER)",
+        'model.ground("street.wav", "a dog barks")',
+        "```",
+        "",
+    ]
+    if settings["time_prompt"] is not None:
+        lines += [
+            "Its prompts interleave the audio with timestamps: `time_prompt.safetensors` holds their embeddings, "
+            "`time_prompt.json` says after how many frames each stands.",
+            "",
+        ]
+    if scores is not None:
+        rows = [
+            (task, name, value)
+            for task, of_task in scores.items()
+            if isinstance(of_task, dict)
+            for name, value in of_task.items()
+        ]
+        lines += [f"## Scores on {scores['n_test']} test clips", "", "| task | metric | % |", "|---|---|---|"]
+        lines += [f"| {task} | {name} | {value:.1f} |" for task, name, value in rows] + [""]
+    trained = {key: settings[key] for key in ("time_prompt", "lora", "stage", "seed")}
+    lines += ["## Settings", "", "```json", json.dumps(trained, indent=1), "```", ""]
+    write_card(folder, card, "\n".join(lines))

@@ -1,0 +1,89 @@
+"""From a run directory or an exported folder to a `Listener`: its settings are read, its parts are built."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from timepro_lit.inference.listener import Listener
+from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.lalm.hf_folder import check_time_prompt
+from timepro_lit.settings.config import build_source, tasks_of
+from timepro_lit.settings.description import ZERO_SHOT, check_rows, last_row
+from timepro_lit.settings.stored import read_settings
+
+EXPORTED = "timepro_lit.json"
+"""Of an exported folder: the settings that say how it is loaded and asked."""
+
+
+def load(
+    folder: str | Path,
+    *,
+    row: str | None = None,
+    base: str | None = None,
+    device: str | None = None,
+    batch_size: int = 8,
+) -> Listener:
+    """The model of a run directory or of an exported folder, ready to be asked.
+
+    Args:
+        folder: of `timepro_lit.train` or of `timepro_lit.export`.
+        row: of a run's table, the name of a stage or "zero_shot" for the base model; None = the last stage.
+        base: checkpoint of the base model, where it is not (or no longer) where the settings say.
+        device: None = the GPU where there is one.
+
+    Raises ValueError or OSError, in one sentence, for a folder that is neither, or whose parts do not fit together.
+    """
+    path = Path(folder).absolute()
+    settings, adapter = model_of(path, row)
+    if base is not None:
+        settings["model"]["checkpoint"] = base
+    model, time_prompt = build_source(settings)
+    lalm = ModelSource(model, time_prompt, None, adapter).load()
+    if (path / EXPORTED).exists():
+        check_time_prompt(lalm, path)
+    precision = settings["trainer"].get("precision") or "32-true"
+    autocast = torch.bfloat16 if precision == "bf16-mixed" else None
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return Listener(lalm, tasks_of(settings), autocast, device, batch_size)
+
+
+def model_of(folder: Path, row: str | None = None) -> tuple[dict[str, Any], Path | None]:
+    """Settings of the model in a run directory or an exported folder, and the folder of its adapter, if it has one.
+
+    Raises ValueError or OSError as `load`.
+    """
+    return exported_model(folder) if (folder / EXPORTED).exists() else trained_model(folder, row)
+
+
+def trained_model(directory: Path, row: str | None = None) -> tuple[dict[str, Any], Path | None]:
+    """Settings of a run's model and the folder of its adapter, None for the base model."""
+    if not (directory / "config.yaml").exists():
+        raise ValueError(
+            f"{directory} is neither a run directory (no config.yaml) nor an exported model (no {EXPORTED})"
+        )
+    settings = read_settings(directory)
+    check_rows([row] if row else [], settings)
+    row = row or last_row(settings)
+    if row == ZERO_SHOT:
+        return settings | {"time_prompt": None}, None
+    result = (directory / row / "result").resolve()
+    if not result.exists():
+        raise ValueError(f"{directory} has not finished its stage {row}")
+    if (result / "adapter").exists():
+        return settings, result / "adapter"
+    # Trained from nothing, which only our small Qwen2.5-Omni is.
+    model = {"_target_": "timepro_lit.lalm.qwen2_5_omni.Qwen2_5Omni", "checkpoint": str(result / "checkpoint")}
+    return settings | {"model": model, "time_prompt": None}, None
+
+
+def exported_model(folder: Path) -> tuple[dict[str, Any], Path | None]:
+    """Settings of an exported folder and, where it holds one, its adapter."""
+    settings: dict[str, Any] = json.loads((folder / EXPORTED).read_text(encoding="utf-8"))
+    if (folder / "adapter_config.json").exists():
+        return settings, folder
+    settings["model"]["checkpoint"] = str(folder)
+    return settings, None

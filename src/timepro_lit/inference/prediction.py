@@ -1,0 +1,176 @@
+"""Questions about files on disk: find the recordings, ask, write what was answered."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from timepro_lit.data.audio import AudioError
+from timepro_lit.figures.layout import visible
+from timepro_lit.figures.timeline import clip_figure
+from timepro_lit.inference.listener import Listener
+from timepro_lit.records import Answer, Sample
+from timepro_lit.tasks.base import ScoredTask, Task, scored
+from timepro_lit.tasks.sound_events import SoundEventDetection
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf")
+PREDICTIONS = "predictions.jsonl"
+
+
+def recordings(path: Path) -> list[Path]:
+    """The file itself, or every audio file below a folder, in order. Raises ValueError where there is none."""
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+        if not found:
+            raise ValueError(f"audio: no file below {path} ends in {', '.join(AUDIO_SUFFIXES)}")
+        return found
+    if not path.exists():
+        raise FileNotFoundError(f"audio: {path} does not exist")
+    return [path]
+
+
+def asked_task(tasks: Mapping[str, Task], name: str, classes: Sequence[str]) -> ScoredTask:
+    """The task of a model that is asked, for `classes` of its own choice where some are given.
+
+    Raises ValueError for a task that the model does not answer, or that takes no classes.
+    """
+    answered = scored(tasks)
+    if name not in answered:
+        raise ValueError(f"the model answers {', '.join(sorted(answered))}, not {name}")
+    task = answered[name]
+    if not classes:
+        return task
+    if not isinstance(task, SoundEventDetection):
+        raise ValueError(f"classes: task={name} does not ask for any")
+    return SoundEventDetection(classes, name)
+
+
+def queries_of(task: ScoredTask, query: str | None, file: Path | None) -> list[str | None]:
+    """What each recording is asked for: one query, those of a file with one a line, or [None] where none belongs.
+
+    Raises ValueError where the task asks for a query and there is none, or there is one and it does not.
+    """
+    if not task.takes_query:
+        if query is not None or file is not None:
+            raise ValueError(f"query: task={task.name} asks for none")
+        return [None]
+    if (query is None) == (file is None):
+        raise ValueError(f'task={task.name} needs a query: give either query="..." or queries=FILE, one query a line')
+    if file is None:
+        return [query]
+    lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    if not any(lines):
+        raise ValueError(f"queries: {file} is empty")
+    return [line for line in lines if line]
+
+
+def new_answers(output_dir: Path) -> Path:
+    """The file of the answers. Raises FileExistsError rather than let it be written over."""
+    path = output_dir / PREDICTIONS
+    if path.exists():
+        raise FileExistsError(f"output_dir: {path} holds earlier answers; choose another folder, or remove it")
+    return path
+
+
+def predict(
+    listener: Listener,
+    audio: Path,
+    task: ScoredTask,
+    queries: Sequence[str | None],
+    output_dir: Path,
+    figures: bool,
+) -> str:
+    """Ask about every recording; write predictions.jsonl and, if asked to, figures/; returns the table.
+
+    One batch of recordings is held at a time. A recording that cannot be read is named and left out. Raises AudioError
+    where that leaves none, FileExistsError rather than write over earlier answers.
+    """
+    files, root = recordings(audio), audio if audio.is_dir() else audio.parent
+    path = new_answers(output_dir)
+    faults: list[str] = []
+
+    def questions() -> Iterator[Sample]:
+        for file in files:
+            try:
+                waveform = listener.waveform(file)
+            except AudioError as error:
+                faults.append(str(error))
+                continue
+            for query in queries:
+                yield listener.question(task.name, waveform, query, audio=file.relative_to(root).as_posix())
+
+    answers = []
+    output_dir.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as rows:
+        asked = listener.answers(questions(), {task.name: task})
+        for answer in track(asked, "answering", total=len(files) * len(queries)):
+            answers.append(answer)
+            rows.write(json.dumps(_record(answer), ensure_ascii=False) + "\n")
+    if not answers:
+        part.unlink()
+        raise AudioError(f"none of {len(files)} recordings can be read, {faults[0]}")
+    part.replace(path)
+    if figures:
+        _draw(listener, answers, root, output_dir / "figures")
+    return _table(answers, faults, path)
+
+
+def _record(answer: Answer) -> dict[str, Any]:
+    example, prediction = answer.example, answer.prediction
+    return {
+        "audio": example.audio,
+        "task": example.task,
+        "query": example.query,
+        "duration_s": round(example.duration_s, 3),
+        "events": [[event.onset, event.offset, event.label] for event in prediction.events],
+        "readable": prediction.readable,
+        "truncated": answer.truncated,
+        "text": answer.text,
+    }
+
+
+def _draw(listener: Listener, answers: Sequence[Answer], root: Path, folder: Path) -> None:
+    """One picture a recording, with a timeline for each question about it."""
+    by_audio: dict[str, list[Answer]] = {}
+    for answer in answers:
+        by_audio.setdefault(answer.example.audio, []).append(answer)
+    for name, of_audio in track(by_audio.items(), "drawing"):
+        timelines = {answer.example.query or answer.example.task: answer.prediction.events for answer in of_audio}
+        figure = clip_figure(listener.waveform(root / name), timelines, name)
+        path = folder / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+
+
+def _table(answers: Sequence[Answer], faults: Sequence[str], path: Path) -> str:
+    table = Table(box=box.SIMPLE_HEAD)
+    columns = ["recording", "query", "onset", "offset", "sound"]
+    asked = any(answer.example.query for answer in answers)
+    for column in columns if asked else [column for column in columns if column != "query"]:
+        table.add_column(column, justify="right" if column in ("onset", "offset") else "left")
+    for answer in answers:
+        head = [answer.example.audio] + ([answer.example.query or ""] if asked else [])
+        for event in answer.prediction.events:
+            cells = [*head, f"{event.onset:.2f}", f"{event.offset:.2f}", visible(event.label, 60)]
+            table.add_row(*(Text(cell) for cell in cells))
+            head = [""] * len(head)
+        if not answer.prediction.events:
+            said = "nothing" if answer.prediction.readable else f"unreadable: {visible(answer.text, 60)}"
+            table.add_row(*(Text(cell) for cell in [*head, "", "", said]))
+    text = io.StringIO()
+    console = Console(file=text, width=110)
+    console.print(table)
+    for fault in faults:
+        console.print(Text(f"left out: {fault}"))
+    console.print(Text(f"answers: {path}"), soft_wrap=True)
+    return text.getvalue()

@@ -1,0 +1,148 @@
+"""Run directories: named by what was asked, never by a date; resumed, never overwritten."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from omegaconf import OmegaConf
+
+from timepro_lit.files.atomic import write_atomically
+from timepro_lit.runs.stages import differing_keys, is_rank_zero, unnamed
+
+CONFIG, LOCK, ERROR = "config.yaml", ".lock", "error.txt"
+OWN = (CONFIG, LOCK, ERROR)
+"""Files of a run directory in which nothing has been made yet."""
+SPOKEN = ("experiment", "scale", "seed", "name", "output_dir", "paths.outputs")
+"""Overrides that a run directory's path spells out; all others go into its hash."""
+
+
+def override_key(override: str) -> str:
+    """The key that a command-line override sets.
+
+    >>> override_key("+scale=paper")
+    'scale'
+    """
+    return override.partition("=")[0].lstrip("+~")
+
+
+def experiment_name(overrides: Sequence[str]) -> str:
+    """What the command line asks for, fit for a path.
+
+    >>> experiment_name(["+experiment=zero_shot", "seed=3"])
+    'zero_shot'
+    """
+    chosen = [o.partition("=")[2] for o in overrides if override_key(o) == "experiment"]
+    # Hydra's grammar gives a meaning to = , [ ] and quotes, so none of them may occur in a path.
+    return re.sub(r"[^\w.-]+", "-", "-".join(chosen)).strip("-") or "default"
+
+
+def run_path(name: str, overrides: Sequence[str], scale: str, seed: int) -> str:
+    """Path of a run below the outputs folder; the order of the overrides does not count.
+
+    >>> run_path("zero_shot", ["+experiment=zero_shot", "seed=3"], "embedded", 3)
+    'zero_shot/embedded-seed3'
+    """
+    others = sorted((o for o in overrides if override_key(o) not in SPOKEN), key=override_key)
+    digest = hashlib.sha256("\n".join(others).encode()).hexdigest()[:8]
+    return f"{name}/{scale}-seed{seed}" + (f"-{digest}" if others else "")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A claimed run directory."""
+
+    directory: Path
+
+    @property
+    def finished(self) -> dict[str, Any] | None:
+        """What `finish` stored, or None while there is something left to do."""
+        path = self.directory / "finished.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def finish(self, table: str, metric: float | None) -> None:
+        """Mark the run as complete; `table` is printed and `metric` returned by every later call."""
+        write_atomically(self.directory / "finished.json", json.dumps({"table": table, "metric": metric}, indent=1))
+
+
+@contextmanager
+def claimed_run(directory: Path, settings: Mapping[str, Any]) -> Iterator[Run]:
+    """The run directory, held against other processes for as long as the context lasts.
+
+    Stores `settings`, which hold their `paths`, as config.yaml. Raises ValueError, and leaves everything as it is,
+    where the directory holds something made with other settings or foreign files, or another process is at work there.
+    An exception that ends the run is written to error.txt in full.
+    """
+    if not is_rank_zero():  # rank zero has claimed it for all
+        yield Run(directory)
+        return
+    _refuse_foreign(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(directory / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ValueError(f"{directory}: another process is running in this directory") from error
+    try:
+        _store_settings(directory, settings)
+        (directory / ERROR).unlink(missing_ok=True)
+        yield Run(directory)
+    except Exception:
+        write_atomically(directory / ERROR, traceback.format_exc())
+        raise
+    finally:
+        lock.release()
+
+
+def _refuse_foreign(directory: Path) -> None:
+    if directory.is_dir() and not (directory / CONFIG).exists():
+        foreign = [p.name for p in directory.iterdir() if p.name not in OWN]
+        if foreign:
+            raise ValueError(f"{directory} is no run directory: it holds {sorted(foreign)[0]} but no {CONFIG}")
+
+
+def _store_settings(directory: Path, settings: Mapping[str, Any]) -> None:
+    path = directory / CONFIG
+    # A command that was refused, or killed before it made anything, binds nobody.
+    if path.exists() and any(p.name not in OWN for p in directory.iterdir()):
+        differing = differing_keys(*(_compared(one, settings["paths"]) for one in (read_config(directory), settings)))
+        if differing:
+            shown = "; ".join(differing[:8]) + (f"; and {len(differing) - 8} more" if len(differing) > 8 else "")
+            raise ValueError(f"{directory} holds a run with other settings: {shown}; choose another output_dir")
+    else:
+        write_atomically(path, OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
+
+
+def _compared(settings: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
+    """Settings without what says only where things lie and what they are called."""
+    compared = resolved(settings, paths)
+    for key in ("paths", "output_dir"):
+        compared.pop(key, None)
+    compared["stage"] = {name: unnamed(stage) for name, stage in compared.get("stage", {}).items()}
+    compared["reward"] = unnamed(compared.get("reward") or {})
+    return compared
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """What a run directory's config.yaml says, references left as they are. Raises ValueError where there is none."""
+    path = directory / CONFIG
+    if not path.exists():
+        raise ValueError(f"{directory} is no run directory: it holds no {CONFIG}")
+    settings = OmegaConf.to_container(OmegaConf.load(path))
+    assert isinstance(settings, dict)
+    return {str(key): value for key, value in settings.items()}
+
+
+def resolved(settings: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
+    """The settings with these `paths`, all references resolved."""
+    plain = OmegaConf.to_container(OmegaConf.create({**settings, "paths": dict(paths)}), resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}

@@ -1,0 +1,213 @@
+"""From composed yaml to objects: `validate` and `build`, the only place that instantiates.
+
+Yaml wires, Python thinks: past this file no function takes a config, constructors list what they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from timepro_lit.settings.binding import UNRESOLVED, argument_faults, locate, node_faults
+from timepro_lit.settings.schemas import CONF, TrainConfig
+
+SINGLE = ("model", "lora", "time_prompt", "data", "reward", "trainer")
+"""Groups of which one option is chosen: a node with `_target_`, or null."""
+KEYED = ("task", "stage", "callbacks", "logger")
+"""Groups of which several may be chosen: each option is a node under its own name."""
+NEEDED = ("model", "data", "trainer")
+SUPPLIED: Mapping[str, tuple[str, ...]] = {
+    "stage": ("load_lalm", "tasks", "metrics"),
+    "trainer": ("logger", "callbacks"),
+    "logger": ("save_dir", "name", "version"),
+}
+"""Arguments that the code adds to the `_partial_` nodes of a group."""
+PER_TASK = "timepro_lit.rewards.base.PerTask"
+"""Holds a reward for each task."""
+
+
+def validate(cfg: DictConfig) -> None:
+    """Check every `_target_` node against the signature it names, before anything is built.
+
+    Raises ValueError that lists all faults, each with its key's path, or says that the experiment refuses the scale.
+    """
+    _refuse_scale(cfg)
+    faults: list[str] = []
+    plain = _resolved(cfg, "", faults)
+    for group in SINGLE:
+        if plain[group] is None and group in NEEDED:
+            faults.append(f"{group}: nothing is chosen")
+        elif plain[group] is not None:
+            faults += _node_faults(plain[group], group, group)
+    for group in KEYED:
+        for name, node in plain[group].items():
+            faults += _node_faults(node, f"{group}.{name}", group)
+    if cfg.checkpoint_every is not None and cfg.checkpoint_every < 1:
+        faults.append(f"checkpoint_every: must be at least 1, or null for never, not {cfg.checkpoint_every}")
+    faults += _fit_faults(plain)
+    faults += _unused_sizes(cfg)
+    _refuse(faults)
+
+
+def build(cfg: DictConfig) -> dict[str, Any]:
+    """Instantiate all chosen options: an object or None per group of `SINGLE`, a dict by name per group of `KEYED`.
+
+    The reward is left to the stages that refer to it. Raises ValueError with the key's path where a constructor
+    refuses a value.
+    """
+    plain = settings_of(cfg)
+    single = {group: _built(plain[group], group) for group in SINGLE if group not in ("reward", "trainer")}
+    single["trainer"] = _made_anew(plain["trainer"], "trainer")
+    keyed = {g: {name: _built(node, f"{g}.{name}") for name, node in plain[g].items()} for g in KEYED}
+    return single | keyed
+
+
+def tasks_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The tasks of a run, by name."""
+    return {name: _built(node, f"task.{name}") for name, node in settings["task"].items()}
+
+
+def build_source(settings: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The backbone and the time prompt (or None) of stored settings."""
+    return _built(settings["model"], "model"), _built(settings["time_prompt"], "time_prompt")
+
+
+def build_preparation(cfg: DictConfig) -> tuple[Any, dict[str, Any]]:
+    """The reader of a corpus and the tasks of its questions. Raises ValueError that lists all faults."""
+    faults: list[str] = []
+    plain = _resolved(cfg, "", faults)
+    faults += _node_faults(plain["corpus"], "corpus", "corpus")
+    for name, node in plain["task"].items():
+        faults += _node_faults(node, f"task.{name}", "task")
+    _refuse(faults)
+    settings = settings_of(cfg)
+    return _built(settings["corpus"], "corpus"), tasks_of(settings)
+
+
+def settings_of(cfg: DictConfig) -> dict[str, Any]:
+    """The settings as plain dicts, lists and scalars, all interpolations resolved; rewards of the run's tasks alone."""
+    settings = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(settings, dict)
+    plain = {str(key): value for key, value in settings.items()}
+    return {key: _of_asked_tasks(value, plain.get("task", {})) for key, value in plain.items()}
+
+
+def portable(cfg: DictConfig) -> dict[str, Any]:
+    """The settings with folder names in place of the folders, so that they say the same on every machine."""
+    names = {"paths": {name: f"<{name}>" for name in cfg.paths}}
+    return settings_of(OmegaConf.merge(cfg, names))  # type: ignore[arg-type]
+
+
+def _of_asked_tasks(node: Any, tasks: Collection[str]) -> Any:
+    """Without the rewards of tasks that are not asked: they may need what is not there, and determine nothing."""
+    if isinstance(node, list):
+        return [_of_asked_tasks(item, tasks) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    inside = {key: _of_asked_tasks(value, tasks) for key, value in node.items()}
+    if node.get("_target_") == PER_TASK:
+        inside["rewards"] = {name: reward for name, reward in inside["rewards"].items() if name in tasks}
+    return inside
+
+
+def for_evaluation(settings: dict[str, Any], evaluation: DictConfig) -> DictConfig:
+    """The settings of a run with the data and the trainer of an evaluation, where it names others."""
+    other = {group: evaluation[group] for group in ("data", "trainer") if evaluation[group] is not None}
+    merged = OmegaConf.structured(TrainConfig)
+    # A run's settings are stored resolved: nothing refers to its sizes any more.
+    merged.merge_with(settings | {group: None for group in other} | {"sizes": {}})
+    merged.merge_with(other)
+    return merged
+
+
+def _refuse(faults: list[str]) -> None:
+    if faults:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise ValueError(f"{count} in the settings: " + "; ".join(dict.fromkeys(faults)))
+
+
+def _built(node: Any, path: str) -> Any:
+    if node is None:
+        return None
+    try:
+        return instantiate(node, _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValueError | OSError):
+            raise type(error.__cause__)(f"{path}: {error.__cause__}") from error
+        raise
+
+
+def _made_anew(node: Any, path: str) -> Callable[..., Any]:
+    """A partial node's callable that builds all in it at each call: no two Trainers can share a strategy."""
+    _built(node, path)  # so that what it refuses is refused now
+    return lambda **arguments: _built(node, path)(**arguments)
+
+
+def _resolved(node: Any, path: str, faults: list[str]) -> Any:
+    """Plain containers; what is missing or refers to nothing becomes a fault and `UNRESOLVED`.
+
+    A node that refers to another node is left out as well: its faults are those of the other.
+    """
+    if OmegaConf.is_list(node):
+        return [_resolved_item(node, i, f"{path}[{i}]", faults) for i in range(len(node))]
+    return {str(key): _resolved_item(node, key, f"{path}.{key}".lstrip("."), faults) for key in node}
+
+
+def _resolved_item(node: Any, key: Any, path: str, faults: list[str]) -> Any:
+    if OmegaConf.is_missing(node, key):
+        faults.append(f"{path}: has no value yet (???)")
+        return UNRESOLVED
+    refers = OmegaConf.is_interpolation(node, key)
+    try:
+        value = node[key]
+    except OmegaConfBaseException as error:
+        faults.append(f"{path}: {str(error).splitlines()[0]}")
+        return UNRESOLVED
+    if not OmegaConf.is_config(value):
+        return value
+    return UNRESOLVED if refers else _resolved(value, path, faults)
+
+
+def _node_faults(node: Any, path: str, group: str) -> Iterator[str]:
+    if not isinstance(node, Mapping):
+        yield f"{path}: {node!r} is no node with _target_"
+    elif "_target_" not in node:
+        yield f"{path}: has {sorted(node)} but no _target_"
+    else:
+        yield from node_faults(node, path, SUPPLIED.get(group, ()))
+
+
+def _refuse_scale(cfg: DictConfig) -> None:
+    if cfg.scales is not None and cfg.scale not in cfg.scales:
+        raise ValueError(f"this experiment is made for the scale {', '.join(cfg.scales)} alone and refuses {cfg.scale}")
+
+
+def _fit_faults(plain: Mapping[str, Any]) -> Iterator[str]:
+    """`stage.<name>.fit` holds arguments of the trainer."""
+    trainer = plain["trainer"]
+    if not isinstance(trainer, Mapping) or "_target_" not in trainer:
+        return
+    for name, node in plain["stage"].items():
+        if isinstance(node, Mapping) and isinstance(node.get("fit"), Mapping):
+            target = trainer["_target_"]
+            yield from argument_faults(locate(target), node["fit"], f"stage.{name}.fit", (), target)
+
+
+def _unused_sizes(cfg: DictConfig) -> Iterator[str]:
+    """A size that no setting refers to while others of its group are in use: most likely a typo."""
+    stages = {path.stem for path in (CONF / "stage").glob("*.yaml")}
+    raw = OmegaConf.to_yaml(cfg)
+    for group, sizes in cfg.sizes.items():
+        if group not in stages | {"data", "time_prompt"}:
+            yield f"sizes.{group}: there is no stage of this name"
+        elif group in cfg.stage or f"${{sizes.{group}." in raw:
+            yield from (
+                f"sizes.{group}.{key}: no setting refers to it"
+                for key in sizes
+                if f"${{sizes.{group}.{key}}}" not in raw
+            )

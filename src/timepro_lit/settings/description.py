@@ -1,0 +1,63 @@
+"""What a run's settings say about it in words: its name, its model, and a row of the table for each of its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any
+
+from timepro_lit.records import Row, RunDescription
+
+ZERO_SHOT = "zero_shot"
+"""Key of the base model's row, beside those of the stages."""
+
+
+def described(settings: Mapping[str, Any], *others: Mapping[str, Any]) -> RunDescription:
+    """The run of these settings, with `others` that differ in their seed."""
+    model = settings["model"]
+    return RunDescription(
+        name=settings["name"] or "default",
+        scale=settings["scale"],
+        model=PurePath(str(model.get("checkpoint") or model["_target_"])).name,
+        seeds=tuple(one["seed"] for one in (settings, *others)),
+        rows=tuple(rows_of(settings)),
+    )
+
+
+def rows_of(settings: Mapping[str, Any]) -> list[Row]:
+    """The base model, then the model after each stage."""
+    rows = [Row(ZERO_SHOT, "Zero-shot", "Zero-shot", "is the base model as it comes")]
+    timestamps, heard = _timestamps(settings["time_prompt"])
+    for number, (key, stage) in enumerate(settings["stage"].items()):
+        label, about = stage.get("label") or key, stage.get("about") or "goes on from there"
+        reward = (stage["module"].get("reward") or {}).get("label")
+        name = f"{label} {timestamps}" if number == 0 else label
+        parts = [about, heard if number == 0 else None, f"the reward: {reward}" if reward else None]
+        rows.append(Row(key, f"{name}, {reward}" if reward else name, label, "; ".join(part for part in parts if part)))
+    if len({row.short for row in rows}) < len(rows):
+        rows = [replace(row, short=row.key) for row in rows]
+    return rows
+
+
+def last_row(settings: Mapping[str, Any]) -> str:
+    """Key of the model at the end of a run."""
+    return [ZERO_SHOT, *settings["stage"]][-1]
+
+
+def check_rows(wanted: Sequence[str], settings: Mapping[str, Any]) -> None:
+    """Raise ValueError for a row that the run cannot have."""
+    known = [ZERO_SHOT, *settings["stage"]]
+    if unknown := [row for row in wanted if row not in known]:
+        raise ValueError(f"rows: the run has no {', '.join(unknown)}; it has {', '.join(known)}")
+
+
+def _timestamps(time_prompt: Mapping[str, Any] | None) -> tuple[str, str]:
+    """As a row's name goes on, and as a sentence about its first stage goes on."""
+    if time_prompt is None:
+        return "without timestamps", "it hears the audio without timestamps"
+    stride = time_prompt.get("stride", 1)
+    every = "" if stride == 1 else f", one to {stride} frames"
+    if time_prompt.get("init") == "random":
+        return f"with random timestamps{every}", f"timestamps with random embeddings stand between its frames{every}"
+    return f"with the time prompt{every}", f"timestamps stand between the audio frames that it hears{every}"

@@ -1,0 +1,189 @@
+"""The root schema of every door: which top-level keys there are, and what each of them means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+ROOT = Path(__file__).resolve().parents[3]
+CONF = ROOT / "conf"
+
+
+@dataclass
+class Paths:
+    """Folders. Everything is read under `root`, `assets` and `data` and written under `outputs` alone."""
+
+    root: str = str(ROOT)
+    assets: str = MISSING
+    data: str = MISSING
+    outputs: str = MISSING
+
+
+@dataclass
+class TrainConfig:
+    """Root of `conf/train.yaml`: top-level keys that are not listed here do not compose."""
+
+    model: Any = None
+    lora: Any = None
+    time_prompt: Any = None
+    task: dict[str, Any] = field(default_factory=dict)
+    data: Any = None
+    sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What belongs to a scale: numbers of the stages, and of the data and the time prompt, which refer to them."""
+    stage: dict[str, Any] = field(default_factory=dict)
+    """Run in this order."""
+    reward: Any = None
+    """Stages that learn from rewards refer to it."""
+    classes: list[str] = field(default_factory=list)
+    """Sound event classes of the data."""
+    trainer: Any = None
+    callbacks: dict[str, Any] = field(default_factory=dict)
+    logger: dict[str, Any] = field(default_factory=dict)
+    paths: Paths = field(default_factory=Paths)
+    name: str | None = None
+    """Of the run; null = the experiment's."""
+    scale: str = "embedded"
+    """Name of the chosen scale; each scale sets its own."""
+    scales: list[str] | None = None
+    """Scales that the experiment is made for; null = any."""
+    seed: int = 1
+    checkpoint_every: int | None = 50
+    """Optimiser steps after which a stage writes what it would go on from if it were killed; null = never."""
+    init_from: str | None = None
+    """Result folder of a stage to start the first stage from; null = the base model."""
+    rows: list[str] | None = None
+    """Of the table: zero_shot and names of stages; null = the last of them alone."""
+    output_dir: str | None = None
+    """Run directory; null = outputs/<experiment>/<scale>-seed<seed>[-<hash of the other overrides>]."""
+
+
+@dataclass
+class EvaluateConfig:
+    """Root of `conf/evaluate.yaml`."""
+
+    run: str = MISSING
+    """Run directory of `train`, whose settings are used again."""
+    split: str = "test"
+    rows: list[str] | None = None
+    """Stages to evaluate, "zero_shot" for the base model; null = all of them."""
+    data: Any = None
+    """Null = the run's."""
+    trainer: Any = None
+    """Null = the run's."""
+    paths: Paths = field(default_factory=Paths)
+
+
+@dataclass
+class ReportConfig:
+    """Root of `conf/report.yaml`."""
+
+    runs: list[str] = MISSING
+    """Run directories that differ in their seed."""
+    output_dir: str = MISSING
+    """Where report.json and report.html go."""
+    paths: Paths = field(default_factory=Paths)
+
+
+@dataclass
+class ScoreConfig:
+    """Root of `conf/score.yaml`."""
+
+    predictions: str = MISSING
+    """Answers of the system: JSON lines or TSV."""
+    references: str = MISSING
+    """Manifest or TSV."""
+    output_dir: str = MISSING
+    """Where scores.json goes."""
+    task: dict[str, Any] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
+    """Of the macro average over sound event classes; empty = those of the references."""
+    decimals: int | None = None
+    """Where given, Eb-F1 stands a second time, its collars compared after rounding to so many decimals."""
+    paths: Paths = field(default_factory=Paths)
+
+
+@dataclass
+class PredictConfig:
+    """Root of `conf/predict.yaml`."""
+
+    checkpoint: str = MISSING
+    """Run directory, or folder of `export`."""
+    audio: str = MISSING
+    """File, or folder that is searched for audio files."""
+    task: dict[str, Any] = field(default_factory=dict)
+    """One of those that the model was trained on; it is asked in the run's own words."""
+    query: str | None = None
+    """What to look for, where the task asks for one."""
+    queries: str | None = None
+    """File with one query a line, each asked about every recording."""
+    classes: list[str] = field(default_factory=list)
+    """To look for, where the task has a closed set of them; empty = those the model was trained on."""
+    row: str | None = None
+    """Of a run's table: a stage, or zero_shot for the base model; null = the last stage."""
+    base: str | None = None
+    """Checkpoint of the base model; null = where the settings say."""
+    device: str | None = None
+    """Null = the GPU where there is one."""
+    batch_size: int = 8
+    figures: bool = False
+    """Also draw a timeline for each recording."""
+    output_dir: str = MISSING
+    """Where predictions.jsonl and the figures go."""
+    paths: Paths = field(default_factory=Paths)
+
+
+@dataclass
+class ExportConfig:
+    """Root of `conf/export.yaml`."""
+
+    run: str = MISSING
+    """Run directory."""
+    output_dir: str = MISSING
+    """New folder."""
+    kind: str = "merged"
+    """merged = whole weights, adapter = the adapter alone, full_omni_adapter = the same for a full Omni model."""
+    row: str | None = None
+    """Of the run's table: a stage, or zero_shot for the base model; null = the last stage."""
+    paths: Paths = field(default_factory=Paths)
+
+
+@dataclass
+class PrepareConfig:
+    """Root of `conf/prepare.yaml`."""
+
+    corpus: Any = None
+    """Which public format is read."""
+    root: str = MISSING
+    """Folder of the corpus as it was downloaded, its recordings included."""
+    out: str = MISSING
+    """Where the manifests and the counts go."""
+    exclude: list[str] = field(default_factory=list)
+    """Prepared folders of other corpora: recordings of their test splits are kept out of train and val."""
+    tokenizer: str | None = None
+    """Folder or hub name of a model, to count the answers that evaluation would cut off; null = not counted."""
+    max_answer_tokens: int = 640
+    """What evaluation reads of an answer."""
+    shard_mb: int | None = None
+    """Also pack the recordings into tar shards of about so many megabytes, and train from those."""
+    num_workers: int = 2
+    """Processes that listen to the recordings."""
+    task: dict[str, Any] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
+    """Sound event classes of the corpus."""
+    paths: Paths = field(default_factory=Paths)
+
+
+def register() -> None:
+    """Make the schemas known to Hydra, under the names that the yaml files' defaults lists use."""
+    store = ConfigStore.instance()
+    store.store(name="train_schema", node=TrainConfig)
+    store.store(name="evaluate_schema", node=EvaluateConfig)
+    store.store(name="report_schema", node=ReportConfig)
+    store.store(name="score_schema", node=ScoreConfig)
+    store.store(name="predict_schema", node=PredictConfig)
+    store.store(name="export_schema", node=ExportConfig)
+    store.store(name="prepare_schema", node=PrepareConfig)

@@ -1,0 +1,147 @@
+"""Answers of other systems: read, matched by id, scored, and what was wrong with their list said."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timepro_lit.data.manifest import write_manifest
+from timepro_lit.evaluation.scoring import labels_of, read_predictions, read_references, score_answers, summary, table
+from timepro_lit.metrics.event_f1 import EventF1
+from timepro_lit.metrics.grounding import GroundingIoU
+from timepro_lit.records import Event, Example, Prediction
+from timepro_lit.tasks.grounding import Grounding
+from timepro_lit.tasks.sound_events import SoundEventDetection
+
+SED = SoundEventDetection(["Cat", "Dog"])
+REFERENCES = [
+    Example("a.wav", "sed", "a.wav", 5.0, (Event(1.0, 2.0, "Dog"), Event(4.0, 5.0, "Cat"))),
+    Example("b.wav", "sed", "b.wav", 3.0, (Event(0.5, 3.0, "Dog"),)),
+    Example("c.wav", "sed", "c.wav", 0.0, ()),
+]
+REFERENCES_TSV = """filename\tonset\toffset\tevent_label
+a.wav\t1.0\t2.0\tDog
+a.wav\t4.0\t5.0\tCat
+b.wav\t0.5\t3.0\tDog
+c.wav\t\t\t
+"""
+ANSWERS = [
+    {"id": "a.wav", "text": '{"Dog": [1.20, 2.10], "Cat": [4.20, 5.00],}'},
+    {"id": "b.wav", "events": [[0.5, 3.4, "Dog"], [8, 9, "Cow"]]},
+    {"id": "b.wav", "events": []},
+    {"id": "z.wav", "events": []},
+]
+
+
+def lines(path: Path, rows: list[Any]) -> Path:
+    path.write_text("\n".join(json.dumps(row) for row in rows) + "\n")
+    return path
+
+
+def test_both_kinds_of_answer_and_of_file(tmp_path: Path) -> None:
+    (tmp_path / "references.tsv").write_text(REFERENCES_TSV)
+    assert read_references(tmp_path / "references.tsv", "sed") == REFERENCES
+    answers = read_predictions(lines(tmp_path / "answers.jsonl", ANSWERS), SED)
+    assert answers[0] == ("a.wav", SED.parse(ANSWERS[0]["text"]))
+    assert answers[1] == ("b.wav", Prediction((Event(0.5, 3.4, "Dog"), Event(8.0, 9.0, "Cow")), readable=True))
+    assert read_predictions(tmp_path / "references.tsv", SED)[2] == ("c.wav", Prediction((), readable=True))
+
+
+def test_references_are_the_examples_of_the_task(tmp_path: Path) -> None:
+    grounding = Example("q", "ag", "a.wav", 5.0, (Event(1.0, 2.0, "a dog"),), query="a dog")
+    write_manifest(tmp_path / "test.jsonl", [REFERENCES[0], grounding])
+    assert read_references(tmp_path / "test.jsonl", "ag") == [grounding]
+    assert labels_of([REFERENCES[0], grounding]) == ["Cat", "Dog", "a dog"]
+    with pytest.raises(ValueError, match="holds no example of task 'dac'"):
+        read_references(tmp_path / "test.jsonl", "dac")
+
+
+def test_ids_that_do_not_fit_are_listed(tmp_path: Path) -> None:
+    answers = read_predictions(lines(tmp_path / "answers.jsonl", ANSWERS), SED)
+    outcome = score_answers(answers, REFERENCES, [EventF1(classes=["Cat", "Dog"])])
+    assert (outcome.missing, outcome.duplicate, outcome.unknown) == (("c.wav",), ("b.wav",), ("z.wav",))
+    assert outcome.repairs == {"trailing_comma": 1}
+    # 1.0 and 1.2 hit, 4.0 and 4.2 miss; an offset 0.4 late hits at 20% of 2.5 s, not at 0
+    scores = summary(outcome, "sed")
+    assert scores["eb_f1"]["macro"] == {"0.2": 50.0, "0": 25.0, "0.5": 50.0}
+    assert scores["eb_f1"]["micro"]["0.2"] == pytest.approx(100 * 4 / 7)
+    assert "1 missing ids (count 0): c.wav" in table(outcome)
+
+
+def test_a_missing_answer_counts_zero() -> None:
+    examples = [Example(i, "ag", i, 5.0, (Event(1.0, 2.0, "a dog"),), query="a dog") for i in ("x", "y")]
+    outcome = score_answers([("x", Grounding().parse("[1, 2]"))], examples, [GroundingIoU()])
+    assert outcome.scores.values["mIoU"] == 50.0
+
+
+def test_rounded_collars_stand_beside_the_plain_ones() -> None:
+    answers = [("a.wav", Prediction((Event(1.2, 2.0, "Dog"), Event(4.2, 5.0, "Cat")), readable=True))]
+    plain, rounded = EventF1(classes=["Cat", "Dog"]), EventF1(classes=["Cat", "Dog"], decimals=6)
+    scores = summary(score_answers(answers, REFERENCES[:1], [plain, rounded]), "sed")
+    assert scores["eb_f1"]["macro"]["0.2"] == 50.0
+    assert scores["eb_f1_rounded"]["macro"]["0.2"] == 100.0
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("[]", "1: a line must be a JSON object, not list"),
+        ("{", "1: not a JSON object"),
+        ('{"text": "x"}', "1: key 'id' must be text"),
+        ('{"id": "a"}', "1: a line needs a 'text' or a list of 'events'"),
+        ('{"id": "a", "events": [[1, true, "Dog"]]}', r"1: an event must be \[onset, offset, label\], not \[1, true"),
+        ('{"id": "a", "events": [[1, "2", "Dog"]]}', "1: an event must be"),
+        ('{"id": "a", "events": [[1, null, "Dog"]]}', "1: an event must be"),
+        ('{"id": "a", "events": [[1, %s, "Dog"]]}' % ("9" * 400), "1: an event must be"),
+        ('{"id": "a", "events": [7]}', "1: an event must be"),
+    ],
+)
+def test_a_fault_is_named_with_its_line(line: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").write_text(line)
+    with pytest.raises(ValueError, match=sentence):
+        read_predictions(tmp_path / "answers.jsonl", SED)
+
+
+def test_references_must_be_stretches_of_time(tmp_path: Path) -> None:
+    (tmp_path / "references.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t2\t1\tDog\n")
+    with pytest.raises(ValueError, match=r"a\.wav holds an event from 2\.0 s to 1\.0 s"):
+        read_references(tmp_path / "references.tsv", "sed")
+    with pytest.raises(ValueError, match="not task=ag"):
+        read_references(tmp_path / "references.tsv", "ag")
+
+
+def test_the_door(tmp_path: Path) -> None:
+    (tmp_path / "references.tsv").write_text(REFERENCES_TSV)
+    lines(tmp_path / "answers.jsonl", ANSWERS)
+    command = [
+        sys.executable, "-m", "timepro_lit.score", "task=sed", f"predictions={tmp_path / 'answers.jsonl'}",
+        f"references={tmp_path / 'references.tsv'}", f"output_dir={tmp_path / 'scores'}",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Eb-F1/micro" in done.stdout
+    scores = json.loads((tmp_path / "scores" / "scores.json").read_text())
+    assert scores["eb_f1"]["macro"]["0.2"] == 50.0
+    assert scores["unknown"] == ["z.wav"]
+    grounding = Example("q", "ag", "a.wav", 5.0, (Event(1.0, 2.0, "a dog"),), query="a dog")
+    write_manifest(tmp_path / "test.jsonl", [grounding])
+    lines(tmp_path / "answers.jsonl", [{"id": "q", "text": "from 1 to 1.5 seconds"}])
+    done = subprocess.run(
+        [*command, "task=ag", f"references={tmp_path / 'test.jsonl'}"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "scores" / "scores.json").read_text())["mIoU"] == 50.0
+    refused = subprocess.run([*command[:4], f"output_dir={tmp_path}"], capture_output=True, text=True)
+    assert refused.stderr == (
+        "error: nothing was given for predictions, references: write predictions=... references=...\n"
+    )
+    refused = subprocess.run([*command, "task=[ag,sed]"], capture_output=True, text=True)
+    assert refused.stderr == "error: one task is scored at a time, not ag, sed\n"
+    refused = subprocess.run([*command, "task=count"], capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert refused.stderr == "error: task must be one of ag, sed, dac, whose answers have a score, not count\n"

@@ -1,0 +1,207 @@
+"""What users do with a finished run: predict, export, and the Python API give the run's own answers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from transformers import Qwen2_5OmniThinkerForConditionalGeneration
+
+import timepro_lit
+from timepro_lit.inference.prediction import queries_of, recordings
+from timepro_lit.records import Event
+from timepro_lit.settings.door import check_grammar
+
+
+def command(door: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """`python -m timepro_lit.<door>`."""
+    return subprocess.run(
+        [sys.executable, "-m", f"timepro_lit.{door}", *arguments], capture_output=True, text=True, cwd=cwd, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One step of SFT, evaluated beside its base model, all in float32."""
+    folder = tmp_path_factory.mktemp("runs")
+    small = [
+        "sizes.data.num_clips={train: 30, val: 2, test: 4}", "sizes.sft.max_steps=1", "sizes.sft.batch_size=2",
+        "sizes.sft.micro_batch_size=2", "sizes.sft.val_check_interval=1", "trainer.precision=32-true",
+        "model.dtype=float32",
+        "sizes.sft.learning_rate=0.01", f"paths.outputs={folder / 'outputs'}", f"paths.data={folder / 'data'}",
+        f"output_dir={folder / 'run'}",
+    ]  # fmt: skip
+    done = command("train", "+experiment=ablation_astp", "rows=[zero_shot,sft]", *small, cwd=folder)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder / "run"
+
+
+def stored(run: Path, row: str = "sft") -> list[dict]:
+    """The answers of the run's own evaluation."""
+    lines = (run / "evaluation" / row / "predictions.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("row", ["sft", "zero_shot"])
+def test_the_api_gives_the_runs_own_answers(run: Path, row: str) -> None:
+    model = timepro_lit.load(run, stage=row, device="cpu")
+    for answer in stored(run, row):
+        ask = {
+            "ag": lambda a: model.ground(a["audio"], a["query"]),
+            "sed": lambda a: model.detect(a["audio"]),
+            "dac": lambda a: model.caption(a["audio"]),
+        }[answer["task"]]
+        assert ask(answer) == tuple(Event(*event) for event in answer["events"])
+
+
+def test_samples_serve_as_well_as_files(run: Path) -> None:
+    model = timepro_lit.load(run, device="cpu")
+    answer = stored(run)[0]
+    samples, rate = soundfile.read(answer["audio"], dtype="float32")
+    assert rate == 16_000
+    assert model.caption(samples) == model.caption(answer["audio"])
+    with pytest.raises(ValueError, match="at most 30 s"):
+        model.caption(np.zeros(31 * 16_000, dtype=np.float32))
+
+
+@pytest.mark.parametrize("kind", ["merged", "adapter"])
+def test_an_exported_folder_gives_the_runs_own_answers(run: Path, kind: str, tmp_path: Path) -> None:
+    done = command("export", f"run={run}", f"output_dir={tmp_path / 'out'}", f"kind={kind}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"time_prompt.safetensors", "time_prompt.json", "timepro_lit.json", "README.md"} <= files
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name:") and "| ag | mIoU |" in card and '"rank": 8' in card
+    if kind == "merged":
+        Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(tmp_path / "out")
+    else:
+        assert {"adapter_config.json", "adapter_model.safetensors"} <= files
+    model = timepro_lit.load(tmp_path / "out", device="cpu")
+    for answer in stored(run):
+        if answer["task"] == "sed":
+            assert model.detect(answer["audio"]) == tuple(Event(*event) for event in answer["events"])
+    again = command("export", f"run={run}", f"output_dir={tmp_path / 'out'}", f"kind={kind}", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "is not empty, and nothing is overwritten" in again.stderr
+
+
+def test_a_changed_time_prompt_is_refused(run: Path, tmp_path: Path) -> None:
+    done = command("export", f"run={run}", f"output_dir={tmp_path / 'out'}", "kind=merged", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / "out" / "timepro_lit.json"
+    path.write_text(path.read_text().replace('"stride": 1', '"stride": 2'))
+    with pytest.raises(ValueError, match="does not hold the timestamps"):
+        timepro_lit.load(tmp_path / "out", device="cpu")
+
+
+def test_predict_writes_answers_a_table_and_pictures(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    samples, rate = soundfile.read(stored(run)[0]["audio"])
+    for name, sampling_rate in (("a.wav", 44_100), ("b.flac", 8_000), ("c.ogg", 16_000), ("d.mp3", 22_050)):
+        length = round(len(samples) * sampling_rate / rate)
+        resampled = np.interp(np.linspace(0, len(samples) - 1, length), np.arange(len(samples)), samples)
+        soundfile.write(tmp_path / "clips" / name, np.stack([resampled, resampled], axis=1), sampling_rate)
+    (tmp_path / "clips" / "e.wav").write_bytes(b"<html>not found</html>")
+    (tmp_path / "queries.txt").write_text("a dog barks\nit's a bell, far away\n")
+    ask = ("predict", f"checkpoint={run}", f"audio={tmp_path / 'clips'}", "task=ag", "queries=queries.txt",
+           f"output_dir={tmp_path / 'answers'}", "figures=true", "batch_size=3", "device=cpu")  # fmt: skip
+    done = command(*ask, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "answers" / "predictions.jsonl").read_text().splitlines()]
+    assert [(row["audio"], row["query"]) for row in rows[:3]] == [
+        ("a.wav", "a dog barks"), ("a.wav", "it's a bell, far away"), ("b.flac", "a dog barks"),
+    ]  # fmt: skip
+    assert len(rows) == 8
+    assert "left out" in done.stdout and "e.wav" in done.stdout and "d.mp3" in done.stdout
+    pictures = sorted((tmp_path / "answers" / "figures").iterdir())
+    assert [p.name for p in pictures] == ["a.wav.png", "b.flac.png", "c.ogg.png", "d.mp3.png"]
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
+    again = command(*ask, cwd=tmp_path)
+    assert again.returncode == 1
+    assert "predictions.jsonl holds earlier answers" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["checkpoint=nowhere", "audio=.", "task=dac"], "audio: no file below"),
+        (["checkpoint=nowhere", "audio=x.wav", "task=dac"], "audio: x.wav does not exist"),
+        (["checkpoint=nowhere", "audio=x.wav", "task=ag"], "task=ag needs a query"),
+        (["checkpoint=nowhere", "task=ag"], "nothing was given for audio"),
+        (["checkpoint=nowhere", "audio=x.wav"], "one task is asked at a time, not none"),
+        (["checkpoint=nowhere", "audio=x.wav", "task=ag", "query=a dog, barking"], """'query="a dog, barking"'"""),
+        (["checkpoint=nowhere", "audio=empty.wav", "task=sed"], "neither a run directory"),
+    ],
+)
+def test_a_mistake_is_one_sentence(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    (tmp_path / "empty.wav").touch()
+    if "audio=." in arguments:
+        (tmp_path / "empty.wav").unlink()
+    done = command("predict", *arguments, "output_dir=answers", cwd=tmp_path)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_stage_that_is_not_there_is_named(run: Path) -> None:
+    with pytest.raises(ValueError, match="the run has no grpo; it has zero_shot, sft"):
+        timepro_lit.load(run, stage="grpo")
+
+
+def test_queries_come_from_one_place(tmp_path: Path) -> None:
+    (tmp_path / "q.txt").write_text("\ufeffone\r\n\r\n two \n", encoding="utf-8")
+    assert queries_of("ag", None, tmp_path / "q.txt") == ["one", "two"]
+    assert queries_of("ag", "x", None) == ["x"]
+    assert queries_of("sed", None, None) == [None]
+    with pytest.raises(ValueError, match="a query belongs to task=ag"):
+        queries_of("dac", "x", None)
+    with pytest.raises(ValueError, match="either"):
+        queries_of("ag", "x", tmp_path / "q.txt")
+
+
+def test_recordings_are_found_below_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    for name in ("b/2.WAV", "1.flac", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [p.relative_to(tmp_path).as_posix() for p in recordings(tmp_path)] == ["1.flac", "b/2.WAV"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "written"),
+    [
+        ("query=the dog's bark", """query="the dog's bark\""""),
+        ("query=a, b", 'query="a, b"'),
+        ('query=say "hi"', r'query="say \"hi\""'),
+        ("query=[x]", 'query="[x]"'),
+    ],
+)
+def test_a_misread_query_is_answered_with_the_command_as_it_should_be(
+    argument: str, written: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["predict", "task=ag", argument])
+    with pytest.raises(SystemExit):
+        check_grammar("timepro_lit.predict", ("query",))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("python -m timepro_lit.predict task=ag ")
+    monkeypatch.setattr(sys, "argv", ["predict", "task=ag", written])
+    check_grammar("timepro_lit.predict", ("query",))
+
+
+@pytest.mark.parametrize(
+    "argument", ["query=a dog barks", """query="the dog's bark\"""", "task=[ag,sed]", "audio=a b.wav"]
+)
+def test_what_hydra_reads_rightly_is_left_alone(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["predict", argument])
+    check_grammar("timepro_lit.predict", ("query", "audio"))
+
+
+@pytest.mark.parametrize("door", ["predict", "export", "score"])
+def test_every_door_has_help(door: str, tmp_path: Path) -> None:
+    done = command(door, "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "task: ag" in done.stdout

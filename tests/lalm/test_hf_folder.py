@@ -1,0 +1,98 @@
+"""Exported folders as others read them: plain transformers, plain peft, a whole Omni model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import Qwen2_5OmniForConditionalGeneration
+
+from timepro_lit.lalm.base import LALM
+from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.lalm.hf_folder import check_time_prompt, write_adapter, write_merged, write_time_prompt
+from timepro_lit.lalm.lora import LoRA
+from timepro_lit.time_prompt.prompt import TimePrompt
+
+
+def trained(family, folder: Path) -> tuple[ModelSource, LALM]:
+    """A model whose adapter has an effect, stored in `folder`, and its source; no time prompt."""
+    source = ModelSource(family.source(), None, LoRA(rank=2, alpha=4))
+    lalm = source.load()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, weight in lalm.named_parameters():
+            if "lora_B" in name:
+                weight.copy_(0.2 * torch.randn(weight.shape, generator=generator))
+    source.save_adapter(lalm, folder)
+    return source, lalm
+
+
+@torch.no_grad()
+def test_a_merged_folder_answers_alike_in_plain_transformers(family, tmp_path: Path) -> None:
+    _, lalm = trained(family, tmp_path / "adapter")
+    clips = family.waves()
+    ids, mask = family.prompts(lalm.frontend, clips)
+    expected = lalm.logits(family.hidden_states(lalm, ids, mask, clips))
+    plain = family.outer()(**family.outer_inputs(lalm.frontend, clips)).logits
+    assert float((expected - plain)[mask].abs().max()) > 1e-2  # the adapter matters
+    write_merged(lalm, tmp_path / "merged")
+    frontend = family.backbone(str(tmp_path / "merged"), local_files_only=True).frontend(None)
+    merged = family.outer(tmp_path / "merged")(**family.outer_inputs(frontend, clips)).logits
+    torch.testing.assert_close(merged[mask], expected[mask], atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_an_adapter_folder_answers_alike_in_plain_peft(family, tmp_path: Path) -> None:
+    _, lalm = trained(family, tmp_path / "adapter")
+    clips = family.waves()
+    ids, mask = family.prompts(lalm.frontend, clips)
+    expected = lalm.logits(family.hidden_states(lalm, ids, mask, clips))
+    write_adapter(tmp_path / "adapter", tmp_path / "out")
+    plain = PeftModel.from_pretrained(family.outer(), tmp_path / "out").eval()
+    found = plain(**family.outer_inputs(lalm.frontend, clips)).logits
+    torch.testing.assert_close(found[mask], expected[mask], atol=1e-5, rtol=0)
+
+
+def test_an_adapter_loads_on_a_whole_omni_model(family_of, full_omni: Path, tmp_path: Path) -> None:
+    _, lalm = trained(family_of("qwen2_5_omni"), tmp_path / "adapter")
+    write_adapter(tmp_path / "adapter", tmp_path / "out", outer_prefix="thinker.")
+    full = Qwen2_5OmniForConditionalGeneration.from_pretrained(full_omni, dtype=torch.float32)
+    plain = PeftModel.from_pretrained(full, tmp_path / "out")
+    ours = {n.removeprefix("base_model.model."): w for n, w in lalm.model.named_parameters() if "lora_" in n}
+    theirs = {n.removeprefix("base_model.model.thinker."): w for n, w in plain.named_parameters() if "lora_" in n}
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_the_time_prompt_is_a_table_and_what_its_rows_say(family, tmp_path: Path) -> None:
+    time_prompt = TimePrompt(stride=2)
+    lalm = family.source().load(time_prompt)
+    write_time_prompt(lalm, time_prompt, tmp_path)
+    assert torch.equal(load_file(tmp_path / "time_prompt.safetensors")["timestamps"], lalm.timestamps)
+    described = json.loads((tmp_path / "time_prompt.json").read_text())
+    assert len(described["tokens"]) == len(lalm.timestamps)
+    assert described["tokens"][-1] == lalm.frontend.grid.token(len(lalm.timestamps))
+    assert (described["stride"], described["first_timestamp_id"]) == (2, lalm.first_timestamp_id)
+    check_time_prompt(lalm, tmp_path)
+    with pytest.raises(ValueError, match="does not hold the timestamps"):
+        check_time_prompt(family.source().load(TimePrompt(stride=2, init="random")), tmp_path)
+    with pytest.raises(ValueError, match="disagree on whether there is a time prompt"):
+        check_time_prompt(family.source().load(None), tmp_path)
+
+
+def test_an_adapter_of_another_base_or_time_prompt_is_refused_before_weights(
+    family_of, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = family_of("qwen2_audio")
+    source, _ = trained(family, tmp_path / "adapter")
+    other = family_of("audio_flamingo3").source()
+    for loader in (other, source.backbone):
+        monkeypatch.setattr(loader, "load", lambda _: pytest.fail("weights were read"))
+    with pytest.raises(ValueError, match=r"was trained on another base, .*qwen2_audio0"):
+        ModelSource(other, None, None, tmp_path / "adapter").load()
+    with pytest.raises(ValueError, match=r"another time prompt: .*stride = None, now 4"):
+        ModelSource(source.backbone, TimePrompt(stride=4), None, tmp_path / "adapter").load()

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timepro_lit.runs.directory import claimed_run, experiment_name, read_settings, run_path
+
+SETTINGS: dict[str, Any] = {"seed": 1, "stage": {"sft": {"learning_rate": 1e-5, "split": None}}, "classes": ["a", "b"]}
+
+
+def test_the_path_says_experiment_scale_and_seed() -> None:
+    assert run_path("zero_shot", ["+experiment=zero_shot", "+scale=paper", "seed=2"], "paper", 2) == (
+        "zero_shot/paper-seed2"
+    )
+
+
+def test_other_overrides_become_a_hash_whatever_their_order() -> None:
+    one = run_path("a", ["trainer=gpu", "+experiment=a", "stage.sft.learning_rate=1e-4"], "embedded", 1)
+    two = run_path("a", ["stage.sft.learning_rate=1e-4", "trainer=gpu", "+experiment=a"], "embedded", 1)
+    three = run_path("a", ["stage.sft.learning_rate=2e-4", "trainer=gpu", "+experiment=a"], "embedded", 1)
+    prefix, digest = one.rsplit("-", 1)
+    assert (prefix, len(digest)) == ("a/embedded-seed1", 8)
+    assert one == two != three
+
+
+def test_the_last_of_two_values_of_one_key_counts() -> None:
+    assert run_path("a", ["x=1", "x=2"], "e", 1) != run_path("a", ["x=2", "x=1"], "e", 1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ([], "default"),
+        (["seed=1", "+experiment=zero_shot"], "zero_shot"),
+        (["+experiment=[ablation_astp,mine]"], "ablation_astp-mine"),
+    ],
+)
+def test_the_experiment_names_the_run(overrides: list[str], name: str) -> None:
+    assert experiment_name(overrides) == name
+
+
+def test_the_same_settings_come_back(tmp_path: Path) -> None:
+    with claimed_run(tmp_path / "run", SETTINGS) as run:
+        (run.directory / "last.ckpt").write_text("weights")
+    with claimed_run(tmp_path / "run", SETTINGS) as run:
+        assert (run.directory / "last.ckpt").read_text() == "weights"
+        assert run.finished is None
+    assert read_settings(tmp_path / "run") == SETTINGS
+
+
+def test_a_finished_run_says_so(tmp_path: Path) -> None:
+    with claimed_run(tmp_path / "run", SETTINGS) as run:
+        run.finish("mIoU 74.4", 0.744)
+    with claimed_run(tmp_path / "run", SETTINGS) as run:
+        assert run.finished == {"table": "mIoU 74.4", "metric": 0.744}
+
+
+def test_other_settings_are_refused_by_key_and_nothing_changes(tmp_path: Path) -> None:
+    with claimed_run(tmp_path / "run", SETTINGS):
+        pass
+    before = (tmp_path / "run" / "config.yaml").read_bytes()
+    other = {"seed": 1, "stage": {"sft": {"learning_rate": 3e-5, "split": None}}, "classes": ["a"], "new": True}
+    with pytest.raises(ValueError, match="other settings") as refusal, claimed_run(tmp_path / "run", other):
+        pass
+    assert "stage.sft.learning_rate (1e-05 there, 3e-05 now)" in str(refusal.value)
+    assert "classes (['a', 'b'] there, ['a'] now)" in str(refusal.value)
+    assert "new (nothing there, True now)" in str(refusal.value)
+    assert "seed" not in str(refusal.value)
+    assert (tmp_path / "run" / "config.yaml").read_bytes() == before
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("...")
+    with pytest.raises(ValueError, match=r"holds thesis.tex but no config.yaml"), claimed_run(tmp_path, SETTINGS):
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_an_error_leaves_its_traceback_until_the_next_attempt(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), claimed_run(tmp_path / "run", SETTINGS):
+        raise RuntimeError("out of luck")
+    assert 'raise RuntimeError("out of luck")' in (tmp_path / "run" / "error.txt").read_text()
+    with claimed_run(tmp_path / "run", SETTINGS):
+        assert not (tmp_path / "run" / "error.txt").exists()
+
+
+def test_only_rank_zero_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with claimed_run(tmp_path / "run", SETTINGS) as run:
+        assert run.directory == tmp_path / "run"
+    assert list(tmp_path.iterdir()) == []
+
+
+def _hold(directory: Path, ready: Any, done: Any) -> None:
+    with claimed_run(directory, SETTINGS):
+        ready.set()
+        done.wait(30)
+
+
+def test_a_second_process_is_refused_and_a_killed_one_blocks_nobody(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    ready, done = context.Event(), context.Event()
+    process = context.Process(target=_hold, args=(tmp_path / "run", ready, done))
+    process.start()
+    assert ready.wait(30)
+    with pytest.raises(ValueError, match="another process is running"), claimed_run(tmp_path / "run", SETTINGS):
+        pass
+    assert not (tmp_path / "run" / "error.txt").exists()
+    process.kill()
+    process.join()
+    with claimed_run(tmp_path / "run", SETTINGS) as run:
+        run.finish("", None)
+    assert json.loads((tmp_path / "run" / "finished.json").read_text())["metric"] is None

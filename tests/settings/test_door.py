@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra.types import RunMode
+
+from timepro_lit.settings.door import check_order, check_sweep
+from timepro_lit.settings.schemas import ROOT
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["seed=1", "+experiment=a", "trainer=gpu", "+scale=b", "+debug=c"],
+        ["+scale=b", "+debug=c"],
+        ["+experiment=[a,b]"],
+    ],
+)
+def test_layers_in_their_order(overrides: list[str]) -> None:
+    check_order(overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["+scale=b", "+experiment=a"], r"\+scale stands before \+experiment, .* write \+experiment=... \+scale=...$"),
+        (["+debug=c", "x=1", "++scale=b"], r"\+debug stands before \+scale"),
+        (["+experiment=a", "+debug=c", "+scale=b"], r"\+debug stands before \+scale"),
+        (["+experiment=a", "+experiment=b"], r"\+experiment is given twice: write \+experiment=\[a,b\]"),
+    ],
+)
+def test_layers_that_would_undo_each_other(overrides: list[str], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        check_order(overrides)
+
+
+def test_a_sweep_is_not_started_again_by_each_process_of_a_job() -> None:
+    with pytest.raises(ValueError, match="trainer=ddp starts processes by itself"):
+        check_sweep(RunMode.MULTIRUN, "ddp", "basic")
+    check_sweep(RunMode.RUN, "ddp", "basic")
+    check_sweep(RunMode.MULTIRUN, "gpu", "basic")
+    check_sweep(RunMode.MULTIRUN, "ddp", "submitit_slurm")
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import hydra
+from timepro_lit.settings.schemas import register
+from timepro_lit.settings.door import guarded
+from timepro_lit.settings.schemas import CONF
+register()
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
+@guarded
+def main(cfg):
+    if cfg.seed == 2:
+        raise ValueError("data.root = nowhere:\\n   no such folder")
+    if cfg.seed == 3:
+        raise TypeError("a bug")
+    print("ran with seed", cfg.seed)
+
+main()
+"""
+
+
+def program(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    arguments = (*arguments, f"paths.outputs={tmp_path / 'outputs'}")
+    env = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"} | {"PYTHONPATH": str(ROOT / "src")}
+    return subprocess.run(
+        [sys.executable, "program.py", *arguments],
+        cwd=tmp_path, env=env | environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def test_an_error_is_one_line_and_writes_nothing(tmp_path: Path) -> None:
+    done = program(tmp_path, "seed=2")
+    assert (done.returncode, done.stderr) == (1, "error: data.root = nowhere: no such folder\n")
+    assert [p.name for p in tmp_path.iterdir()] == ["program.py"]
+
+
+def test_the_order_is_checked_before_the_program_runs(tmp_path: Path) -> None:
+    done = program(tmp_path, "+scale=paper", "+experiment=zero_shot")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: +scale stands before +experiment")
+    assert "ran" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"), [(["seed=2"], {"HYDRA_FULL_ERROR": "1"}), (["seed=2", "+debug=smoke"], {}),
+    (["seed=3"], {})],
+)  # fmt: skip
+def test_the_traceback_shows_on_demand_and_for_bugs(
+    arguments: list[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    done = program(tmp_path, *arguments, **environment)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "program.py" in done.stderr
+
+
+def test_a_failed_job_does_not_end_its_sweep(tmp_path: Path) -> None:
+    done = program(tmp_path, "-m", "+experiment=glob(ablation_a*)", "seed=1,2")
+    assert done.returncode == 1
+    assert done.stdout.count("ran with seed 1") == 2
+    assert "error in job 1 (+experiment=ablation_adaptive seed=2" in done.stderr
+    assert "error in job 3 (+experiment=ablation_astp seed=2" in done.stderr
+    assert "Traceback" not in done.stderr
