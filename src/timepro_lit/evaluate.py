@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.settings.door import guarded
-from timepro_lit.settings.schemas import CONF, register
-
-register()
+from timepro_lit.settings.door import door
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
-@guarded
+@door("evaluate")
 def main(cfg: DictConfig) -> None:
     """Take the run's settings, put the data and the trainer given here in their place, evaluate, print the table."""
     from timepro_lit.settings.config import build, for_evaluation, settings_of, validate

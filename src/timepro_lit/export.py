@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.settings.door import guarded
-from timepro_lit.settings.schemas import CONF, register
-
-register()
+from timepro_lit.settings.door import door
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="export")
-@guarded
+@door("export")
 def main(cfg: DictConfig) -> None:
     """Load the model, write the folder, say where it is."""
     from timepro_lit.inference.exporting import export

@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.settings.door import check_grammar, guarded
-from timepro_lit.settings.schemas import CONF, register
-
-register()
+from timepro_lit.settings.door import check_grammar, door
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="predict")
-@guarded
+@door("predict")
 def main(cfg: DictConfig) -> None:
     """Load the model, ask, write predictions.jsonl, print the table."""
     from timepro_lit.inference.loading import load, model_of

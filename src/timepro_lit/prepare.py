@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.settings.door import guarded
-from timepro_lit.settings.schemas import CONF, register
-
-register()
+from timepro_lit.settings.door import door
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="prepare")
-@guarded
+@door("prepare")
 def main(cfg: DictConfig) -> None:
     """Read the public files, write manifests, print what became of everything."""
     from timepro_lit.data.preparation import COUNTS, DROPPED, prepare

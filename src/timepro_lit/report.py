@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.settings.door import guarded
-from timepro_lit.settings.schemas import CONF, register
-
-register()
+from timepro_lit.settings.door import door
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="report")
-@guarded
+@door("report")
 def main(cfg: DictConfig) -> None:
     """Pool the answers of all runs, write report.json and report.html, print the table."""
     from timepro_lit.evaluation.publish import pooled_report

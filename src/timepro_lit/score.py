@@ -8,17 +8,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.settings.door import guarded
-from timepro_lit.settings.schemas import CONF, register
-
-register()
+from timepro_lit.settings.door import door
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="score")
-@guarded
+@door("score")
 def main(cfg: DictConfig) -> None:
     """Read both files, score, write scores.json, print the table."""
     from timepro_lit.evaluation.scoring import (

@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
-from timepro_lit.settings.door import guarded, overrides
-from timepro_lit.settings.schemas import CONF, register
-
-register()
+from timepro_lit.settings.door import door, overrides
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
-@guarded
+@door("train")
 def main(cfg: DictConfig) -> float | None:
     """Compose, validate, build, run. Returns the optimised metric."""
     # Imported here, so that --cfg, --help and completion answer at once.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from timepro_lit.data.manifest import write_manifest
-from timepro_lit.evaluation.scoring import labels_of, read_predictions, read_references, score_answers, summary, table
+from timepro_lit.evaluation.scoring import labels_of, outcome_of, read_predictions, read_references, summary, table
 from timepro_lit.metrics.event_f1 import EventF1
 from timepro_lit.metrics.grounding import GroundingIoU
 from timepro_lit.records import Event, Example, Prediction
@@ -63,7 +64,7 @@ def test_references_are_the_examples_of_the_task(tmp_path: Path) -> None:
 
 def test_ids_that_do_not_fit_are_listed(tmp_path: Path) -> None:
     answers = read_predictions(lines(tmp_path / "answers.jsonl", ANSWERS), SED)
-    outcome = score_answers(answers, REFERENCES, [EventF1(classes=["Cat", "Dog"])])
+    outcome = outcome_of(answers, REFERENCES, [EventF1(classes=["Cat", "Dog"])])
     assert (outcome.missing, outcome.duplicate, outcome.unknown) == (("c.wav",), ("b.wav",), ("z.wav",))
     assert outcome.repairs == {"trailing_comma": 1}
     # 1.0 and 1.2 hit, 4.0 and 4.2 miss; an offset 0.4 late hits at 20% of 2.5 s, not at 0
@@ -75,14 +76,14 @@ def test_ids_that_do_not_fit_are_listed(tmp_path: Path) -> None:
 
 def test_a_missing_answer_counts_zero() -> None:
     examples = [Example(i, "ag", i, 5.0, (Event(1.0, 2.0, "a dog"),), query="a dog") for i in ("x", "y")]
-    outcome = score_answers([("x", Grounding().parse("[1, 2]"))], examples, [GroundingIoU()])
+    outcome = outcome_of([("x", Grounding().parse("[1, 2]"))], examples, [GroundingIoU()])
     assert outcome.scores.values["mIoU"] == 50.0
 
 
 def test_rounded_collars_stand_beside_the_plain_ones() -> None:
     answers = [("a.wav", Prediction((Event(1.2, 2.0, "Dog"), Event(4.2, 5.0, "Cat")), readable=True))]
     plain, rounded = EventF1(classes=["Cat", "Dog"]), EventF1(classes=["Cat", "Dog"], decimals=6)
-    scores = summary(score_answers(answers, REFERENCES[:1], [plain, rounded]), "sed")
+    scores = summary(outcome_of(answers, REFERENCES[:1], [plain, rounded]), "sed")
     assert scores["eb_f1"]["macro"]["0.2"] == 50.0
     assert scores["eb_f1_rounded"]["macro"]["0.2"] == 100.0
 
@@ -142,6 +143,8 @@ def test_the_door(tmp_path: Path) -> None:
     )
     refused = subprocess.run([*command, "task=[ag,sed]"], capture_output=True, text=True)
     assert refused.stderr == "error: one task is scored at a time, not ag, sed\n"
-    refused = subprocess.run([*command, "task=count"], capture_output=True, text=True)
-    assert refused.returncode == 1
-    assert refused.stderr == "error: task must be one of ag, sed, dac, whose answers have a score, not count\n"
+    write_manifest(tmp_path / "count.jsonl", [replace(grounding, task="count", query=None)])
+    refused = subprocess.run(
+        [*command, "task=count", f"references={tmp_path / 'count.jsonl'}"], capture_output=True, text=True
+    )
+    assert (refused.returncode, refused.stderr) == (1, "error: task: answers to count have no score\n")

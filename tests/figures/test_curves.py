@@ -15,21 +15,30 @@ GRPO = [
 ] + [{"step": 10.0, "val/ag/mIoU": 44.0}]
 
 
+WATCHED = [("ag", "mIoU"), ("sed", "Eb-F1"), ("dac", "METEOR")]
+
+
 def test_charts_follow_the_columns_there_are() -> None:
-    titles = [chart.title for chart in learning_charts({"sft": SFT, "grpo": GRPO})]
+    titles = [chart.title for chart in learning_charts({"SFT": SFT, "GRPO": GRPO}, WATCHED)]
     assert titles == [
         "SFT loss",
         "Validation metrics",
         "GRPO reward",
-        "KL to the SFT model",
+        "KL to the model before GRPO",
         "Groups without reward variance",
     ]
-    assert [chart.title for chart in learning_charts({"sft": SFT})] == ["SFT loss", "Validation metrics"]
-    assert learning_charts({}) == []
+    assert [chart.title for chart in learning_charts({"SFT": SFT}, WATCHED)] == ["SFT loss", "Validation metrics"]
+    assert [chart.title for chart in learning_charts({"SFT": SFT}, [])] == ["SFT loss"]
+    assert learning_charts({}, WATCHED) == []
+
+
+def test_any_stage_may_learn_from_answers_or_from_rewards() -> None:
+    both = learning_charts({"Warm-up": SFT, "Polish": SFT, "DAPO": GRPO}, WATCHED)
+    assert [chart.title for chart in both][:4] == ["Warm-up loss", "Polish loss", "Validation metrics", "DAPO reward"]
 
 
 def test_every_chart_is_well_formed_svg_with_its_points_inside() -> None:
-    for chart in learning_charts({"sft": SFT, "grpo": GRPO}):
+    for chart in learning_charts({"SFT": SFT, "GRPO": GRPO}, WATCHED):
         svg = ElementTree.fromstring(chart.svg)
         _, _, width, height = map(float, svg.attrib["viewBox"].split())
         lines = svg.findall("polyline")
@@ -42,26 +51,26 @@ def test_every_chart_is_well_formed_svg_with_its_points_inside() -> None:
 
 
 def test_validation_shows_both_stages_and_the_legend_only_metrics_that_exist() -> None:
-    chart = learning_charts({"sft": SFT, "grpo": GRPO})[1]
+    chart = learning_charts({"SFT": SFT, "GRPO": GRPO}, WATCHED)[1]
     texts = [text.text for text in ElementTree.fromstring(chart.svg).findall("text")]
     assert {"SFT", "GRPO"} <= set(texts)
     assert [name for name, _ in chart.legend] == ["AG mIoU", "SED Eb-F1"]
 
 
 def test_flat_groups_are_told_before_and_after() -> None:
-    chart = learning_charts({"grpo": GRPO})[-1]
-    assert chart.note.endswith("50% before (Eb-F1 alone) and 25% after the adaptive reward.")
+    chart = learning_charts({"GRPO": GRPO}, WATCHED)[-1]
+    assert chart.note.endswith("50% before (main reward alone) and 25% after the adaptive reward.")
 
 
 def test_without_an_auxiliary_reward_there_is_only_one_flat_share() -> None:
     rows = [{"step": float(s), "grpo/switched": 0.0, "grpo/no_signal": 0.5} for s in range(3)]
-    [chart] = learning_charts({"grpo": rows})
-    assert [name for name, _ in chart.legend] == ["Eb-F1 alone"]
-    assert chart.note.endswith("50% Eb-F1 alone.")
+    [chart] = learning_charts({"GRPO": rows}, WATCHED)
+    assert [name for name, _ in chart.legend] == ["main reward alone"]
+    assert chart.note.endswith("50% main reward alone.")
 
 
 def test_constant_and_single_point_curves_are_drawn() -> None:
-    [chart] = learning_charts({"sft": [{"step": 0.0, "train/loss": 0.0}]})
+    [chart] = learning_charts({"SFT": [{"step": 0.0, "train/loss": 0.0}]}, WATCHED)
     assert "nan" not in chart.svg
 
 

@@ -13,16 +13,33 @@ import soundfile
 import torch
 from torch import Tensor
 
+from timepro_lit.figures.clips import NUM_HUES
+from timepro_lit.figures.curves import NUM_COLORS
 from timepro_lit.figures.run_report import (
     load_clips,
     read_metrics,
     read_predictions,
     select_audio,
+    shown_tasks,
     write_report,
 )
 
 EVIL = "</pre><script>alert(1)</script><img src=x onerror=alert(2)> \" ' & \0\x1b[31m\u202e\u2028\ud800"
 VOID = {"meta", "img", "input", "br"}
+TASKS: dict[str, dict[str, Any]] = {
+    "ag": {
+        "title": "Audio grounding", "takes_query": True, "classes": [], "headline": ["mIoU"], "watched": ["mIoU"],
+        "clip_score": "IoU",
+    },
+    "sed": {
+        "title": "Sound event detection", "takes_query": False, "classes": ["dog", "bell"], "headline": ["Eb-F1"],
+        "watched": ["Eb-F1"], "clip_score": "Eb-F1",
+    },
+    "dac": {
+        "title": "Dense audio captioning", "takes_query": False, "classes": [], "headline": ["Eb-F1"],
+        "watched": ["Eb-F1"], "clip_score": "Eb-F1",
+    },
+}  # fmt: skip
 
 
 class Outline(HTMLParser):
@@ -78,7 +95,17 @@ def write_predictions(run_dir: Path, system: str, records: list[dict[str, Any]])
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     row = {"ag": {"mIoU": 50.0}, "parse_rate": 99.0}
-    report = {"zero_shot": row, "sft": row, "n_test": 4, "intervals": {"sft - zero_shot": {"ag": {"mIoU": [1.0, 2.0]}}}}
+    report = {
+        "run": {"name": "demo", "scale": "embedded", "model": "tiny_base", "seeds": [1], "code": "timepro_lit 0.1.0"},
+        "tasks": TASKS,
+        "rows": {
+            "zero_shot": {"name": "Zero-shot", "short": "Zero-shot", "about": "is the base model"},
+            "sft": {"name": "SFT without timestamps", "short": "SFT", "about": "teaches the model"},
+        },
+        "scores": {"zero_shot": row, "sft": row},
+        "intervals": {"sft - zero_shot": {"ag": {"mIoU": [1.0, 2.0]}}},
+        "n_test": 4,
+    }
     (tmp_path / "report.json").write_text(json.dumps(report))
     soundfile.write(tmp_path / "one.flac", torch.rand(32_000).numpy(), 16_000)
     (tmp_path / "sft").mkdir()
@@ -97,7 +124,10 @@ def test_the_page_stands_alone_and_shows_every_part(run_dir: Path) -> None:
     links = [value for _, attrs in outline.tags for key, value in attrs.items() if key in ("src", "href")]
     assert {link.split(",")[0] for link in links if link} == {"data:audio/flac;base64", "data:image/png;base64"}
     assert not re.search(r"https?://|@import|url\(", page)
-    assert "▲" in "".join(outline.texts)
+    text = "".join(outline.texts)
+    assert "▲" in text
+    assert "demo, scale embedded, tiny_base, seed 1, timepro_lit 0.1.0" in text
+    assert "Zero-shot is the base model. SFT teaches the model." in text
 
 
 def test_untrusted_text_stays_text(run_dir: Path) -> None:
@@ -124,7 +154,7 @@ def test_only_the_page_s_own_script_may_run(run_dir: Path) -> None:
     )
 
 
-def test_rows_of_systems_without_a_prediction_are_absent(run_dir: Path) -> None:
+def test_rows_without_a_prediction_are_absent(run_dir: Path) -> None:
     write_predictions(run_dir, "sft", [prediction("ag", "one.flac", "a")])
     page = write_report(run_dir, read_audio).read_text(encoding="utf-8")
     assert re.findall(r'<div class="who">([A-Za-z-]+)', page) == ["Reference", "SFT", "seconds"]
@@ -147,6 +177,9 @@ def test_a_clip_whose_sound_is_gone_keeps_its_timelines(run_dir: Path) -> None:
 def test_a_run_without_evaluation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no report\.json: evaluate the run"):
         write_report(tmp_path, read_audio)
+    (tmp_path / "report.json").write_text('{"n_test": 4}')
+    with pytest.raises(ValueError, match="the report holds no row"):
+        write_report(tmp_path, read_audio)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +192,7 @@ def test_bad_lines_are_named(run_dir: Path, line: str, message: str) -> None:
     path = run_dir / "evaluation" / "sft" / "predictions.jsonl"
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(ValueError, match=message):
-        read_predictions(run_dir)
+        read_predictions(run_dir, ["zero_shot", "sft"])
 
 
 def test_metrics_are_numbers_without_empty_fields(run_dir: Path) -> None:
@@ -186,10 +219,30 @@ def test_clips_are_chosen_by_tasks_in_turn_whatever_was_answered() -> None:
 
 
 def test_many_questions_about_one_clip_are_cut_and_counted(run_dir: Path) -> None:
-    records = [prediction("ag", "one.flac", "x", id=str(i)) for i in range(5)] + [prediction("sed", "one.flac", "x")]
-    [clip] = load_clips(run_dir, {"sft": records}, read_audio)
-    assert [question.task for question in clip.questions] == ["ag", "ag", "ag", "sed"]
+    records = [prediction("sed", "one.flac", "x")] + [prediction("ag", "one.flac", "x", id=str(i)) for i in range(5)]
+    shown = shown_tasks(TASKS, {"sft": records})
+    [clip] = load_clips(run_dir, {"sft": records}, read_audio, {"sft": "SFT"}, shown)
+    titles = ["Audio grounding"] * 3 + ["Sound event detection"]
+    assert [question.task.title for question in clip.questions] == titles
     assert clip.num_left_out == 2
+
+
+def test_questions_of_tasks_that_the_report_does_not_name_are_left_out(run_dir: Path) -> None:
+    records = [prediction("count", "one.flac", "3"), prediction("sed", "one.flac", "x")]
+    shown = shown_tasks(TASKS, {"sft": records})
+    [clip] = load_clips(run_dir, {"sft": records}, read_audio, {"sft": "SFT"}, shown)
+    assert [question.task.title for question in clip.questions] == ["Sound event detection"]
+    assert load_clips(run_dir, {"sft": records[:1]}, read_audio, {"sft": "SFT"}, shown) == []
+
+
+def test_classes_that_occur_have_colours_of_their_own_and_every_colour_is_in_the_style_sheet(run_dir: Path) -> None:
+    records = [prediction("sed", "one.flac", "x", events=[[0.5, 1.0, "dog"], [0.2, 0.4, "cow"]])]
+    assert shown_tasks(TASKS, {"sft": records})["sed"].classes == ("dog",)
+    write_predictions(run_dir, "sft", [*records, prediction("dac", "one.flac", "x")])
+    page = write_report(run_dir, read_audio).read_text(encoding="utf-8")
+    assert re.findall(r'<i class="bar h(\w+)"', page) == ["0", "none", "0", "2", "2"]
+    assert all(f".h{color} {{" in page for color in (*range(NUM_HUES), "none"))
+    assert all(f".s{color} {{" in page for color in range(NUM_COLORS))
 
 
 def test_twelve_long_clips_stay_below_eight_megabytes(run_dir: Path) -> None:

@@ -8,10 +8,25 @@ from rich.console import Console
 
 from timepro_lit.figures.table import Cell, results, results_table
 
-REPORT: dict[str, Any] = {
+SCORES: dict[str, Any] = {
     "zero_shot": {"ag": {"mIoU": 11.9}, "sed": {"Eb-F1": 3.4}, "parse_rate": 61.0},
     "sft": {"ag": {"mIoU": 71.7}, "sed": {"Eb-F1": 50.1}, "parse_rate": 99.8},
     "grpo": {"ag": {"mIoU": 74.4}, "sed": {"Eb-F1": 49.0}, "parse_rate": 100.0},
+}
+ROWS = {
+    "zero_shot": {"name": "Zero-shot", "short": "Zero-shot"},
+    "sft": {"name": "SFT with the time prompt", "short": "SFT"},
+    "grpo": {"name": "GRPO, adaptive reward", "short": "GRPO"},
+}
+TASKS = {
+    "ag": {"title": "Audio grounding", "headline": ["mIoU"]},
+    "sed": {"title": "Sound event detection", "headline": ["Eb-F1"]},
+}
+REPORT: dict[str, Any] = {
+    "run": {"name": "demo", "scale": "embedded", "model": "tiny_base", "seeds": [1], "code": "timepro_lit 0.1.0"},
+    "tasks": TASKS,
+    "rows": ROWS,
+    "scores": SCORES,
     "n_test": 1200,
     "intervals": {
         "sft": {"ag": {"mIoU": [68.2, 74.9]}, "parse_rate": [99.1, 100.0]},
@@ -21,26 +36,47 @@ REPORT: dict[str, Any] = {
 }
 
 
-def test_rows_are_the_systems_and_then_their_differences() -> None:
+def printed(report: dict[str, Any]) -> str:
+    """The table for a terminal of 80 columns, each run of white space one space."""
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(results_table(report))
+    return " ".join(console.export_text().split())
+
+
+def test_rows_are_those_of_the_report_and_then_their_differences() -> None:
     found = results(REPORT)
     assert [row.name for row in found.rows] == [
         "Zero-shot",
         "SFT with the time prompt",
-        "After GRPO",
+        "GRPO, adaptive reward",
         "SFT − Zero-shot",
         "GRPO − SFT",
     ]
     assert [column.heading for column in found.columns] == ["AG mIoU", "SED Eb-F1", "Parse rate"]
+    assert [column.group for column in found.columns] == ["Audio grounding", "Sound event detection", "All tasks"]
     assert [cell.value_text for cell in found.rows[1].cells] == ["71.7", "50.1", "99.8"]
     assert [cell.interval_text for cell in found.rows[1].cells] == ["68.2–74.9", "", "99.1–100.0"]
     assert [cell.value_text for cell in found.rows[4].cells] == ["+2.7", "−1.1", "+0.2"]
     assert found.rows[4].cells[0].interval_text == "−0.4 to 5.2"
 
 
-def test_what_must_be_known_about_the_data_stands_below() -> None:
-    console = Console(file=io.StringIO(), width=100)
-    console.print(results_table(REPORT | {"note": "not the paper's test set"}))
-    assert "not the paper's test set" in console.file.getvalue()  # type: ignore[attr-defined]
+def test_what_the_figures_are_of_and_what_must_be_known_about_the_data() -> None:
+    text = printed(REPORT | {"note": "not the paper's test set"})
+    assert text.startswith("demo, scale embedded, tiny_base, seed 1, timepro_lit 0.1.0: results on the test clips")
+    assert "SFT: SFT with the time prompt; GRPO: GRPO, adaptive reward" in text
+    assert "1,200 test examples" in text and text.endswith("not the paper's test set")
+
+
+def test_a_report_that_does_not_say_what_it_is_of_has_a_table_all_the_same() -> None:
+    text = printed({key: value for key, value in REPORT.items() if key not in ("run", "n_test", "intervals")})
+    assert text.startswith("results on the test clips, in percent")
+    assert "bootstrap over the test clips" in text
+
+
+def test_names_with_brackets_stand_as_they_are() -> None:
+    report = REPORT | {"run": {"name": "[/b] [red]"}, "rows": {"sft": {"name": "[/i]", "short": "SFT [bold]"}}}
+    text = printed(report | {"note": "[/u]"})
+    assert "[/b] [red]: results" in text and "SFT [bold]: [/i]" in text and "[/u]" in text
 
 
 def test_only_differences_whose_interval_excludes_zero_are_marked() -> None:
@@ -56,29 +92,29 @@ def test_only_differences_whose_interval_excludes_zero_are_marked() -> None:
 
 
 def test_without_grpo_there_are_two_rows_and_one_difference() -> None:
-    found = results({key: value for key, value in REPORT.items() if key != "grpo"})
+    found = results(REPORT | {"rows": {key: row for key, row in ROWS.items() if key != "grpo"}})
     assert [row.short for row in found.rows] == ["Zero-shot", "SFT", "SFT − Zero-shot"]
 
 
-def test_values_that_do_not_exist_are_dashes() -> None:
-    found = results({"zero_shot": {"ag": {"mIoU": None}}, "sft": {"ag": {"mIoU": 5.0}, "sed": {"Eb-F1": float("nan")}}})
+def test_values_that_do_not_exist_are_dashes_and_columns_without_any_are_left_out() -> None:
+    scores = {"zero_shot": {"ag": {"mIoU": None}}, "sft": {"ag": {"mIoU": 5.0}, "sed": {"Eb-F1": float("nan")}}}
+    found = results({"rows": {key: ROWS[key] for key in scores}, "scores": scores, "tasks": TASKS})
     assert [[cell.value_text for cell in row.cells] for row in found.rows] == [["–"], ["5.0"], ["–"]]
 
 
-def test_a_report_without_any_system_is_refused() -> None:
-    with pytest.raises(ValueError, match="none of the rows zero_shot, sft, grpo"):
-        results({"n_test": 3})
+@pytest.mark.parametrize("report", [{"n_test": 3}, {"rows": {}, "scores": {}}])
+def test_a_report_without_any_row_is_refused(report: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="the report holds no row"):
+        results(report)
 
 
 def test_the_full_terminal_table_fits_80_columns_uncut() -> None:
-    metrics = {"ag": dict.fromkeys(("mIoU", "R@0.5", "R@0.7", "R@0.9"), 77.7), "sed": {"Eb-F1": 100.0}}
-    metrics |= {"dac": {"METEOR": 33.3, "Eb-F1": 40.0}, "parse_rate": 100.0}
-    bounds = {"ag": {"mIoU": [95.5, 100.0]}, "parse_rate": [100.0, 100.0]}
-    intervals = dict.fromkeys(("zero_shot", "sft", "grpo"), bounds)
+    headlines = {"ag": ("mIoU", "R@0.5", "R@0.7", "R@0.9"), "sed": ("Eb-F1",), "dac": ("METEOR", "Eb-F1")}
+    tasks = {task: {"title": task, "headline": list(metrics)} for task, metrics in headlines.items()}
+    scores = {task: dict.fromkeys(metrics, 100.0) for task, metrics in headlines.items()} | {"parse_rate": 100.0}
+    intervals = {key: {"ag": {"mIoU": [95.5, 100.0]}, "parse_rate": [100.0, 100.0]} for key in ROWS}
     intervals |= {"sft - zero_shot": {"ag": {"mIoU": [60.5, 100.0]}}, "grpo - sft": {"ag": {"mIoU": [-10.0, 5.2]}}}
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(results_table({"zero_shot": metrics, "sft": metrics, "grpo": metrics, "intervals": intervals}))
-    text = console.export_text()
+    text = printed(REPORT | {"tasks": tasks, "scores": dict.fromkeys(ROWS, scores), "intervals": intervals})
     assert "…" not in text
     assert "60.5 to 100.0" in text
     assert "−10.0 to 5.2" in text

@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
-from timepro_lit.runs.directory import claimed_run, experiment_name, read_settings, run_path
+from timepro_lit.runs.directory import claimed_run, experiment_name, read_config, run_path
 
-SETTINGS: dict[str, Any] = {"seed": 1, "stage": {"sft": {"learning_rate": 1e-5, "split": None}}, "classes": ["a", "b"]}
+SETTINGS: dict[str, Any] = {
+    "seed": 1,
+    "stage": {"sft": {"learning_rate": 1e-5, "split": None, "folder": "${paths.data}/sft"}},
+    "classes": ["a", "b"],
+    "paths": {"data": "/data"},
+}
 
 
 def test_the_path_says_experiment_scale_and_seed() -> None:
@@ -49,7 +54,7 @@ def test_the_same_settings_come_back(tmp_path: Path) -> None:
     with claimed_run(tmp_path / "run", SETTINGS) as run:
         assert (run.directory / "last.ckpt").read_text() == "weights"
         assert run.finished is None
-    assert read_settings(tmp_path / "run") == SETTINGS
+    assert read_config(tmp_path / "run") == SETTINGS
 
 
 def test_a_finished_run_says_so(tmp_path: Path) -> None:
@@ -59,11 +64,15 @@ def test_a_finished_run_says_so(tmp_path: Path) -> None:
         assert run.finished == {"table": "mIoU 74.4", "metric": 0.744}
 
 
+def changed(**settings: Any) -> dict[str, Any]:
+    return SETTINGS | settings
+
+
 def test_other_settings_are_refused_by_key_and_nothing_changes(tmp_path: Path) -> None:
-    with claimed_run(tmp_path / "run", SETTINGS):
-        pass
+    with claimed_run(tmp_path / "run", SETTINGS) as run:
+        (run.directory / "sft").mkdir()
     before = (tmp_path / "run" / "config.yaml").read_bytes()
-    other = {"seed": 1, "stage": {"sft": {"learning_rate": 3e-5, "split": None}}, "classes": ["a"], "new": True}
+    other = changed(stage={"sft": SETTINGS["stage"]["sft"] | {"learning_rate": 3e-5}}, classes=["a"], new=True)
     with pytest.raises(ValueError, match="other settings") as refusal, claimed_run(tmp_path / "run", other):
         pass
     assert "stage.sft.learning_rate (1e-05 there, 3e-05 now)" in str(refusal.value)
@@ -71,6 +80,46 @@ def test_other_settings_are_refused_by_key_and_nothing_changes(tmp_path: Path) -
     assert "new (nothing there, True now)" in str(refusal.value)
     assert "seed" not in str(refusal.value)
     assert (tmp_path / "run" / "config.yaml").read_bytes() == before
+    with claimed_run(tmp_path / "run", SETTINGS):  # the refusal is on file, and binds nobody
+        pass
+
+
+def test_where_nothing_was_made_yet_other_settings_take_over(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), claimed_run(tmp_path, SETTINGS):
+        raise RuntimeError("no such corpus")
+    assert {p.name for p in tmp_path.iterdir()} == {"config.yaml", ".lock", "error.txt"}
+    with claimed_run(tmp_path, changed(seed=2)):
+        pass
+    assert read_config(tmp_path) == changed(seed=2)
+
+
+def test_what_a_run_is_called_and_where_it_lies_may_change(tmp_path: Path) -> None:
+    reward = {"threshold": 1e-6}
+    stage = {"sft": {"rows": "clip", "module": {}}, "grpo": {"module": {"reward": reward}}}
+    named = {"sft": stage["sft"] | {"label": "SFT", "about": "teaches"},
+             "grpo": {"module": {"reward": reward | {"label": "adaptive"}}}}  # fmt: skip
+    with claimed_run(tmp_path, changed(stage=stage, reward=reward, output_dir="/old/run")) as run:
+        run.finish("", None)
+    before = (tmp_path / "config.yaml").read_bytes()
+    renamed = changed(stage=named, reward=reward | {"label": "adaptive"}, paths={"data": "/elsewhere"})
+    with claimed_run(tmp_path, renamed) as run:
+        assert run.finished is not None
+    assert (tmp_path / "config.yaml").read_bytes() == before
+    other = changed(stage=named | {"sft": {"rows": "question", "module": {}}}, reward=reward)
+    with (
+        pytest.raises(ValueError, match=r"stage\.sft\.rows \(clip there, question now\)"),
+        claimed_run(tmp_path, other),
+    ):
+        pass
+
+
+def test_a_folder_that_is_no_longer_below_the_same_path_counts(tmp_path: Path) -> None:
+    with claimed_run(tmp_path, changed(folder="${paths.data}/clips")) as run:
+        run.finish("", None)
+    with claimed_run(tmp_path, changed(folder="/data/clips")):
+        pass
+    with pytest.raises(ValueError, match="folder"), claimed_run(tmp_path, changed(folder="/other/clips")):
+        pass
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:

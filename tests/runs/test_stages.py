@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from timepro_lit.runs.stages import StageStore, key_of, stage_settings
+from timepro_lit.runs.stages import StageStore, determinants, key_of, unnamed
 
 SETTINGS: dict[str, Any] = {
     "model": {"checkpoint": "<assets>/tiny_base"},
@@ -17,8 +17,14 @@ SETTINGS: dict[str, Any] = {
     "time_prompt": {"stride": 1},
     "task": {"ag": {}},
     "data": {"corpus": {"seed": 7, "num_workers": 2}, "num_workers": 0},
-    "stage": {"sft": {"learning_rate": 1e-5}, "grpo": {"learning_rate": 1e-6, "reward": {"variance_threshold": 1e-6}}},
-    "reward": {"variance_threshold": 1e-6},
+    "stage": {
+        "sft": {"label": "SFT", "about": "teaches", "module": {"learning_rate": 1e-5}},
+        "grpo": {
+            "label": "GRPO",
+            "module": {"learning_rate": 1e-6, "reward": {"label": "adaptive", "threshold": 1e-6}},
+        },
+    },
+    "reward": {"label": "adaptive", "threshold": 1e-6},
     "trainer": {"precision": "bf16-mixed", "devices": 1, "accelerator": "cpu"},
     "logger": {"csv": {}},
     "paths": {"outputs": "/scratch"},
@@ -37,7 +43,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 def keys(settings: dict[str, Any]) -> dict[str, str]:
-    return {stage: key_of(determinants) for stage, determinants in stage_settings(settings).items()}
+    return {stage: key_of(determining) for stage, determining in determinants(settings).items()}
 
 
 @pytest.mark.parametrize(
@@ -48,11 +54,18 @@ def keys(settings: dict[str, Any]) -> dict[str, str]:
         ("lora.rank", 16, {"sft", "grpo"}),
         ("data.corpus.seed", 8, {"sft", "grpo"}),
         ("trainer.precision", "32-true", {"sft", "grpo"}),
-        ("stage.sft.learning_rate", 1e-4, {"sft"}),
-        ("stage.grpo.reward.variance_threshold", 0.1, {"grpo"}),
-        ("reward.variance_threshold", 0.1, set()),
+        ("stage.sft.module.learning_rate", 1e-4, {"sft"}),
+        ("stage.grpo.module.reward.threshold", 0.1, {"grpo"}),
+        ("reward.threshold", 0.1, set()),
+        ("stage.sft.label", "Fine-tuning", set()),
+        ("stage.sft.label", None, set()),
+        ("stage.sft.about", "trains", set()),
+        ("stage.grpo.about", "trains", set()),
+        ("stage.grpo.module.reward.label", "eq. (2)", set()),
         ("data.num_workers", 4, set()),
         ("data.corpus.num_workers", 4, set()),
+        ("data.corpus.audio", "s3://bucket/clips", set()),
+        ("data.max_skipped_share", 0.05, set()),
         ("trainer.devices", 8, set()),
         ("trainer.accelerator", "gpu", set()),
         ("logger", {}, set()),
@@ -62,6 +75,18 @@ def keys(settings: dict[str, Any]) -> dict[str, str]:
 def test_what_changes_a_key(path: str, value: Any, changes: set[str]) -> None:
     before, after = keys(SETTINGS), keys(changed(path, value))
     assert {stage for stage in before if before[stage] != after[stage]} == changes
+
+
+def test_only_data_have_recordings_that_lie_somewhere() -> None:
+    assert keys(changed("model.audio", "s3://bucket/clips")) != keys(SETTINGS)
+
+
+def test_only_what_a_stage_and_its_reward_are_called_is_left_out() -> None:
+    model = {"label": "counts", "reward": {"about": "does not", "main": {"label": "counts"}}}
+    named = {"label": "does not", "about": "does not", "module": model, "fit": {"about": "counts"}}
+    kept = {"module": {"label": "counts", "reward": {"main": {"label": "counts"}}}, "fit": {"about": "counts"}}
+    assert unnamed(named) == kept
+    assert determinants({**SETTINGS, "stage": {"sft": kept}})["sft"]["stage"] == kept
 
 
 def test_a_new_trainer_setting_counts() -> None:

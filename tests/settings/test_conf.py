@@ -16,7 +16,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
 from timepro_lit.runs.stages import determinants, key_of
-from timepro_lit.settings.config import build, build_preparation, portable, settings_of, validate
+from timepro_lit.settings.config import build, build_preparation, portable, settings_of, tasks_of, validate
 from timepro_lit.settings.door import LAYERS
 from timepro_lit.settings.schemas import CONF, ROOT, register
 
@@ -93,7 +93,17 @@ def test_every_option_of_every_group_fits_the_code(group: str, option: str) -> N
     if group == "stage":  # fits sizes that have numbers for it
         overrides += [f"sizes={next(name for name, stages in sizes.items() if option in stages)}"]
         overrides += ["time_prompt=none"] if option == "pretrain" else []
+    if (group, option) == ("data", "prepared"):  # fits whoever says which folder and, of sound events, which classes
+        overrides += ["data.folder=/prepared", "class_list=desed"]
     validate(train(*overrides))
+
+
+def test_a_prepared_folder_is_given_with_the_classes_of_its_sound_events() -> None:
+    assert faults_of("data=prepared") == "1 fault in the settings: data.folder: has no value yet (???)"
+    settings = settings_of(train("data=prepared", "data.folder=/prepared", "classes=[Dog,Cat]"))
+    assert settings["task"]["sed"]["classes"] == settings["data"]["tasks"]["sed"]["classes"] == ["Dog", "Cat"]
+    with pytest.raises(ValueError, match=r"^task\.sed: classes must name at least one .* or class_list=NAME"):
+        tasks_of(settings_of(train("data=prepared", "data.folder=/prepared")))
 
 
 @pytest.mark.parametrize("corpus", sorted(p.stem for p in CONF.glob("corpus/*.yaml")))

@@ -37,10 +37,11 @@ def write_report(
     """Write `run_dir`/report.html from report.json, evaluation/<row>/predictions.jsonl and <row>/metrics.csv.
 
     `read_audio` decodes a file to (n,) float32, mono, 16 kHz. Predictions and metrics may be missing, the page then
-    goes without those parts. Raises ValueError where report.json is missing, or naming file and line of a bad record.
+    goes without those parts. Raises ValueError where report.json is missing or holds no row, or naming file and line of
+    a bad record.
     """
     report = read_results(run_dir)
-    rows = {key: row["short"] for key, row in report["rows"].items()}
+    rows = {key: row["short"] for key, row in report.get("rows", {}).items()}
     predictions = read_predictions(run_dir, list(rows))
     tasks = shown_tasks(report.get("tasks", {}), predictions)
     page = render_page(

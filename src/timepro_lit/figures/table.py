@@ -123,21 +123,24 @@ def _columns(report: Mapping[str, Any]) -> list[Column]:
 
 
 def results_table(report: Mapping[str, Any]) -> Table:
-    """The results for a terminal of 80 columns: metrics down, rows and their differences across."""
+    """The results for a terminal of 80 columns: metrics down, rows and their differences across.
+
+    Every word stands as it is, brackets included.
+    """
     found = results(report)
     table = Table(
-        title=f"{origin(report)}: results on the test clips, in percent".lstrip(": "),
-        caption=_caption(found),
+        title=Text(f"{origin(report)}: results on the test clips, in percent".lstrip(": "), style="table.title"),
+        caption=Text(_caption(found), style="table.caption"),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
     table.add_column("", no_wrap=True, min_width=max(len(column.heading) for column in found.columns))
     for row in found.rows:
-        table.add_column(row.short, justify="right")
+        table.add_column(Text(row.short), justify="right")
     for index, column in enumerate(found.columns):
         last_of_task = index + 1 == len(found.columns) or found.columns[index + 1].task != column.task
-        table.add_row(column.heading, *(_rich_cell(r.cells[index]) for r in found.rows), end_section=last_of_task)
+        table.add_row(Text(column.heading), *(_rich_cell(r.cells[index]) for r in found.rows), end_section=last_of_task)
     return table
 
 

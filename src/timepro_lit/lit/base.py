@@ -145,11 +145,9 @@ class TrainingModule(AnsweringModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
-        checkpoint["expected_weight"] = self.step_mean.expected
         checkpoint["skipped"] = self.skips.kind_of
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.step_mean.expected = checkpoint["expected_weight"]
         if self.global_rank == 0:  # whose they are
             self.skips.kind_of.update(checkpoint["skipped"])
 
@@ -158,9 +156,8 @@ class TrainingModule(AnsweringModule):
             loss, weight = self.loss(batch)
         else:  # every recording was skipped; other processes wait for this one's gradients
             loss, weight = attached_zero(self.parameters()), 0
-        loss = loss * self.step_mean.share(weight)
-        # Lightning divides it by the number of micro-batches, and so does DeepSpeed.
-        return loss * self.trainer.accumulate_grad_batches if self.deepspeed else loss
+        self.step_mean.add(weight)
+        return loss * weight
 
     @abstractmethod
     def loss(self, batch: Any) -> tuple[Tensor, int]:
@@ -170,7 +167,9 @@ class TrainingModule(AnsweringModule):
         accumulation = self.trainer.accumulate_grad_batches
         if self.deepspeed and self.step_mean.num_micro_batches < accumulation:
             return  # with DeepSpeed, Lightning asks after each micro-batch
-        scale_gradients(self.parameters(), self.step_mean.close(accumulation), self.deepspeed)
+        # Lightning divides by the number of micro-batches, and so does DeepSpeed.
+        divisor = accumulation**2 if self.deepspeed else accumulation
+        scale_gradients(self.parameters(), self.step_mean.close(divisor), self.deepspeed)
 
     @property
     def deepspeed(self) -> bool:

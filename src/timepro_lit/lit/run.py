@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from timepro_lit.evaluation.publish import link
 from timepro_lit.files.fingerprint import fingerprint
+from timepro_lit.files.mirror import mirror
 from timepro_lit.lalm.checkpoint import base_fingerprint
 from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, fit, plan
 from timepro_lit.lit.rows import answer_rows
@@ -73,8 +73,8 @@ def evaluate(
 
 
 def _show(folder: Path, result: Path) -> None:
-    """Show in the run directory where a stage's result is kept, with the curves of the run that made it."""
+    """Show a stage's result in the run directory, which may move, with the curves of the run that made it."""
     if is_rank_zero():
-        link(folder / "result", result)
+        mirror(result, folder / "result")
         if (result / CURVES).exists() and not (folder / CURVES).exists():
             shutil.copy(result / CURVES, folder / CURVES)

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
 from timepro_lit.files.atomic import write_atomically
-from timepro_lit.runs.stages import differing_keys, is_rank_zero, unnamed
+from timepro_lit.runs.stages import differing_keys, is_rank_zero, unnamed, without_presence
 
 CONFIG, LOCK, ERROR = "config.yaml", ".lock", "error.txt"
 OWN = (CONFIG, LOCK, ERROR)
@@ -128,6 +128,7 @@ def _compared(settings: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str
         compared.pop(key, None)
     compared["stage"] = {name: unnamed(stage) for name, stage in compared.get("stage", {}).items()}
     compared["reward"] = unnamed(compared.get("reward") or {})
+    compared["data"] = without_presence(compared.get("data"))
     return compared
 
 

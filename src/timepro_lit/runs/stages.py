@@ -32,8 +32,8 @@ PLACEMENT = (
     "profiler", "log_every_n_steps", "enable_checkpointing", "enable_progress_bar", "enable_model_summary",
 )  # fmt: skip
 """Trainer settings that say where a stage runs and what it shows, not what comes out."""
-
-
+PRESENCE = ("audio", "max_skipped_share")
+"""Settings of the data that say where its recordings are and how many may be missing, not what is learnt from them."""
 WORDS = ("label", "about")
 """Settings of a stage, and of its reward, that say what it is called and change nothing else."""
 
@@ -50,6 +50,7 @@ def determinants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """
     trainer = {key: value for key, value in settings["trainer"].items() if key not in PLACEMENT}
     shared = {group: settings[group] for group in SHARED_GROUPS} | {"trainer": trainer}
+    shared["data"] = without_presence(settings["data"])
     return {name: _determining(shared | {"stage": unnamed(node)}) for name, node in settings["stage"].items()}
 
 
@@ -60,6 +61,13 @@ def unnamed(node: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(module, Mapping) and isinstance(module.get("reward"), Mapping):
         kept["module"] = {**module, "reward": unnamed(module["reward"])}
     return kept
+
+
+def without_presence(data: Any) -> Any:
+    """The settings of the data without `PRESENCE`, of whichever of its corpora."""
+    if isinstance(data, Mapping):
+        return {key: without_presence(value) for key, value in data.items() if key not in PRESENCE}
+    return data
 
 
 def _determining(node: Any) -> Any:

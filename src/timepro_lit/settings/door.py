@@ -1,4 +1,4 @@
-"""What every door does the same way: the order of +groups, one sentence per error."""
+"""What every door does the same way: --help, the order of +groups, one sentence per error."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ValueType
@@ -18,9 +19,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from timepro_lit.runs.directory import override_key
+from timepro_lit.settings.help import help_text, options
+from timepro_lit.settings.schemas import CONF, LAYERS, register
 
-LAYERS = ("experiment", "scale", "debug")
-"""Groups added with `+`, each of which may override the ones before it."""
 SINGLE_PROCESS = ("cpu", "gpu")
 
 Main = Callable[[DictConfig], float | None]
@@ -51,9 +52,8 @@ def check_given(cfg: DictConfig) -> None:
     """Raise ValueError that names every key of the command line that has to be given and is not."""
     missing = [str(key) for key in cfg if OmegaConf.is_missing(cfg, key)]
     if missing:
-        raise ValueError(
-            f"nothing was given for {', '.join(missing)}: write {' '.join(f'{key}=...' for key in missing)}"
-        )
+        written = [f"{key}={'|'.join(options(key)) or '...'}" for key in missing]
+        raise ValueError(f"nothing was given for {', '.join(missing)}: write {' '.join(written)}")
 
 
 def check_grammar(module: str, free_text: Sequence[str]) -> None:
@@ -94,6 +94,25 @@ def overrides() -> list[str]:
     return list(HydraConfig.get().overrides.task)
 
 
+def door(name: str) -> Callable[[Main], Callable[[], None]]:
+    """Makes a function of settings the `main` of the door `name`, whose settings `conf/<name>.yaml` composes."""
+
+    def of(main: Main) -> Callable[[], None]:
+        register()
+        through_hydra = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded(main))
+
+        @functools.wraps(main)
+        def called() -> None:
+            if {"-h", "--help"} & set(sys.argv[1:]):
+                print(help_text(name))
+            else:
+                through_hydra()
+
+        return called
+
+    return of
+
+
 def guarded(main: Main) -> Main:
     """Check the command line, then run `main`; a ValueError or OSError becomes one line on stderr and exit code 1.
 
@@ -101,12 +120,12 @@ def guarded(main: Main) -> Main:
     """
 
     @functools.wraps(main)
-    def door(cfg: DictConfig) -> float | None:
-        hydra = HydraConfig.get()
-        choices = hydra.runtime.choices
+    def checked(cfg: DictConfig) -> float | None:
+        job = HydraConfig.get()
+        choices = job.runtime.choices
         try:
             check_order(overrides())
-            check_sweep(hydra.mode, choices.get("trainer") or "cpu", choices["hydra/launcher"])
+            check_sweep(job.mode, choices.get("trainer") or "cpu", choices["hydra/launcher"])
             check_given(cfg)
             # Notes of libraries to their own developers; what goes wrong is an error here, never a warning.
             warnings.filterwarnings("ignore", module=r"(lightning|torchdata|transformers|torch)\.")
@@ -115,10 +134,10 @@ def guarded(main: Main) -> Main:
             if os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug"):
                 raise
             sentence = " ".join(str(error).split())
-            if hydra.mode == RunMode.MULTIRUN:
-                print(f"error in job {hydra.job.num} ({' '.join(overrides())}): {sentence}", file=sys.stderr)
+            if job.mode == RunMode.MULTIRUN:
+                print(f"error in job {job.job.num} ({' '.join(overrides())}): {sentence}", file=sys.stderr)
                 raise CompactHydraException(f"error: {sentence}") from None
             print(f"error: {sentence}", file=sys.stderr)
             sys.exit(1)
 
-    return door
+    return checked

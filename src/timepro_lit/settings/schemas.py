@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,14 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-ROOT = Path(__file__).resolve().parents[3]
-CONF = ROOT / "conf"
+PACKAGE = Path(__file__).resolve().parents[1]
+INSTALLED = (PACKAGE / "conf").is_dir()
+"""Whether this is an installed wheel, which holds a copy of conf, and not a checkout, which has it at its top."""
+CONF = PACKAGE / "conf" if INSTALLED else PACKAGE.parents[1] / "conf"
+ROOT = Path.cwd() if INSTALLED else PACKAGE.parents[1]
+"""What outputs and data lie below, unless told otherwise: an installed package is no place to write to."""
+LAYERS = ("experiment", "scale", "debug")
+"""Groups added with `+`, each of which may override the ones before it."""
 
 
 @dataclass
@@ -18,7 +25,7 @@ class Paths:
     """Folders. Everything is read under `root`, `assets` and `data` and written under `outputs` alone."""
 
     root: str = str(ROOT)
-    assets: str = MISSING
+    assets: str = str(PACKAGE / "assets")
     data: str = MISSING
     outputs: str = MISSING
 
@@ -51,6 +58,7 @@ class TrainConfig:
     scales: list[str] | None = None
     """Scales that the experiment is made for; null = any."""
     seed: int = 1
+    """Of everything that is drawn."""
     checkpoint_every: int | None = 50
     """Optimiser steps after which a stage writes what it would go on from if it were killed; null = never."""
     init_from: str | None = None
@@ -68,12 +76,15 @@ class EvaluateConfig:
     run: str = MISSING
     """Run directory of `train`, whose settings are used again."""
     split: str = "test"
+    """Of the data: test, val or train."""
     rows: list[str] | None = None
     """Stages to evaluate, "zero_shot" for the base model; null = all of them."""
     data: Any = None
     """Null = the run's."""
     trainer: Any = None
     """Null = the run's."""
+    classes: list[str] = field(default_factory=list)
+    """Those of the data given here; the run is asked about its own."""
     paths: Paths = field(default_factory=Paths)
 
 
@@ -99,6 +110,7 @@ class ScoreConfig:
     output_dir: str = MISSING
     """Where scores.json goes."""
     task: dict[str, Any] = field(default_factory=dict)
+    """The one that was asked."""
     classes: list[str] = field(default_factory=list)
     """Of the macro average over sound event classes; empty = those of the references."""
     decimals: int | None = None
@@ -129,6 +141,7 @@ class PredictConfig:
     device: str | None = None
     """Null = the GPU where there is one."""
     batch_size: int = 8
+    """Questions that are answered together."""
     figures: bool = False
     """Also draw a timeline for each recording."""
     output_dir: str = MISSING
@@ -155,7 +168,7 @@ class ExportConfig:
 class PrepareConfig:
     """Root of `conf/prepare.yaml`."""
 
-    corpus: Any = None
+    corpus: Any = MISSING
     """Which public format is read."""
     root: str = MISSING
     """Folder of the corpus as it was downloaded, its recordings included."""
@@ -177,13 +190,20 @@ class PrepareConfig:
     paths: Paths = field(default_factory=Paths)
 
 
+SCHEMAS: Mapping[str, type] = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "report": ReportConfig,
+    "score": ScoreConfig,
+    "predict": PredictConfig,
+    "export": ExportConfig,
+    "prepare": PrepareConfig,
+}
+"""Of each door."""
+
+
 def register() -> None:
     """Make the schemas known to Hydra, under the names that the yaml files' defaults lists use."""
     store = ConfigStore.instance()
-    store.store(name="train_schema", node=TrainConfig)
-    store.store(name="evaluate_schema", node=EvaluateConfig)
-    store.store(name="report_schema", node=ReportConfig)
-    store.store(name="score_schema", node=ScoreConfig)
-    store.store(name="predict_schema", node=PredictConfig)
-    store.store(name="export_schema", node=ExportConfig)
-    store.store(name="prepare_schema", node=PrepareConfig)
+    for door, schema in SCHEMAS.items():
+        store.store(name=f"{door}_schema", node=schema)

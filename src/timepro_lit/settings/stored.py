@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from timepro_lit.runs.directory import read_config, resolved
 from timepro_lit.settings.config import portable, settings_of
-from timepro_lit.settings.schemas import CONF, ROOT
+from timepro_lit.settings.schemas import CONF, Paths
 
 
 def to_store(cfg: DictConfig) -> dict[str, Any]:
@@ -34,10 +34,8 @@ def read_settings(directory: Path) -> dict[str, Any]:
 
 def paths_here() -> dict[str, str]:
     """`paths` of this installation, as long as nobody says otherwise."""
-    below_root = OmegaConf.to_container(OmegaConf.load(CONF / "paths" / "default.yaml"))
-    assert isinstance(below_root, dict)
-    paths: dict[str, str] = resolved({}, {"root": str(ROOT), **below_root})["paths"]
-    return paths
+    chosen = OmegaConf.merge(OmegaConf.structured(Paths), OmegaConf.load(CONF / "paths" / "default.yaml"))
+    return {str(name): path for name, path in settings_of(OmegaConf.create({"paths": chosen}))["paths"].items()}
 
 
 def _replaced(node: Any, references: Mapping[str, str]) -> Any:
