@@ -69,7 +69,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(clone: Path, command: list[str], *arguments: str) -> str:
     command = [sys.executable if word == "python" else word for word in command]
     environment = os.environ | {"PYTHONPATH": str(clone / "src"), "COLUMNS": "200"}
-    done = subprocess.run([*command, *arguments], cwd=clone, env=environment, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(
+        [*command, *arguments], cwd=clone, env=environment, capture_output=True, text=True, timeout=500
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout
 

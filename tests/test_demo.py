@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,26 +32,58 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(folder: Path) -> Path:
-    """Run directory of a demo of two steps a stage."""
+def done(folder: Path) -> subprocess.CompletedProcess[str]:
+    """A demo of two steps a stage."""
     done = train(folder, "+experiment=demo", *SMALL)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def finished(done: subprocess.CompletedProcess[str], folder: Path) -> Path:
+    """Its run directory."""
     return folder / "outputs" / "demo"
+
+
+def test_a_run_says_where_it_is_and_nothing_else(done: subprocess.CompletedProcess[str], finished: Path) -> None:
+    assert done.stderr == ""
+    before, _, table = done.stdout.partition("demo, scale")
+    lines = [re.sub(r"\d+:\d\d|(?<!/)\b\d[\d.e+-]*(?=,| steps| batches)", "N", line) for line in before.splitlines()]
+    in_between = [line for line in lines if ", left: " in line and ", took " not in line]  # on a slow machine
+    making = [line for line in lines if line.startswith("soundscapes: ")]  # the recordings, at the first run
+    assert [line for line in lines if line.strip() and line not in in_between + making] == [
+        f"run directory: {finished}",
+        "sft 0/2",
+        "sft 2/2, loss N, N steps/s, took N, left: run at least N",
+        "grpo 0/2",
+        "grpo 2/2, reward N, N steps/s, took N, left: run N",
+        "testing zero_shot 0/1",
+        "testing zero_shot 1/1, N batches/s, took N, left: run N",
+        "testing sft 0/1",
+        "testing sft 1/1, N batches/s, took N, left: run N",
+        "testing grpo 0/1",
+        "testing grpo 1/1, N batches/s, took N",
+    ]
+    assert f"page: {finished / 'report.html'}" in table.splitlines()
 
 
 def test_the_report_holds_three_rows_in_percent(finished: Path) -> None:
     report = json.loads((finished / "report.json").read_text())
     assert report["n_test"] == 4
+    assert [row["name"] for row in report["rows"].values()] == [
+        "Zero-shot", "SFT with the time prompt", "GRPO, adaptive reward"
+    ]  # fmt: skip
+    scores = report["scores"]
     for row in ("zero_shot", "sft", "grpo"):
-        assert set(report[row]) == {"ag", "sed", "dac", "parse_rate"}
-        assert set(report[row]["ag"]) == {"mIoU", "R@0.5", "R@0.7", "R@0.9"}
-        assert set(report[row]["sed"]) == {"Eb-F1"}
-        assert set(report[row]["dac"]) == {"METEOR", "Eb-F1"}
+        assert set(scores[row]) == {"ag", "sed", "dac", "parse_rate"}
+        assert set(scores[row]["ag"]) == {"mIoU", "R@0.5", "R@0.7", "R@0.9"}
+        assert set(scores[row]["sed"]) == {"Eb-F1"}
+        assert set(scores[row]["dac"]) == {"METEOR", "Eb-F1"}
         assert all(
-            0 <= v <= 100 for task in ("ag", "sed", "dac") for v in report[row][task].values() if math.isfinite(v)
+            0 <= v <= 100 for task in ("ag", "sed", "dac") for v in scores[row][task].values() if math.isfinite(v)
         )
     low, high = report["intervals"]["sft - zero_shot"]["ag"]["mIoU"]
-    assert low <= report["sft"]["ag"]["mIoU"] - report["zero_shot"]["ag"]["mIoU"] <= high
+    assert low <= scores["sft"]["ag"]["mIoU"] - scores["zero_shot"]["ag"]["mIoU"] <= high
 
 
 def test_every_answer_is_on_file(finished: Path) -> None:
@@ -97,8 +130,12 @@ def test_a_finished_run_is_evaluated_again_on_another_split(finished: Path, fold
 def test_the_rl_rows_of_an_ablation_share_one_sft(finished: Path, folder: Path) -> None:
     stages = folder / "outputs" / "stages"
     assert len(list(stages.glob("sft-*.lock"))) == 1
-    done = train(folder, "+experiment=ablation_eb_f1_only", *SMALL)
+    done = train(folder, "+experiment=ablation_eb_f1_only", *SMALL, "logger=wandb")
     assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr == ""  # W&B would have a dozen lines to say
+    [reused] = (line for line in done.stdout.splitlines() if line.startswith("sft"))
+    assert re.fullmatch(rf"sft: reused from {stages}/sft-[0-9a-f]{{12}}", reused)
+    assert list((folder / "outputs" / "ablation_eb_f1_only").glob("*/wandb/offline-run-*/*.wandb"))
     assert len(list(stages.glob("sft-????????????"))) == 1
     assert len(list(stages.glob("grpo-????????????"))) == 2
     [run] = (folder / "outputs" / "ablation_eb_f1_only").iterdir()

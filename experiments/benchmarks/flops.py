@@ -49,7 +49,9 @@ def phases(model: Model, form: str, prompts: int, prompt: int, group: int, answe
     own = fed * answer / 2
     causal, behind = prompt * prompt / 2, fed * prompt + own
     decode = model.forward(fed, behind, group * answer)
-    if form in ("one_pass", "packed"):
+    if form == "greedy":
+        prefill, reference, update = model.forward(prompt, causal), 0.0, 0.0
+    elif form in ("one_pass", "packed"):
         answers, whole = (fed, behind, group * answer), (prompt + fed, causal + behind, group * answer)
         prefill = model.forward(prompt, causal)
         if form == "one_pass":

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import flops
 import numpy as np
 import torch
+from model import RandomOnDevice
 from torch import Tensor
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
 
 from timepro_lit.grpo.advantage import group_advantages
 from timepro_lit.grpo.logprobs import answer_logprobs, answer_logprobs_behind
@@ -22,7 +27,7 @@ from timepro_lit.grpo.prefix import Prefix, prefill
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.checkpoint import ModelSource
-from timepro_lit.lalm.lora import LoRA, add_reference, reference_policy
+from timepro_lit.lalm.lora import REFERENCE, LoRA, add_reference, reference_policy
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lalm.warping import warper
 from timepro_lit.records import Event, Example, Rollouts
@@ -32,8 +37,15 @@ from timepro_lit.rewards.iou import IoUReward
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.time_prompt.prompt import TimePrompt
 
-FORMS = ("one_pass", "packed", "naive", "naive_answer_logits", "sft")
+FORMS = ("one_pass", "packed", "naive", "naive_answer_logits", "sft", "greedy")
 QUESTION = "when is it? " * 2
+KINDS = {
+    "attention": ("fmha", "flash", "attention", "sdpa"),
+    "products": ("gemm", "nvjet", "cutlass", "cublas", "splitk", "gemv", "xmma"),
+    "copies": ("copy", "memcpy", "memset", "catarray"),
+    "elementwise": ("elementwise",),
+}
+"""Kinds of kernels and what their names hold; the first that fits. Casts are copies."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +75,24 @@ class Phases:
     def __init__(self, device: str) -> None:
         self.device = device
         self.steps: list[dict[str, float]] = []
+        self.watched: tuple[str, ...] = ()
+        """Phases in which kernels are counted."""
+        self.kernels: dict[str, dict[str, list[float]]] = {}
+        """Of each of these, a kernel's name -> its seconds and how often it ran."""
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
         self._wait()
+        if name in self.watched:
+            with profile(activities=[ProfilerActivity.CUDA]) as seen:
+                yield
+                self._wait()
+            for event in seen.key_averages():
+                if event.device_type == DeviceType.CUDA:  # not the call that started it
+                    found = self.kernels.setdefault(name, {}).setdefault(event.key, [0.0, 0])
+                    found[0] += event.self_device_time_total / 1e6
+                    found[1] += event.count
+            return
         started = time.perf_counter()
         yield
         self._wait()
@@ -85,13 +111,11 @@ class Phases:
 def load(folder: str, case: Case) -> LALM:
     """The model of a checkpoint folder, its adapter somewhere off its beginning; answers run to their full length."""
     torch.manual_seed(0)
-    dtype = case.dtype if case.device == "cuda" else "float32"
-    lalm = (
-        ModelSource(Qwen2_5Omni(folder, dtype=dtype, capture_steps=case.capture), TimePrompt(), LoRA(8, 32))
-        .load()
-        .to(case.device)
-        .train()
-    )
+    if case.device == "cuda":
+        backbone: Qwen2_5Omni = RandomOnDevice("cuda", folder, dtype=case.dtype)
+    else:
+        backbone = Qwen2_5Omni(folder, dtype="float32")
+    lalm = ModelSource(backbone, TimePrompt(), LoRA(8, 32)).load().to(case.device).train()
     for name, weight in lalm.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight.data, std=0.02)
@@ -104,7 +128,8 @@ class Bench:
 
     def __init__(self, lalm: LALM, case: Case) -> None:
         self.lalm, self.case, self.phase = lalm, case, Phases(case.device)
-        if case.kl:
+        lalm.capture_steps = case.capture
+        if case.kl and REFERENCE not in lalm.model.peft_config:
             add_reference(lalm)
         front, rng = lalm.frontend, np.random.default_rng(0)
         clip_s = (case.prompt - len(front.prompt_ids(QUESTION, 1))) / 50  # a frame and a timestamp every 0.04 s
@@ -130,6 +155,8 @@ class Bench:
                     self.one_pass(rows)
             elif case.form == "packed":
                 self.packed(micro_batches)
+            elif case.form == "greedy":
+                self.greedy(torch.arange(case.num_prompts, device=case.device))
             else:
                 self.naive()
 
@@ -225,6 +252,17 @@ class Bench:
             kept = torch.ones_like(answer, dtype=torch.bool)
             (-answer_logprobs(self.lalm, embeds, mask, answer, kept)).mean().backward()
 
+    @torch.no_grad()
+    def greedy(self, rows: Tensor) -> None:
+        """Evaluation: one greedy answer to each prompt, all of them at once."""
+        self.lalm.eval()
+        embeds, mask = self.embeds(rows)
+        with self.phase("prefill"):
+            prefix = prefill(self.lalm, embeds, mask)
+        with self.phase("decode"):
+            sample(self.lalm, prefix, group_size=1, max_new_tokens=self.case.answer, warp=None)
+        self.lalm.train()
+
     def advantages(self, answers_BGR: Tensor) -> Tensor:
         """(B, G), by the real rewards, to which something is added: random weights answer nothing of worth."""
         with self.phase("reward"):
@@ -242,30 +280,70 @@ class Bench:
         loss.backward()
 
 
-def measure(folder: str, case: Case, warm_up: int, repeats: int) -> dict[str, Any]:
-    """Medians of the phases of one case, TFLOP a second by count, and the peak memory above the loaded model."""
-    lalm = load(folder, case)
+def measure(lalm: LALM, case: Case, warm_up: int, repeats: int, with_kernels: bool = False) -> dict[str, Any]:
+    """Medians of the phases of one case, TFLOP a second by count, and the peak memory above the loaded model.
+
+    `with_kernels`: two more steps, and GPU seconds of each phase by kind of kernel, those of decoding for four tokens
+    alone; the longest by name to standard output.
+    """
     bench = Bench(lalm, case)
-    before = _peak_mb(case.device)
+    if case.device == "cuda":
+        _free()
+    before = _memory_mb(case.device)
     for _ in range(warm_up + repeats):
         bench.step()
+    peak_mb = round(_peak_mb(case.device) - before)
     seconds = bench.phase.medians(warm_up)
     length = bench.ids.shape[1]
     counts = flops.phases(
         flops.Model.of(lalm), case.form, case.num_prompts, length, case.group_size, case.answer, case.kl
     )
-    return asdict(case) | {
+    found = asdict(case) | {
         "prompt": length,
+        "repeats": repeats,
         "hardware": torch.cuda.get_device_name() if case.device == "cuda" else f"{torch.get_num_threads()} CPU cores",
         "phases_s": seconds,
         "step_s": round(sum(seconds.values()), 4),
         "tflops": {name: round(count / seconds[name] / 1e12, 3) for name, count in counts.items()},
-        "peak_mb": round(_peak_mb(case.device) - before),
+        "peak_mb": peak_mb,
     }
+    if with_kernels:
+        found["kernels_s"] = {}
+        for watched, answer in ((("encode", "prefill", "update"), case.answer), (("decode",), 5)):
+            bench = Bench(lalm, replace(case, answer=answer))
+            bench.phase.watched = watched
+            bench.step()
+            found["kernels_s"] |= {name: _by_kind(name, kernels) for name, kernels in bench.phase.kernels.items()}
+    lalm.zero_grad()
+    return found
+
+
+def _by_kind(phase: str, kernels: dict[str, list[float]]) -> dict[str, float]:
+    print(phase)
+    for name, (seconds, times) in sorted(kernels.items(), key=lambda item: -item[1][0])[:25]:
+        print(f"{seconds:9.4f} s {times:7d} x  {name[:180]}")
+    print()
+    sums: dict[str, float] = defaultdict(float)
+    for name, (seconds, _) in kernels.items():
+        kind = next((kind for kind, parts in KINDS.items() if any(part in name.lower() for part in parts)), "other")
+        sums[kind] += seconds
+    return {kind: round(seconds, 4) for kind, seconds in sums.items()}
+
+
+def _memory_mb(device: str) -> float:
+    """What the loaded model takes: of the process, or of what torch holds on the GPU."""
+    return torch.cuda.memory_allocated() / 2**20 if device == "cuda" else _peak_mb(device)
 
 
 def _peak_mb(device: str) -> float:
-    """The most memory so far: of the process, or of what torch holds on the GPU."""
+    """The most memory so far, of the same."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _free() -> None:
+    """Forget what the case before left on the GPU."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()

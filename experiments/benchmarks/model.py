@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import Qwen2_5OmniThinkerForConditionalGeneration, WhisperFeatureExtractor
 
+from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lalm.tiny import small_config, train_tokenizer
 
 SHAPES: Mapping[str, Mapping[str, int]] = {
@@ -30,22 +32,34 @@ def write_checkpoint(
     vocabulary: int = 8_000,
     texts: Iterable[str] = TEXTS,
     shape: Mapping[str, int] = SHAPES["28m"],
-    device: str = "cpu",
+    weights: bool = True,
 ) -> None:
-    """A checkpoint folder whose embedding and head have `vocabulary` rows, however few of them its tokenizer uses.
-
-    On a GPU weights are made there, and in bfloat16: billions of them take minutes on a CPU.
-    """
+    """A checkpoint folder whose embedding and head have `vocabulary` rows, however few of them its tokenizer uses."""
     tokenizer = train_tokenizer(texts, min(vocabulary, 4_000))
     config = small_config(tokenizer, **shape)
     config.text_config.vocab_size = vocabulary
-    config.dtype = torch.float32 if device == "cpu" else torch.bfloat16
-    torch.manual_seed(0)
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(config.dtype)
-    with torch.device(device):
-        model = Qwen2_5OmniThinkerForConditionalGeneration(config)
-    torch.set_default_dtype(before)
-    model.save_pretrained(folder)
+    if weights:
+        torch.manual_seed(0)
+        Qwen2_5OmniThinkerForConditionalGeneration(config).save_pretrained(folder)
+    else:
+        config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=shape["num_mel_bins"]).save_pretrained(folder)
+
+
+class RandomOnDevice(Qwen2_5Omni):
+    """Of a folder without weights: they are made at random on the device, for 16 GB of files take minutes."""
+
+    def __init__(self, device: str, checkpoint: str, **settings: Any) -> None:
+        super().__init__(checkpoint, **settings)
+        self.device = device
+        self.outer_class = self
+
+    def from_pretrained(self, checkpoint: str, *, config: Any, dtype: torch.dtype, **settings: Any) -> Any:
+        """What the loader asks of the class of the model."""
+        kept = {"dtype": dtype, "attn_implementation": settings["attn_implementation"]}
+        with torch.device(self.device):
+            return Qwen2_5OmniThinkerForConditionalGeneration._from_config(config, **kept).eval()
+
+    def _check_weights(self) -> None:
+        pass

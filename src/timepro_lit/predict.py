@@ -15,12 +15,12 @@ from timepro_lit.settings.door import check_grammar, door
 @door("predict")
 def main(cfg: DictConfig) -> None:
     """Load the model, ask, write predictions.jsonl, print the table."""
+    if len(cfg.task) != 1:
+        raise ValueError(f"one task is asked at a time, not {', '.join(cfg.task) or 'none'}")
     from timepro_lit.inference.loading import load, model_of
     from timepro_lit.inference.prediction import asked_task, new_answers, predict, queries_of, recordings
     from timepro_lit.settings.config import tasks_of
 
-    if len(cfg.task) != 1:
-        raise ValueError(f"one task is asked at a time, not {', '.join(cfg.task) or 'none'}")
     (name,) = cfg.task
     audio, output_dir = Path(cfg.audio), Path(cfg.output_dir)
     # All that can be refused is, before the model is loaded.

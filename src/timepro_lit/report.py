@@ -17,12 +17,13 @@ def main(cfg: DictConfig) -> None:
     """Pool the answers of all runs, write report.json and report.html, print the table."""
     from timepro_lit.evaluation.publish import pooled_report
     from timepro_lit.settings.config import tasks_of
-    from timepro_lit.settings.description import described
+    from timepro_lit.settings.description import check_seeds, described
     from timepro_lit.settings.stored import read_settings
     from timepro_lit.tasks.base import scored
 
     runs = [Path(run).absolute() for run in cfg.runs]
     settings = [read_settings(run) for run in runs]
+    check_seeds(settings)
     tasks = scored(tasks_of(settings[0]))
     print(pooled_report(runs, Path(cfg.output_dir).absolute(), tasks, described(*settings)))
 

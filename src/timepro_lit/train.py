@@ -17,7 +17,7 @@ def main(cfg: DictConfig) -> float | None:
     """Compose, validate, build, run. Returns the optimised metric."""
     # Imported here, so that --cfg, --help and completion answer at once.
     from timepro_lit.runs.directory import claimed_run, experiment_name, run_path
-    from timepro_lit.runs.stages import StageStore, determinants
+    from timepro_lit.runs.stages import StageStore, determinants, is_rank_zero, say
     from timepro_lit.settings.config import build, portable, settings_of, validate
     from timepro_lit.settings.description import check_rows, described
     from timepro_lit.settings.stored import to_store
@@ -30,7 +30,7 @@ def main(cfg: DictConfig) -> float | None:
     check_rows(cfg.rows or [], settings)
     with claimed_run(Path(cfg.output_dir), to_store(cfg)) as run:
         if run.finished is not None:
-            print(f"{run.directory} is finished.\n{run.finished['table']}")
+            say(f"{run.directory} is finished.\n{run.finished['table']}")
             return run.finished["metric"]
         from timepro_lit.lit.run import run as run_stages
         from timepro_lit.lit.setting import Parts
@@ -46,8 +46,9 @@ def main(cfg: DictConfig) -> float | None:
             checkpoint_every=cfg.checkpoint_every,
             rows=cfg.rows,
         )
-        run.finish(table, metric)
-        print(table)
+        if is_rank_zero():  # whose table names the page
+            run.finish(table, metric)
+        say(table)
         return metric
 
 

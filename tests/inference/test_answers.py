@@ -13,9 +13,14 @@ import soundfile
 from transformers import Qwen2_5OmniThinkerForConditionalGeneration
 
 import timepro_lit
-from timepro_lit.inference.prediction import queries_of, recordings
+from timepro_lit.inference.exporting import export
+from timepro_lit.inference.prediction import asked_task, queries_of, recordings
 from timepro_lit.records import Event
 from timepro_lit.settings.door import check_grammar
+from timepro_lit.tasks.dense_captioning import DenseCaptioning
+from timepro_lit.tasks.grounding import Grounding
+from timepro_lit.tasks.pretraining import Tagging
+from timepro_lit.tasks.sound_events import SoundEventDetection
 
 
 def command(door: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -49,7 +54,7 @@ def stored(run: Path, row: str = "sft") -> list[dict]:
 
 @pytest.mark.parametrize("row", ["sft", "zero_shot"])
 def test_the_api_gives_the_runs_own_answers(run: Path, row: str) -> None:
-    model = timepro_lit.load(run, stage=row, device="cpu")
+    model = timepro_lit.load(run, row=row, device="cpu")
     for answer in stored(run, row):
         ask = {
             "ag": lambda a: model.ground(a["audio"], a["query"]),
@@ -71,8 +76,10 @@ def test_samples_serve_as_well_as_files(run: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["merged", "adapter"])
 def test_an_exported_folder_gives_the_runs_own_answers(run: Path, kind: str, tmp_path: Path) -> None:
-    done = command("export", f"run={run}", f"output_dir={tmp_path / 'out'}", f"kind={kind}", cwd=tmp_path)
+    out = tmp_path / "out"
+    done = command("export", f"run={run}", f"output_dir={out}", f"kind={kind}", "row=sft", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"{kind} model of sft: {out}"
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"time_prompt.safetensors", "time_prompt.json", "timepro_lit.json", "README.md"} <= files
     card = (tmp_path / "out" / "README.md").read_text()
@@ -85,9 +92,26 @@ def test_an_exported_folder_gives_the_runs_own_answers(run: Path, kind: str, tmp
     for answer in stored(run):
         if answer["task"] == "sed":
             assert model.detect(answer["audio"]) == tuple(Event(*event) for event in answer["events"])
-    again = command("export", f"run={run}", f"output_dir={tmp_path / 'out'}", f"kind={kind}", cwd=tmp_path)
+    again = command("export", f"run={run}", f"output_dir={out}", f"kind={kind}", cwd=tmp_path)
     assert again.returncode == 1
     assert "is not empty, and nothing is overwritten" in again.stderr
+
+
+def test_the_base_model_has_no_adapter_to_export(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the model of zero_shot has no adapter; export it with kind=merged"):
+        export(run, tmp_path / "out", kind="adapter", row="zero_shot")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("given", "row"), [("zero_shot", "zero_shot"), ("null", "sft")])
+def test_predict_asks_the_model_of_a_row(run: Path, given: str, row: str, tmp_path: Path) -> None:
+    base, trained = ([a for a in stored(run, name) if a["task"] == "dac"] for name in ("zero_shot", "sft"))
+    asked = next(n for n, (one, other) in enumerate(zip(base, trained, strict=True)) if one["text"] != other["text"])
+    ask = [f"checkpoint={run}", f"audio={base[asked]['audio']}", "task=dac", f"output_dir={tmp_path}", "device=cpu"]
+    done = command("predict", *ask, f"row={given}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    [answer] = (json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines())
+    assert answer["text"] == {"zero_shot": base, "sft": trained}[row][asked]["text"]
 
 
 def test_a_changed_time_prompt_is_refused(run: Path, tmp_path: Path) -> None:
@@ -131,7 +155,6 @@ def test_predict_writes_answers_a_table_and_pictures(run: Path, tmp_path: Path) 
     [
         (["checkpoint=nowhere", "audio=.", "task=dac"], "audio: no file below"),
         (["checkpoint=nowhere", "audio=x.wav", "task=dac"], "audio: x.wav does not exist"),
-        (["checkpoint=nowhere", "audio=x.wav", "task=ag"], "task=ag needs a query"),
         (["checkpoint=nowhere", "task=ag"], "nothing was given for audio"),
         (["checkpoint=nowhere", "audio=x.wav"], "one task is asked at a time, not none"),
         (["checkpoint=nowhere", "audio=x.wav", "task=ag", "query=a dog, barking"], """'query="a dog, barking"'"""),
@@ -148,20 +171,42 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, arguments: list[str], sentenc
     assert "Traceback" not in done.stderr
 
 
-def test_a_stage_that_is_not_there_is_named(run: Path) -> None:
+def test_a_row_that_is_not_there_is_named(run: Path) -> None:
     with pytest.raises(ValueError, match="the run has no grpo; it has zero_shot, sft"):
-        timepro_lit.load(run, stage="grpo")
+        timepro_lit.load(run, row="grpo")
+
+
+def test_a_question_that_the_model_cannot_be_asked_is_refused_before_it_is_loaded(run: Path, tmp_path: Path) -> None:
+    ask = [f"checkpoint={run}", f"audio={stored(run)[0]['audio']}", "base=/nowhere", f"output_dir={tmp_path}"]
+    done = command("predict", *ask, "task=ag", cwd=tmp_path)
+    assert done.stderr == 'error: task=ag needs a query: give either query="..." or queries=FILE, one query a line\n'
+
+
+def test_the_task_is_one_of_the_model_s_own() -> None:
+    tasks = {"ag": Grounding(), "sed": SoundEventDetection(["dog"]), "tag": Tagging()}
+    assert asked_task(tasks, "ag", []) is tasks["ag"]
+    assert asked_task(tasks, "sed", []).classes == ("dog",)
+    assert asked_task(tasks, "sed", ["cat", "bell"]).classes == ("cat", "bell")
+    with pytest.raises(ValueError, match="the model answers ag, sed, not tag"):
+        asked_task(tasks, "tag", [])
+    with pytest.raises(ValueError, match="classes: task=ag does not ask for any"):
+        asked_task(tasks, "ag", ["cat"])
 
 
 def test_queries_come_from_one_place(tmp_path: Path) -> None:
     (tmp_path / "q.txt").write_text("\ufeffone\r\n\r\n two \n", encoding="utf-8")
-    assert queries_of("ag", None, tmp_path / "q.txt") == ["one", "two"]
-    assert queries_of("ag", "x", None) == ["x"]
-    assert queries_of("sed", None, None) == [None]
-    with pytest.raises(ValueError, match="a query belongs to task=ag"):
-        queries_of("dac", "x", None)
+    (tmp_path / "empty.txt").write_text("\n \n")
+    assert queries_of(Grounding(), None, tmp_path / "q.txt") == ["one", "two"]
+    assert queries_of(Grounding(), "x", None) == ["x"]
+    assert queries_of(DenseCaptioning(), None, None) == [None]
+    with pytest.raises(ValueError, match="query: task=dac asks for none"):
+        queries_of(DenseCaptioning(), "x", None)
     with pytest.raises(ValueError, match="either"):
-        queries_of("ag", "x", tmp_path / "q.txt")
+        queries_of(Grounding(), "x", tmp_path / "q.txt")
+    with pytest.raises(ValueError, match="task=ag needs a query"):
+        queries_of(Grounding(), None, None)
+    with pytest.raises(ValueError, match=r"queries: .*empty\.txt is empty"):
+        queries_of(Grounding(), None, tmp_path / "empty.txt")
 
 
 def test_recordings_are_found_below_a_folder(tmp_path: Path) -> None:
@@ -204,4 +249,4 @@ def test_what_hydra_reads_rightly_is_left_alone(argument: str, monkeypatch: pyte
 def test_every_door_has_help(door: str, tmp_path: Path) -> None:
     done = command(door, "--help", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "task: ag" in done.stdout
+    assert "output_dir" in done.stdout

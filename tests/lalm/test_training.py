@@ -41,7 +41,7 @@ def test_every_backbone_goes_through_the_whole_method(
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-4000:]
     report = json.loads((tmp_path / "run/report.json").read_text())
-    assert {"zero_shot", "sft", "grpo"} <= report.keys()
+    assert {"zero_shot", "sft", "grpo"} <= report["scores"].keys()
     answers = [
         json.loads(line) for line in (tmp_path / "run/evaluation/grpo/predictions.jsonl").read_text().split("\n")[:-1]
     ]

@@ -40,7 +40,10 @@ def finished(folder: Path, name: str, *settings: str) -> str:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
-    assert "AG mIoU" in finished(folder, "whole")
+    said = finished(folder, "whole")
+    assert "AG mIoU" in said
+    assert said.splitlines().count("sft 0/4") == 1  # one of the two speaks
+    assert "gcc" not in said
     return folder
 
 

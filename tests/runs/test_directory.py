@@ -113,6 +113,18 @@ def test_what_a_run_is_called_and_where_it_lies_may_change(tmp_path: Path) -> No
         pass
 
 
+def test_where_recordings_are_and_how_many_may_be_missing_may_change(tmp_path: Path) -> None:
+    # A run that was begun before there were these keys goes on as well.
+    with claimed_run(tmp_path / "run", changed(data={"corpus": {"folder": "a"}})) as run:
+        (run.directory / "sft").mkdir()
+    corpus = {"folder": "a", "audio": "s3://bucket/a"}
+    with claimed_run(tmp_path / "run", changed(data={"corpus": corpus, "max_skipped_share": 0.05})):
+        pass
+    other = changed(data={"corpus": corpus | {"folder": "b"}})
+    with pytest.raises(ValueError, match=r"data\.corpus\.folder"), claimed_run(tmp_path / "run", other):
+        pass
+
+
 def test_a_folder_that_is_no_longer_below_the_same_path_counts(tmp_path: Path) -> None:
     with claimed_run(tmp_path, changed(folder="${paths.data}/clips")) as run:
         run.finish("", None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from timepro_lit.records import Row
-from timepro_lit.settings.description import check_rows, described, last_row, rows_of
+from timepro_lit.settings.description import check_rows, check_seeds, described, last_row, rows_of
 
 ASTP = {"stride": 1, "init": "digits"}
 SFT: dict[str, Any] = {"label": "SFT", "about": "teaches by example", "module": {}}
@@ -50,20 +50,20 @@ def test_the_first_stage_says_what_the_model_hears(time_prompt: dict[str, Any], 
 
 def test_a_stage_that_learns_from_rewards_names_its_reward() -> None:
     found = settings(ASTP, sft=SFT, grpo=GRPO)
-    assert names(found) == ["Zero-shot", "SFT with the time prompt", "GRPO, adaptive"]
-    assert rows_of(found)[2] == Row("grpo", "GRPO, adaptive", "GRPO", "rewards what is best; the reward: adaptive")
+    assert names(found) == ["Zero-shot", "SFT with the time prompt", "GRPO with the time prompt, adaptive"]
+    assert rows_of(found)[2].about == "rewards what is best; the reward: adaptive"
     assert names(settings(ASTP, grpo=GRPO))[1] == "GRPO with the time prompt, adaptive"
     assert last_row(found) == "grpo"
 
 
 def test_two_stages_of_one_label_are_told_apart_by_their_keys() -> None:
     found = rows_of(settings(None, warm_up=SFT, polish=SFT, grpo=GRPO))
-    assert [row.short for row in found] == ["zero_shot", "warm_up", "polish", "grpo"]
+    assert [row.short for row in found] == ["Zero-shot", "warm_up", "polish", "GRPO"]
 
 
 def test_older_runs_have_no_labels() -> None:
     old = settings(ASTP, sft={"module": {}}, grpo={"module": {"reward": {"variance_threshold": 1e-6}}})
-    assert names(old) == ["Zero-shot", "sft with the time prompt", "grpo"]
+    assert names(old) == ["Zero-shot", "sft with the time prompt", "grpo with the time prompt"]
     assert rows_of(old)[2].about == "goes on from there"
     assert names(settings(None, grpo={"module": {"reward": None}})) == ["Zero-shot", "grpo without timestamps"]
 
@@ -74,6 +74,22 @@ def test_a_run_is_described_with_the_seeds_of_its_like() -> None:
     assert (paper.name, paper.scale, paper.model, paper.seeds) == ("demo", "paper", "Qwen2.5-Omni-7B", (1, 3))
     assert [row.key for row in paper.rows] == ["zero_shot", "sft"]
     assert described(run | {"name": None, "model": {"_target_": "timepro_lit.lalm.tiny.Tiny"}}).name == "default"
+
+
+def run_of(seed: int, **changes: Any) -> dict[str, Any]:
+    stage = {"module": {"seed": seed, "learning_rate": 1e-3}, "label": "GRPO"}
+    found = settings(ASTP, grpo=stage) | {"seed": seed, "task": {"ag": {}}, "data": {"corpus": {"seed": 7}}}
+    return found | {"lora": None, "trainer": {}, "model": {"checkpoint": "a"}} | changes
+
+
+def test_only_runs_that_differ_in_their_seed_alone_are_pooled() -> None:
+    check_seeds([run_of(1), run_of(2), run_of(7)])
+    with pytest.raises(ValueError, match="differ in their seed, but have 1, 1"):
+        check_seeds([run_of(1), run_of(1)])
+    with pytest.raises(ValueError, match=r"seeds 1 and 2 differ in .*time_prompt"):
+        check_seeds([run_of(1), run_of(2, time_prompt=None)])
+    with pytest.raises(ValueError, match=r"differ in data\.corpus\.folder"):
+        check_seeds([run_of(1), run_of(2, data={"corpus": {"seed": 7, "folder": "b"}})])
 
 
 def test_rows_that_the_run_cannot_have_are_named() -> None:

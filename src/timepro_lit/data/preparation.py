@@ -40,8 +40,8 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a corpus."""
+class SortedQuestions:
+    """What became of the questions of a corpus."""
 
     splits: Mapping[str, Sequence[Question]]
     dropped: Sequence[Dropped]
@@ -96,7 +96,7 @@ def prepare(
     return counts
 
 
-def _write_splits(outcome: Outcome, out: Path) -> None:
+def _write_splits(outcome: SortedQuestions, out: Path) -> None:
     for split, of_split in outcome.splits.items():
         manifest = out / f"{split}.jsonl"
         write_manifest(manifest, [question.example for question in of_split])
@@ -220,7 +220,7 @@ def _split(
     foreign: set[str],
     trained_on: set[str],
     dropped: list[Dropped],
-) -> Outcome:
+) -> SortedQuestions:
     """Test before validation before train: a recording is where it is needed most, and nowhere else."""
     note = None
     splits = {question.split for question in questions}
@@ -248,12 +248,12 @@ def _split(
                     Dropped(question.where, f"in {split} and in {other}", question.key, question.example.task)
                 )
         taken.update(dict.fromkeys((q.key for q in kept.get(split, ())), split))
-    return Outcome(kept, dropped, note)
+    return SortedQuestions(kept, dropped, note)
 
 
 def _counts(
     corpus: AnnotatedCorpus,
-    outcome: Outcome,
+    outcome: SortedQuestions,
     tasks: Mapping[str, Task],
     count_tokens: Callable[[str], int] | None,
     max_answer_tokens: int,

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -122,26 +123,22 @@ def _columns(report: Mapping[str, Any]) -> list[Column]:
     return [*headlines, Column("", "parse_rate", "All tasks")]
 
 
-def results_table(report: Mapping[str, Any]) -> Table:
+def results_table(report: Mapping[str, Any]) -> Group:
     """The results for a terminal of 80 columns: metrics down, rows and their differences across.
 
     Every word stands as it is, brackets included.
     """
     found = results(report)
-    table = Table(
-        title=Text(f"{origin(report)}: results on the test clips, in percent".lstrip(": "), style="table.title"),
-        caption=Text(_caption(found), style="table.caption"),
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("", no_wrap=True, min_width=max(len(column.heading) for column in found.columns))
     for row in found.rows:
         table.add_column(Text(row.short), justify="right")
     for index, column in enumerate(found.columns):
         last_of_task = index + 1 == len(found.columns) or found.columns[index + 1].task != column.task
         table.add_row(Text(column.heading), *(_rich_cell(r.cells[index]) for r in found.rows), end_section=last_of_task)
-    return table
+    # Above and below, not as its title and caption: those would be as narrow as the table.
+    title = Text(f"{origin(report)}: results on the test clips, in percent".lstrip(": "), style="italic")
+    return Group(title, table, Text(_caption(found), style="dim"))
 
 
 def origin(report: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.hf_folder import check_time_prompt
 from timepro_lit.settings.config import build_source, tasks_of
 from timepro_lit.settings.description import ZERO_SHOT, check_rows, last_row
-from timepro_lit.settings.stored import read_settings
+from timepro_lit.settings.stored import read_settings, with_todays_names
 
 EXPORTED = "timepro_lit.json"
 """Of an exported folder: the settings that say how it is loaded and asked."""
@@ -82,7 +82,7 @@ def trained_model(directory: Path, row: str | None = None) -> tuple[dict[str, An
 
 def exported_model(folder: Path) -> tuple[dict[str, Any], Path | None]:
     """Settings of an exported folder and, where it holds one, its adapter."""
-    settings: dict[str, Any] = json.loads((folder / EXPORTED).read_text(encoding="utf-8"))
+    settings = with_todays_names(json.loads((folder / EXPORTED).read_text(encoding="utf-8")))
     if (folder / "adapter_config.json").exists():
         return settings, folder
     settings["model"]["checkpoint"] = str(folder)

@@ -41,7 +41,8 @@ def add_lora(lalm: LALM, lora: LoRA) -> None:
         target_modules=_linear_layers(lalm),
         task_type="CAUSAL_LM",
     )
-    lalm.model = get_peft_model(lalm.model, config)
+    with torch.device("cpu"):  # where a GPU is the default device, it would draw other numbers from the same seed
+        lalm.model = get_peft_model(lalm.model, config)
 
 
 def load_adapter(lalm: LALM, folder: Path) -> None:

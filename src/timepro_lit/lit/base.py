@@ -98,11 +98,12 @@ class AnsweringModule(LightningModule):
                 metric.update([answer.prediction], [answer.example])
 
     def on_validation_epoch_end(self) -> None:
+        # Every process computes every metric, also of a task that it saw no example of: the others wait for its sums.
         for task in self.metrics:
             for metric in self._metrics_of(task):
-                if metric.update_called:
-                    self.log_dict({f"val/{task}/{name}": value for name, value in metric.compute().items()})
-                    metric.reset()
+                values = {name: value for name, value in metric.compute().items() if not value.isnan()}
+                self.log_dict({f"val/{task}/{name}": value for name, value in values.items()})
+                metric.reset()
 
     def on_test_epoch_start(self) -> None:
         self.answers = []

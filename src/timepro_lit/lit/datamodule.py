@@ -179,8 +179,8 @@ class ClipDataModule(LightningDataModule):
         return self.evaluation_loader(self.test_split)
 
     def evaluation_loader(self, split: str) -> DataLoader[Any]:
-        """Every example of a split once, in a fixed order."""
-        return self._evaluation_loader(self.examples(split))
+        """Every example of a split whose answer is scored, once, in a fixed order."""
+        return self._evaluation_loader(self.examples(split).of_tasks(list(scored(self.tasks))))
 
     def texts(self) -> list[str]:
         """Prompts and answers of the training split: what a tokenizer may be made from."""

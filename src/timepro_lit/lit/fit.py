@@ -20,7 +20,7 @@ from timepro_lit.lit.base import TrainingModule
 from timepro_lit.lit.checkpoints import StageCheckpoints, step_of
 from timepro_lit.lit.setting import Setting
 from timepro_lit.lit.stage import Stage
-from timepro_lit.runs.stages import Claim, is_rank_zero
+from timepro_lit.runs.stages import Claim, is_rank_zero, say
 
 ADAPTER, CHECKPOINT, CURVES = "adapter", "checkpoint", "metrics.csv"
 """What a stage's result holds: a trained adapter or trained base weights, and its curves."""
@@ -81,10 +81,10 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
     )
     start = checkpoints.newest
     if is_rank_zero() and checkpoints.go_on() is not None:
-        print(f"{name} goes on after step {step_of(start)}")
+        say(f"{name} goes on after step {step_of(start)}")
     loggers = setting.loggers(name)
     trainer = setting.new_trainer(
-        checkpoints, logger=loggers, accumulate_grad_batches=planned.accumulation, **planned.arguments
+        name, checkpoints, logger=loggers, accumulate_grad_batches=planned.accumulation, **planned.arguments
     )
     try:
         trainer.fit(module, planned.batches, planned.validation, ckpt_path=start, weights_only=True)

@@ -215,7 +215,9 @@ class GRPO(TrainingModule):
             chosen = [group for group, task in zip(groups, tasks, strict=True) if name in (None, task)]
             prefix = "grpo" if name is None else f"grpo/{name}"
             found = diagnostics(chosen, self.reward.variance_threshold)
-            self.log_dict({f"{prefix}/{k}": v for k, v in found.items()}, batch_size=len(chosen))
+            for key, value in found.items():
+                shown = name is None and key == "reward"
+                self.log(f"{prefix}/{key}", value, prog_bar=shown, batch_size=len(chosen))
 
     def kept(self, adv_BG: Tensor) -> Tensor:
         """(B,) bool: without a KL term, groups without signal need no forward."""

@@ -79,7 +79,7 @@ class Pretrain(TrainingModule):
     def loss(self, batch: Interviews) -> tuple[Tensor, int]:
         frames = self.lalm.encode_audio(batch.features, batch.feature_mask)
         activity_loss = self.activity_loss(batch, frames)
-        self.log("pretrain/activity_loss", activity_loss, batch_size=len(batch))
+        self.log("pretrain/activity_loss", activity_loss, prog_bar=True, batch_size=len(batch))
         if self.global_step < self.listening_steps:
             # The language model is idle: a zero keeps its gradients defined.
             return ACTIVITY_WEIGHT * activity_loss + 0.0 * self.lalm.lm_head.weight.sum(), len(batch)

@@ -15,7 +15,7 @@ from timepro_lit.lit.base import AnsweringModule
 from timepro_lit.lit.setting import Setting
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, RunDescription
-from timepro_lit.runs.stages import is_rank_zero
+from timepro_lit.runs.stages import is_rank_zero, say
 
 
 def answer_rows(setting: Setting, sources: Mapping[str, ModelSource], split: str, described: RunDescription) -> str:
@@ -32,9 +32,10 @@ def answer_row(setting: Setting, name: str, source: ModelSource, split: str) -> 
     folder = setting.directory / "evaluation" / name
     tasks = setting.scored
     if is_complete(folder):
+        say(f"{name}: answers reused from {folder}")
         return scores_by_task(read_answers(folder, tasks), tasks)
     module = AnsweringModule(source.load, tasks, metrics={})
-    trainer = setting.new_trainer(logger=False)
+    trainer = setting.new_trainer(name, logger=False)
     setting.parts.data.place(trainer.global_rank, trainer.world_size)
     setting.parts.data.connect(source.frontend())
     loader = setting.parts.data.evaluation_loader(split)

@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from timepro_lit.evaluation.answers import is_complete
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.files.mirror import mirror
 from timepro_lit.lalm.checkpoint import base_fingerprint
 from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, fit, plan
+from timepro_lit.lit.progress_line import Course
 from timepro_lit.lit.rows import answer_rows
 from timepro_lit.lit.setting import Parts, Setting, quiet
 from timepro_lit.records import RunDescription
-from timepro_lit.runs.stages import StageStore, is_rank_zero
+from timepro_lit.runs.stages import StageStore, is_rank_zero, say
 
 
 def run(
@@ -33,18 +35,24 @@ def run(
     `determinants` are the settings that each stage's result depends on.
     """
     quiet()
+    say(f"run directory: {directory}")
     setting, data = Setting(parts, directory, seed, checkpoint_every), parts.data
     data.prepare_data()
     parts.model.make_checkpoint(data.texts)
     source = parts.source(Path(init_from) / ADAPTER if init_from else None)
     plans = {name: plan(setting, name, stage, source) for name, stage in parts.stage.items()}
-    parent = fingerprint(Path(init_from)) if init_from else base_fingerprint(parts.model)
+    trains_base = bool(plans) and source.adapter is None and source.lora is None
     sources = {described.rows[0].key: parts.base()}
+    wanted = [] if trains_base else rows or [[*sources, *plans][-1]]
+    setting = setting.on(_course(setting, list(plans), wanted, data.test_split))
+    parent = fingerprint(Path(init_from)) if init_from else base_fingerprint(parts.model)
     metric = None
     for name, planned in plans.items():
         given = {"settings": determinants[name], "parent": parent, "data": data.fingerprints()}
         with store.claim(name, given) as claim:
-            if not claim.complete:
+            if claim.complete:
+                say(f"{name}: reused from {claim.final}")
+            else:
                 claim.publish(fit(setting, name, planned, source, claim))
             if is_rank_zero():
                 shutil.rmtree(claim.states, ignore_errors=True)
@@ -53,9 +61,8 @@ def run(
             source = parts.source(adapter if adapter.exists() else None)
             sources[name] = source
             _show(directory / name, claim.final)
-    if parts.stage and source.adapter is None:  # the weights themselves were trained: nothing to put beside them
+    if trains_base:  # the weights themselves were trained: nothing to put beside them
         return f"trained weights: {claim.final / CHECKPOINT}", metric
-    wanted = rows or [list(sources)[-1]]
     return answer_rows(setting, {name: sources[name] for name in wanted}, data.test_split, described), metric
 
 
@@ -68,8 +75,17 @@ def evaluate(
     sources = {described.rows[0].key: parts.base()}
     for name in parts.stage:
         sources[name] = parts.source(directory / name / "result" / ADAPTER)
-    setting = Setting(parts, directory / f"evaluation-{split}")
-    return answer_rows(setting, {name: sources[name] for name in rows or sources}, split, described)
+    setting, wanted = Setting(parts, directory / f"evaluation-{split}"), rows or list(sources)
+    say(f"evaluation directory: {setting.directory}")
+    setting = setting.on(_course(setting, [], wanted, split))
+    return answer_rows(setting, {name: sources[name] for name in wanted}, split, described)
+
+
+def _course(setting: Setting, stages: Sequence[str], rows: Sequence[str], split: str) -> Course:
+    """What there is to do. Raises ValueError now where the table could not be made at the end."""
+    data = setting.parts.data
+    missing = [row for row in rows if not is_complete(setting.directory / "evaluation" / row)]
+    return Course(stages, missing, -(-len(data.examples(split)) // data.eval_batch_size) if rows else 0)
 
 
 def _show(folder: Path, result: Path) -> None:

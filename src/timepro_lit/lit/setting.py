@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lightning import Trainer
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.loggers import Logger
 
 from timepro_lit.lalm.checkpoint import Backbone, ModelSource
 from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lit.datamodule import ClipDataModule
+from timepro_lit.lit.progress import RunProgress
+from timepro_lit.lit.progress_line import Course
 from timepro_lit.lit.stage import Stage
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.time_prompt.prompt import TimePrompt
@@ -51,18 +53,30 @@ class Setting:
     directory: Path
     seed: int = 0
     checkpoint_every: int | None = None
+    course: Course = field(default_factory=Course)
 
     @property
     def scored(self) -> dict[str, ScoredTask]:
         """The tasks whose answers are scored."""
         return scored(self.parts.task)
 
-    def new_trainer(self, *callbacks: Callback, **arguments: Any) -> Trainer:
-        """A Trainer with callbacks of its own and those given; what it trains is stored by the stage, not by it."""
+    def on(self, course: Course) -> Setting:
+        """The same for a run of which it is known what there is to do."""
+        return replace(self, course=course)
+
+    def new_trainer(self, name: str, *callbacks: Callback, **arguments: Any) -> Trainer:
+        """A Trainer for the stage or row `name`, with the settings' callbacks and those given.
+
+        What it trains is stored by the stage, and how far it is shown by the run, not by Lightning.
+        """
+        chosen = [make() for make in self.parts.callbacks.values()]
+        # Older runs name a bar of Lightning among their settings.
+        chosen = [callback for callback in chosen if not isinstance(callback, ProgressBar)]
         return self.parts.trainer(
-            callbacks=[*(make() for make in self.parts.callbacks.values()), *callbacks],
+            callbacks=[*chosen, *callbacks, RunProgress(name, self.course)],
             default_root_dir=str(self.directory),
             enable_checkpointing=False,
+            enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             **arguments,
@@ -74,6 +88,10 @@ class Setting:
 
 
 def quiet() -> None:
-    """Leave the terminal to what a user came for: progress, errors and the table."""
+    """Leave the terminal to what a user came for: progress, warnings, errors and the table; notes are ours alone."""
+    root = logging.getLogger()
+    if root.level == logging.INFO:  # Hydra's choice; another one is a user's
+        root.setLevel(logging.WARNING)
+        logging.getLogger("timepro_lit").setLevel(logging.INFO)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -43,6 +43,12 @@ def is_rank_zero() -> bool:
     return all(os.environ.get(name, "0") == "0" for name in RANKS)
 
 
+def say(text: str) -> None:
+    """Print on the one process of a run that speaks; at once, also where it goes to a file."""
+    if is_rank_zero():
+        print(text, flush=True)
+
+
 def determinants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """For each stage the settings that its result depends on; logging, folders and other stages' settings do not.
 

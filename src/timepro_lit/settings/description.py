@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from timepro_lit.records import Row, RunDescription
+from timepro_lit.runs.stages import determinants, differing_keys
 
 ZERO_SHOT = "zero_shot"
 """Key of the base model's row, beside those of the stages."""
@@ -32,12 +33,32 @@ def rows_of(settings: Mapping[str, Any]) -> list[Row]:
     for number, (key, stage) in enumerate(settings["stage"].items()):
         label, about = stage.get("label") or key, stage.get("about") or "goes on from there"
         reward = (stage["module"].get("reward") or {}).get("label")
-        name = f"{label} {timestamps}" if number == 0 else label
+        name = f"{label} {timestamps}"
         parts = [about, heard if number == 0 else None, f"the reward: {reward}" if reward else None]
         rows.append(Row(key, f"{name}, {reward}" if reward else name, label, "; ".join(part for part in parts if part)))
-    if len({row.short for row in rows}) < len(rows):
-        rows = [replace(row, short=row.key) for row in rows]
-    return rows
+    shorts = [row.short for row in rows]
+    return [replace(row, short=row.key) if shorts.count(row.short) > 1 else row for row in rows]
+
+
+def check_seeds(settings: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ValueError where runs that are to be pooled differ in more than their seed, or do not differ in it."""
+    first, *others = settings
+    seeds = [one["seed"] for one in settings]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"runs: they are to differ in their seed, but have {', '.join(map(str, seeds))}")
+    for other in others:
+        if differing := differing_keys(_without_seed(first), _without_seed(other)):
+            raise ValueError(f"runs: those of seeds {first['seed']} and {other['seed']} differ in {differing[0]}")
+
+
+def _without_seed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the results depend on, with the run's own seed left out: at the top, and of its stages."""
+    groups = {group: settings[group] for group in ("model", "lora", "time_prompt", "task", "data")}
+    stages = determinants(settings)
+    for found in stages.values():
+        found.pop("seed")
+        found["stage"]["module"].pop("seed", None)
+    return groups | stages
 
 
 def last_row(settings: Mapping[str, Any]) -> str:

@@ -128,7 +128,7 @@ def guarded(main: Main) -> Main:
             check_sweep(job.mode, choices.get("trainer") or "cpu", choices["hydra/launcher"])
             check_given(cfg)
             # Notes of libraries to their own developers; what goes wrong is an error here, never a warning.
-            warnings.filterwarnings("ignore", module=r"(lightning|torchdata|transformers|torch)\.")
+            warnings.filterwarnings("ignore", module=r"(lightning|torchdata|torchmetrics|transformers|torch)\.")
             return main(cfg)
         except (ValueError, OSError) as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug"):

@@ -12,24 +12,35 @@ from timepro_lit.runs.directory import read_config, resolved
 from timepro_lit.settings.config import portable, settings_of
 from timepro_lit.settings.schemas import CONF, Paths
 
+MOVED = {"timepro_lit.tasks.listening.": "timepro_lit.tasks.pretraining."}
+"""Where parts that settings name were before -> where they are."""
+
 
 def to_store(cfg: DictConfig) -> dict[str, Any]:
     """The settings of a run, its folders as references to `paths`; where the run itself lies is left out."""
-    paths = settings_of(cfg)["paths"]
+    paths = {name: str(Path(folder).absolute()) for name, folder in settings_of(cfg)["paths"].items()}
     references = {f"<{name}>": f"${{paths.{name}}}" for name in paths}
     kept = {key: value for key, value in portable(cfg).items() if key != "output_dir"}
     return {key: _replaced(value, references) for key, value in kept.items()} | {"paths": paths}
 
 
-def read_settings(directory: Path) -> dict[str, Any]:
+def read_settings(directory: Path, given: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The settings of a run directory, resolved; folders that are not where they were are taken from this machine.
 
+    `given` are `paths` to take instead, by name.
     Raises ValueError where it is no run directory.
     """
     stored = read_config(directory)
     here = paths_here()
     paths = {name: path if Path(path).exists() else here.get(name, path) for name, path in stored["paths"].items()}
-    return resolved(stored, paths)
+    paths |= dict(given or {})
+    return with_todays_names(resolved(stored, paths))
+
+
+def with_todays_names(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an older run or exported folder, with the names that its parts have now."""
+    renamed: dict[str, Any] = _replaced(settings, MOVED)
+    return renamed
 
 
 def paths_here() -> dict[str, str]:

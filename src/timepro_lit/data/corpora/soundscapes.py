@@ -167,7 +167,10 @@ class Soundscapes:
         return None
 
     def manifest(self, split: str) -> Path:
-        """Path of a split's manifest; `prepare` makes it."""
+        """Path of a split's manifest, which `make_ready` makes. Raises ValueError for a split without clips."""
+        if not self.num_clips.get(split):
+            known = ", ".join(self.num_clips)
+            raise ValueError(f"num_clips: there are no clips of the split {split!r}, only of {known}")
         return self.root / f"{split}-{self.num_clips[split]}.jsonl"
 
     def make_ready(self) -> None:

