@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from timepro_lit.data.audio import read_audio
-from timepro_lit.figures.run_report import read_predictions
+from timepro_lit.figures.run_report import read_evaluations
 from timepro_lit.figures.timeline import clip_figure
 from timepro_lit.records import Event
 
@@ -23,7 +23,7 @@ def _one_by_one(reference: list[list], count: int) -> bool:
 def main(run: Path) -> None:
     by_row = {
         row: {line["audio"]: line for line in lines if line["task"] == "sed"}
-        for row, lines in read_predictions(run, list(NAMES)).items()
+        for row, lines in read_evaluations(run, list(NAMES)).items()
     }
     # The first test clip with three events, one after the other: chosen by its reference, not by any answer.
     audio = next(a for a, line in sorted(by_row["sft"].items()) if _one_by_one(line["reference"], count=3))

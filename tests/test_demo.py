@@ -71,7 +71,7 @@ def test_the_report_holds_three_rows_in_percent(finished: Path) -> None:
     report = json.loads((finished / "report.json").read_text())
     assert report["n_test"] == 4
     assert [row["name"] for row in report["rows"].values()] == [
-        "Zero-shot", "SFT with the time prompt", "GRPO, adaptive reward"
+        "Zero-shot", "SFT with the time prompt", "GRPO with the time prompt, adaptive reward"
     ]  # fmt: skip
     scores = report["scores"]
     for row in ("zero_shot", "sft", "grpo"):

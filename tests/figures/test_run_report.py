@@ -17,8 +17,8 @@ from timepro_lit.figures.clips import NUM_HUES
 from timepro_lit.figures.curves import NUM_COLORS
 from timepro_lit.figures.run_report import (
     load_clips,
+    read_evaluations,
     read_metrics,
-    read_predictions,
     select_audio,
     shown_tasks,
     write_report,
@@ -192,7 +192,7 @@ def test_bad_lines_are_named(run_dir: Path, line: str, message: str) -> None:
     path = run_dir / "evaluation" / "sft" / "predictions.jsonl"
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(ValueError, match=message):
-        read_predictions(run_dir, ["zero_shot", "sft"])
+        read_evaluations(run_dir, ["zero_shot", "sft"])
 
 
 def test_metrics_are_numbers_without_empty_fields(run_dir: Path) -> None:

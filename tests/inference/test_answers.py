@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +114,34 @@ def test_predict_asks_the_model_of_a_row(run: Path, given: str, row: str, tmp_pa
     assert done.returncode == 0, done.stderr
     [answer] = (json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines())
     assert answer["text"] == {"zero_shot": base, "sft": trained}[row][asked]["text"]
+
+
+@pytest.fixture
+def moved(run: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the run directory alone, as on another machine: all else that the run wrote is out of reach."""
+    copy = Path(shutil.copytree(run, tmp_path / "moved", symlinks=True))
+    hidden = run.parent.with_name("hidden")
+    run.parent.rename(hidden)
+    yield copy
+    hidden.rename(run.parent)
+
+
+def test_a_finished_run_that_was_moved_loads_reports_and_is_evaluated(moved: Path, tmp_path: Path) -> None:
+    assert not [path for path in moved.rglob("*") if path.is_symlink()]
+    answers = (moved / "evaluation/sft/predictions.jsonl").read_bytes()
+    scores = json.loads((moved / "report.json").read_text())["scores"]
+    again = command(
+        "evaluate", f"run={moved}", f"paths.data={tmp_path / 'data'}", "rows=[zero_shot,sft]", cwd=tmp_path
+    )
+    assert again.returncode == 0, again.stderr
+    assert json.loads((moved / "evaluation-test/report.json").read_text())["scores"] == scores
+    pooled = command("report", f"runs=[{moved}]", f"output_dir={tmp_path / 'pooled'}", cwd=tmp_path)
+    assert pooled.returncode == 0, pooled.stderr
+    assert json.loads((tmp_path / "pooled/report.json").read_text())["scores"] == scores
+    model = timepro_lit.load(moved, device="cpu")
+    audio = next((tmp_path / "data").rglob("test-000000.flac"))
+    (answer,) = [row for row in map(json.loads, answers.splitlines()) if row["id"] == "test-000000-dac"]
+    assert model.caption(audio) == tuple(Event(*event) for event in answer["events"])
 
 
 def test_a_changed_time_prompt_is_refused(run: Path, tmp_path: Path) -> None:

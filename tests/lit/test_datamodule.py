@@ -65,7 +65,7 @@ class SmallCorpus:
     def note(self) -> None:
         return None
 
-    def prepare(self) -> None:
+    def make_ready(self) -> None:
         for split, counts in self.counts.items():
             examples = [self.example(split, t, i) for t, n in counts.items() for i in range(n)]
             write_manifest(self.root / f"{split}.jsonl", examples)

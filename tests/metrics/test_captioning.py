@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from timepro_lit.metrics.captioning import MeteorMetric, ParseRate
+from timepro_lit.metrics.captioning import MeteorMetric
 from timepro_lit.records import Event, Example, Prediction
 
 UNREADABLE = Prediction(events=(), readable=False)
@@ -76,10 +76,3 @@ def test_long_captions_are_cut():
 def test_another_variant_is_refused():
     with pytest.raises(ValueError, match="joined or matched, not 'soda'"):
         MeteorMetric("soda", Recorder())
-
-
-def test_parse_rate():
-    metric = ParseRate()
-    metric.update([answer(), UNREADABLE, answer((0.0, 1.0, "x")), answer()], [example()] * 4)
-    assert float(metric.compute()["parse_rate"]) == 75.0
-    assert metric.clip_scores(UNREADABLE, example()) == {"parse_rate": 0.0}

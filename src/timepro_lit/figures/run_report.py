@@ -42,7 +42,7 @@ def write_report(
     """
     report = read_results(run_dir)
     rows = {key: row["short"] for key, row in report.get("rows", {}).items()}
-    predictions = read_predictions(run_dir, list(rows))
+    predictions = read_evaluations(run_dir, list(rows))
     tasks = shown_tasks(report.get("tasks", {}), predictions)
     page = render_page(
         report,
@@ -64,7 +64,7 @@ def read_results(run_dir: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def read_predictions(run_dir: Path, rows: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def read_evaluations(run_dir: Path, rows: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """The lines of evaluation/<row>/predictions.jsonl of each row that has one.
 
     Raises ValueError naming file, line and key where a line is no JSON object or lacks a key.
