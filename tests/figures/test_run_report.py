@@ -130,6 +130,17 @@ def test_the_page_stands_alone_and_shows_every_part(run_dir: Path) -> None:
     assert "Zero-shot is the base model. SFT teaches the model." in text
 
 
+def test_stages_behind_the_rows_are_told_and_drawn(run_dir: Path) -> None:
+    """A table of the last row alone: its page still shows how it came about."""
+    path = run_dir / "report.json"
+    report = json.loads(path.read_text())
+    report["stages"] = {"sft": report["rows"].pop("sft"), "grpo": {"name": "GRPO", "short": "GRPO", "about": "rewards"}}
+    path.write_text(json.dumps(report))
+    page = write_report(run_dir, read_audio).read_text(encoding="utf-8")
+    assert "<b>Zero-shot</b> is the base model. <b>SFT</b> teaches the model. <b>GRPO</b> rewards." in page
+    assert "SFT loss" in page
+
+
 def test_untrusted_text_stays_text(run_dir: Path) -> None:
     evil = prediction("sed", "one.flac", EVIL, prompt=EVIL, events=[[0.5, 1.0, EVIL]], reference=[[0.4, 1.1, EVIL]])
     evil |= {"scores": {EVIL: 1.0}}

@@ -41,11 +41,13 @@ def report_of(
         "seeds": list(described.seeds),
         "code": code_version(),
     }
-    shown = {row.key: {"name": row.name, "short": row.short, "about": row.about} for row in described.rows}
+    named = {row.key: {"name": row.name, "short": row.short, "about": row.about} for row in described.rows}
+    base = described.rows[0].key
     return {
         "run": run,
         "tasks": {name: _card(task) for name, task in tasks.items()},
-        "rows": {key: row for key, row in shown.items() if key in rows},
+        "stages": {key: row for key, row in named.items() if key != base},
+        "rows": {key: row for key, row in named.items() if key in rows},
         **figures_of(rows, tasks),
         **({} if note is None else {"note": note}),
     }
@@ -81,7 +83,7 @@ def pooled_report(
                 raise ValueError(f"{run} has no evaluation of {row}")
             seeds[row].append(scores_by_task(read_answers(_evaluation(run, row), tasks), tasks))
     report = report_of({row: pool(of_row) for row, of_row in seeds.items()}, tasks, described, _note(runs[0]))
-    for name in ("evaluation", *rows):
+    for name in ("evaluation", *report["stages"]):
         if (runs[0] / name).exists():
             link(directory / name, runs[0] / name)
     return f"{table_of(report)}page: {publish(directory, report)}\n"

@@ -40,8 +40,9 @@ def render_page(
     no row.
     """
     found = results(report)
-    story = _introduction(report["rows"]) if introduction is None else html_text(introduction)
-    in_order = {row["short"]: stages[key] for key, row in report["rows"].items() if key in stages}
+    trained = report.get("stages", report["rows"])
+    story = _introduction(report["rows"] | trained) if introduction is None else html_text(introduction)
+    in_order = {row["short"]: stages[key] for key, row in trained.items() if key in stages}
     watched = [(name, metric) for name, task in report.get("tasks", {}).items() for metric in task["watched"]]
     origins = f'<p class="note">{html_text(origin(report))}</p>' if origin(report) else ""
     sections = (
