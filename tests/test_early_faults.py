@@ -42,11 +42,12 @@ def train(folder: Path, *arguments: str, program: tuple[str, ...] = ("-m", "time
     [
         (["~reward.main.rewards.sed"], "stage.grpo: there is no reward for task sed"),
         (["task=[ag,tag]"], "holds no example of task 'tag'"),
-        (["sizes.grpo.examples_per_task=9"], "examples_per_task is 9, but 'ag' has 8 examples"),
+        (["sizes.grpo.examples_per_task=9"], "stage.grpo: examples_per_task is 9, but 'ag' has 8 examples"),
         (
             ["+experiment=reuse_rollouts", "sizes.grpo.batch_size=32", "sizes.grpo.micro_batch_size=1"],
             "stage.grpo: an epoch holds fewer micro-batches than a step's 32",
         ),
+        (["task=[]"], "task: nothing is chosen"),
         (["rows=[sft,grpoo]"], "rows: the run has no grpoo; it has zero_shot, sft, grpo"),
         (["+data.test_split=base"], "there are no clips of the split 'base'"),
         (["model.checkpoint=/nowhere"], "/nowhere"),

@@ -22,6 +22,8 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.settings.config import tasks_of
 
     (name,) = cfg.task
+    if not cfg.audio:
+        raise ValueError("audio: is empty; give a file or a folder")
     audio, output_dir = Path(cfg.audio), Path(cfg.output_dir)
     # All that can be refused is, before the model is loaded.
     recordings(audio), new_answers(output_dir)

@@ -56,7 +56,11 @@ def model_of(folder: Path, row: str | None = None) -> tuple[dict[str, Any], Path
 
     Raises ValueError or OSError as `load`.
     """
-    return exported_model(folder) if (folder / EXPORTED).exists() else trained_model(folder, row)
+    if not (folder / EXPORTED).exists():
+        return trained_model(folder, row)
+    if row is not None:
+        raise ValueError(f"row: {folder} is an exported folder, which holds one model and no {row}")
+    return exported_model(folder)
 
 
 def trained_model(directory: Path, row: str | None = None) -> tuple[dict[str, Any], Path | None]:
@@ -66,11 +70,14 @@ def trained_model(directory: Path, row: str | None = None) -> tuple[dict[str, An
             f"{directory} is neither a run directory (no config.yaml) nor an exported model (no {EXPORTED})"
         )
     settings = read_settings(directory)
-    check_rows([row] if row else [], settings)
+    check_rows([row] if row else [], settings, "row")
     row = row or last_row(settings)
     if row == ZERO_SHOT:
         return settings | {"time_prompt": None}, None
-    result = (directory / row / "result").resolve()
+    shown = directory / row / "result"
+    result = shown.resolve()
+    if shown.is_symlink() and not result.exists():
+        raise ValueError(f"{shown} leads to {result}, which is not there: an older run's stages have to move with it")
     if not result.exists():
         raise ValueError(f"{directory} has not finished its stage {row}")
     if (result / "adapter").exists():

@@ -61,7 +61,8 @@ def queries_of(task: ScoredTask, query: str | None, file: Path | None) -> list[s
     """
     if not task.takes_query:
         if query is not None or file is not None:
-            raise ValueError(f"query: task={task.name} asks for none")
+            key = "query" if file is None else "queries"
+            raise ValueError(f"{key}: task={task.name} asks for none")
         return [None]
     if (query is None) == (file is None):
         raise ValueError(f'task={task.name} needs a query: give either query="..." or queries=FILE, one query a line')

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -90,14 +91,22 @@ class ClipDataModule(LightningDataModule):
     def prepare_data(self) -> None:
         self.corpus.make_ready()
         for split in (self.train_split, self.validation_split):  # here, because this runs on one process alone
-            for path, _ in self.corpus.manifests(split):
+            for path, _ in self._manifests(split):
                 arrow_file(path)
+
+    def _manifests(self, split: str) -> Sequence[tuple[Path, str]]:
+        """Those of the corpus. Raises FileNotFoundError where one is not there."""
+        manifests = self.corpus.manifests(split)
+        for path, _ in manifests:
+            if not path.exists():
+                raise FileNotFoundError(f"there is no {path}, which lists the examples of the split {split!r}")
+        return manifests
 
     def examples(self, split: str) -> ExampleTable:
         """The examples of a split that belong to its tasks, in the manifests' order."""
         if split not in self._splits:
             wanted = list(self.tasks if split == self.train_split else scored(self.tasks))
-            manifests = self.corpus.manifests(split)
+            manifests = self._manifests(split)
             table = ExampleTable(manifests).of_tasks(wanted)
             present = set(table.tasks)
             for name in wanted:

@@ -51,10 +51,13 @@ def plan(setting: Setting, name: str, stage: Stage, source: ModelSource) -> Plan
     placed = setting.parts.trainer(logger=False, enable_checkpointing=False)
     setting.parts.data.place(placed.global_rank, placed.world_size)
     setting.parts.data.connect(source.frontend())
-    loader = setting.parts.data.train_loader(
-        stage.micro_batch_size, stage.examples_per_task, setting.seed, stage.rows, stage.micro_batch_tokens
-    )
-    accumulation = stage.accumulation(placed.world_size, setting.parts.data.mean_rows(loader))
+    try:
+        loader = setting.parts.data.train_loader(
+            stage.micro_batch_size, stage.examples_per_task, setting.seed, stage.rows, stage.micro_batch_tokens
+        )
+        accumulation = stage.accumulation(placed.world_size, setting.parts.data.mean_rows(loader))
+    except ValueError as error:
+        raise ValueError(f"stage.{name}: {error}") from error
     # At an epoch's end Lightning makes a step of what there is, but DeepSpeed waits for the next epoch's batches.
     only_whole = isinstance(placed.strategy, DeepSpeedStrategy)
     loader.batch_sampler.repeat(accumulation, stage.updates_per_rollout, only_whole)

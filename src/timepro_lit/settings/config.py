@@ -44,6 +44,8 @@ def validate(cfg: DictConfig) -> None:
             faults.append(f"{group}: nothing is chosen")
         elif plain[group] is not None:
             faults += _node_faults(plain[group], group, group)
+    if not plain["task"]:
+        faults.append("task: nothing is chosen")
     for group in KEYED:
         for name, node in plain[group].items():
             faults += _node_faults(node, f"{group}.{name}", group)

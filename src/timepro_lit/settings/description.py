@@ -43,12 +43,12 @@ def rows_of(settings: Mapping[str, Any]) -> list[Row]:
 def check_seeds(settings: Sequence[Mapping[str, Any]]) -> None:
     """Raise ValueError where runs that are to be pooled differ in more than their seed, or do not differ in it."""
     first, *others = settings
-    seeds = [one["seed"] for one in settings]
-    if len(set(seeds)) < len(seeds):
-        raise ValueError(f"runs: they are to differ in their seed, but have {', '.join(map(str, seeds))}")
     for other in others:
         if differing := differing_keys(_without_seed(first), _without_seed(other)):
             raise ValueError(f"runs: those of seeds {first['seed']} and {other['seed']} differ in {differing[0]}")
+    seeds = [one["seed"] for one in settings]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"runs: they are to differ in their seed, but have {', '.join(map(str, seeds))}")
 
 
 def _without_seed(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,11 +66,11 @@ def last_row(settings: Mapping[str, Any]) -> str:
     return [ZERO_SHOT, *settings["stage"]][-1]
 
 
-def check_rows(wanted: Sequence[str], settings: Mapping[str, Any]) -> None:
-    """Raise ValueError for a row that the run cannot have."""
+def check_rows(wanted: Sequence[str], settings: Mapping[str, Any], key: str = "rows") -> None:
+    """Raise ValueError for a row, given as `key`, that the run cannot have."""
     known = [ZERO_SHOT, *settings["stage"]]
     if unknown := [row for row in wanted if row not in known]:
-        raise ValueError(f"rows: the run has no {', '.join(unknown)}; it has {', '.join(known)}")
+        raise ValueError(f"{key}: the run has no {', '.join(unknown)}; it has {', '.join(known)}")
 
 
 def _timestamps(time_prompt: Mapping[str, Any] | None) -> tuple[str, str]:

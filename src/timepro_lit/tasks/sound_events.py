@@ -47,7 +47,10 @@ class SoundEventDetection:
         by_class: dict[str, list[Event]] = {}  # in order of first onset
         for event in in_onset_order(example.events):
             if event.label not in self.classes:
-                raise ValueError(f"example {example.id!r}: label {event.label!r} is none of the task's classes.")
+                raise ValueError(
+                    f"example {example.id!r}: label {event.label!r} is none of the task's classes. "
+                    "Those of the data are chosen by class_list=NAME or classes=[...]."
+                )
             by_class.setdefault(event.label, []).append(event)
         entries = [f"{json.dumps(label)}: {pairs_text(events)}" for label, events in by_class.items()]
         return f"{{{', '.join(entries)}}}"
