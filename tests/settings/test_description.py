@@ -84,6 +84,7 @@ def run_of(seed: int, **changes: Any) -> dict[str, Any]:
 
 def test_only_runs_that_differ_in_their_seed_alone_are_pooled() -> None:
     check_seeds([run_of(1), run_of(2), run_of(7)])
+    check_seeds([run_of(1), run_of(2, data={"corpus": {"seed": 7}, "num_workers": 8})])
     with pytest.raises(ValueError, match="differ in their seed, but have 1, 1"):
         check_seeds([run_of(1), run_of(1)])
     with pytest.raises(ValueError, match=r"seeds 1 and 2 differ in .*time_prompt"):

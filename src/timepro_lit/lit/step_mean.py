@@ -17,8 +17,8 @@ MeanOverProcesses = Callable[[float], float]
 class StepMean:
     """Counts what the micro-batches of an optimiser step hold: tokens, answers, ...
 
-    Of M micro-batches a process accumulates the sum of their sums divided by `divisor`, and processes are averaged:
-    times `close(divisor)` that is the mean over all that the step holds.
+    A process accumulates the sums of its micro-batches, each divided by `divisor`, and processes are averaged: times
+    `close(divisor)` that is the mean over all that the step holds.
     """
 
     def __init__(self, mean_over_processes: MeanOverProcesses) -> None:

@@ -53,7 +53,8 @@ def check_seeds(settings: Sequence[Mapping[str, Any]]) -> None:
 
 def _without_seed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the results depend on, with the run's own seed left out: at the top, and of its stages."""
-    groups = {group: settings[group] for group in ("model", "lora", "time_prompt", "task", "data")}
+    of_base = determinants({**settings, "stage": {ZERO_SHOT: {}}})[ZERO_SHOT]
+    groups = {group: of_base[group] for group in ("model", "lora", "time_prompt", "task", "data")}
     stages = determinants(settings)
     for found in stages.values():
         found.pop("seed")
