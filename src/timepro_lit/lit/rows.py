@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import torch
-
 from timepro_lit.evaluation.answers import is_complete, read_answers, write_evaluation
 from timepro_lit.evaluation.numbers import scores_by_task
 from timepro_lit.evaluation.publish import publish, report_of, table_of
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.base import AnsweringModule
+from timepro_lit.lit.processes import gathered
 from timepro_lit.lit.setting import Setting
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, RunDescription
@@ -51,8 +48,5 @@ def answer_row(setting: Setting, name: str, source: ModelSource, split: str) -> 
 
 def gather_answers(answers: Sequence[Answer]) -> list[Answer]:
     """The answers of all processes, in the order of their ids; batches are dealt out without copies."""
-    parts: list[Any] = [list(answers)]
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        parts = [None] * torch.distributed.get_world_size()
-        torch.distributed.all_gather_object(parts, list(answers))
+    parts = gathered(list(answers))
     return sorted((answer for part in parts for answer in part), key=lambda answer: answer.example.id)
