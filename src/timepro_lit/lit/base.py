@@ -18,11 +18,13 @@ from timepro_lit.grpo.loss import attached_zero
 from timepro_lit.inference.answering import MAX_ANSWER_TOKENS, answer_batch
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lit.sharding import (
+    arrival_order,
     asks_after_each_micro_batch,
     autocast_outside_training,
     begin_micro_batch,
     check_strategy,
     divisor,
+    mixes_by_arrival,
     scale_gradients,
 )
 from timepro_lit.lit.step_sums import StepSums
@@ -142,6 +144,7 @@ class TrainingModule(AnsweringModule):
         self.step_sums = StepSums()
         self.steps_per_epoch: int | None = None
         """To say how far a step is in the data, where that is known."""
+        self._arrival: list[nn.Parameter] | None = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -156,13 +159,29 @@ class TrainingModule(AnsweringModule):
         if len(batch):
             loss, weight = self.loss(batch)
         else:  # there was nothing left for it, or every recording was skipped; others wait for its gradients
-            loss, weight = attached_zero(self.parameters()), 0
+            loss, weight = self.zero_loss(), 0
         self.step_sums.end_micro_batch(weight)
         return loss * weight
 
     @abstractmethod
     def loss(self, batch: Any) -> tuple[Tensor, int]:
         """The mean that the stage minimises, on one micro-batch, and over how much it runs: tokens, answers, ..."""
+
+    def zero_loss(self) -> Tensor:
+        """That of a micro-batch without signal: every gradient that others wait for is a zero, in the order of theirs."""
+        if not mixes_by_arrival(self.trainer):
+            return attached_zero(self.parameters())
+        if self._arrival is None:
+            self._arrival = arrival_order(self._probe(), self.parameters())
+        return attached_zero(reversed(self._arrival))  # what is computed last comes first on the way back
+
+    def _probe(self) -> Tensor:
+        """The smallest loss that goes through the same layers as every other: an answer of one token to two."""
+        ids = torch.full((1, 3), self.lalm.pad_id, device=self.device)
+        branch = torch.tensor([[0, 1, 1]], device=self.device)
+        depth = torch.tensor([[0, 0, 1]], device=self.device)
+        embeds, positions = self.lalm.embed(ids), self.lalm.positions(ids, branch == 0)
+        return branch_logprobs(self.lalm, embeds, ids, branch, depth, depth == 1, positions).sum()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         trainer = self.trainer

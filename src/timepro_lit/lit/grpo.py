@@ -16,7 +16,7 @@ from torch import Tensor
 
 from timepro_lit.grpo.advantage import group_advantages, has_signal
 from timepro_lit.grpo.logprobs import answer_logprobs, answer_logprobs_behind
-from timepro_lit.grpo.loss import Aggregate, AnswerMean, Sampled, attached_zero, grpo_loss
+from timepro_lit.grpo.loss import Aggregate, AnswerMean, Sampled, grpo_loss
 from timepro_lit.grpo.prefix import Prefix, join, prefill, take
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
@@ -227,7 +227,7 @@ class GRPO(TrainingModule):
         weight = self.aggregate.weight(experience.sampled)
         if logp_BGR is None:
             self.step_sums.note("grpo/loss", 0.0, weight)
-            return attached_zero(self.parameters())
+            return self.zero_loss()
         if experience.old_BGR is None:
             experience.old_BGR = logp_BGR.detach()
         keep_B = experience.keep_B

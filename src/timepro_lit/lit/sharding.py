@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from lightning import Trainer
 from lightning.pytorch.strategies import DeepSpeedStrategy
-from torch import nn
+from torch import Tensor, nn
 
 ROUNDED = ("bf16-true", "16-true")
 
@@ -61,6 +61,22 @@ def begin_micro_batch(trainer: Trainer) -> None:
     """Take back what `scale_gradients` set: DeepSpeed would multiply the next loss by it."""
     if isinstance(trainer.strategy, DeepSpeedStrategy):
         trainer.strategy.model.optimizer.loss_scale = 1.0
+
+
+def mixes_by_arrival(trainer: Trainer) -> bool:
+    """Whether gradients are added up over processes in the order in which each of them finishes its own."""
+    return isinstance(trainer.strategy, DeepSpeedStrategy)
+
+
+def arrival_order(loss: Tensor, weights: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    """Weights in the order in which a backward pass finishes their gradients, those that get none left out."""
+    order: list[nn.Parameter] = []
+    trained = [weight for weight in weights if weight.requires_grad]
+    handles = [weight.register_hook(lambda _, weight=weight: order.append(weight)) for weight in trained]
+    torch.autograd.grad(loss, trained, allow_unused=True)
+    for handle in handles:
+        handle.remove()
+    return order
 
 
 def _autocasts(trainer: Trainer) -> bool:
