@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from timepro_lit.figures.table import num_test_in_words
 from timepro_lit.inference.loading import EXPORTED, trained_model
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.hf_folder import write_adapter, write_card, write_merged, write_time_prompt
@@ -92,7 +93,7 @@ def _write_card(folder: Path, kind: str, row: str, settings: Mapping[str, Any], 
             if isinstance(of_task, dict)
             for name, value in of_task.items()
         ]
-        lines += [f"## Scores on {scores['n_test']} test clips", "", "| task | metric | % |", "|---|---|---|"]
+        lines += [f"## Scores on {num_test_in_words(scores['n_test'])}", "", "| task | metric | % |", "|---|---|---|"]
         lines += [f"| {task} | {name} | {value:.1f} |" for task, name, value in rows] + [""]
     trained = {key: settings[key] for key in ("time_prompt", "lora", "stage", "seed")}
     lines += ["## Settings", "", "```json", json.dumps(trained, indent=1), "```", ""]
