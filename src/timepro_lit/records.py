@@ -52,6 +52,8 @@ class Example:
     """Reference events in onset order."""
     query: str | None = None
     """What to look for (grounding only)."""
+    recording: str | None = None
+    """What the recording is called in every corpus; None where it is known by its path alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ def test_a_clip_in_two_splits_is_refused(tmp_path: Path) -> None:
     corpus.make_ready()
     data = ClipDataModule(corpus, TASKS)
     data.connect(SmallFrontend())
-    with pytest.raises(ValueError, match=r"6 clips are in both 'train' and 'val', 'clips/ag-0\.wav' for one"):
+    with pytest.raises(ValueError, match=r"6 recordings are in both 'train' and 'val': clips/ag-0\.wav \('train-ag-0'"):
         data.train_loader()
 
 

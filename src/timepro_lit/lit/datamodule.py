@@ -16,6 +16,7 @@ from timepro_lit.data.collate import BUDGET_MULTIPLE, ROW_MULTIPLE, Collate, Col
 from timepro_lit.data.corpora.prepared import Corpus, Prepared
 from timepro_lit.data.costs import Costs, num_frames
 from timepro_lit.data.dataset import ClipDataset, Clips, InterviewDataset
+from timepro_lit.data.leakage import refuse_shared
 from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches, limit_per_task
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
@@ -45,7 +46,7 @@ class ClipDataModule(LightningDataModule):
         max_validation_examples: at most so many per task, the same ones for every seed; None for all.
         max_skipped_share: of a run's examples; where more recordings cannot be used, the run stops.
 
-    Raises ValueError where a split lacks one of the tasks, shares audio with another, or cannot make a target.
+    Raises ValueError where a split lacks one of the tasks, shares recordings with another, or cannot make a target.
     """
 
     def __init__(
@@ -116,6 +117,10 @@ class ClipDataModule(LightningDataModule):
             self._splits[split] = table
         return self._splits[split]
 
+    def refuse_shared(self, *splits: str) -> None:
+        """Raise ValueError where two of these splits hold one recording; those that are needed most stand last."""
+        refuse_shared({split: self.examples(split) for split in splits})
+
     def train_loader(
         self,
         batch_size: int | None = None,
@@ -163,7 +168,7 @@ class ClipDataModule(LightningDataModule):
     def _training_examples(self, examples_per_task: int | None, seed: int) -> ExampleTable:
         """What a stage trains on. Raises ValueError where it cannot."""
         examples = self.examples(self.train_split)
-        _refuse_shared_audio(self.train_split, examples, self.validation_split, self.examples(self.validation_split))
+        self.refuse_shared(self.train_split, self.validation_split)
         if examples_per_task is not None:
             for name in self.tasks:
                 available = int((examples.tasks == name).sum())
@@ -284,9 +289,3 @@ def prepared_folder(
         max_validation_examples=max_validation_examples,
         max_skipped_share=max_skipped_share,
     )
-
-
-def _refuse_shared_audio(split: str, examples: ExampleTable, other: str, others: ExampleTable) -> None:
-    shared = examples.audio_shared_with(others)
-    if shared:
-        raise ValueError(f"{len(shared)} clips are in both {split!r} and {other!r}, {min(shared)!r} for one")

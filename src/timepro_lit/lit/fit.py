@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.strategies import DeepSpeedStrategy
 from torchdata.stateful_dataloader import StatefulDataLoader
 
+from timepro_lit.data.leakage import write_recordings
 from timepro_lit.data.whole_steps import WholeSteps
 from timepro_lit.evaluation.numbers import validation_score
 from timepro_lit.lalm.checkpoint import ModelSource
@@ -22,8 +23,8 @@ from timepro_lit.lit.setting import Setting
 from timepro_lit.lit.stage import Stage
 from timepro_lit.runs.stages import Claim, is_rank_zero, say
 
-ADAPTER, CHECKPOINT, CURVES = "adapter", "checkpoint", "metrics.csv"
-"""What a stage's result holds: a trained adapter or trained base weights, and its curves."""
+ADAPTER, CHECKPOINT, CURVES, RECORDINGS = "adapter", "checkpoint", "metrics.csv", "recordings.npy"
+"""What a stage's result holds: a trained adapter or trained base weights, its curves, and what it was trained on."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,9 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
     if is_rank_zero():
         checkpoints.join_curves()
         _store(module, source, checkpoints.curves, claim.folder)
+        before = source.adapter.parent / RECORDINGS if source.adapter else None
+        data = setting.parts.data
+        write_recordings(claim.folder / RECORDINGS, data.examples(data.train_split), before)
     scores = checkpoints.scores
     chosen = validation_score(scores, setting.scored)
     return {"scores": scores, "validation": chosen, "skipped": module.skips.by_kind()}
