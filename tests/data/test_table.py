@@ -70,17 +70,13 @@ def test_a_recording_is_shared_by_its_name_or_by_its_path(tmp_path: Path) -> Non
         return ExampleTable([(tmp_path / f"{name}.jsonl", prefix)])
 
     train = table("train", "a.wav", "Yb0RFKhbpFJA.wav", "sub/b0RFKhbpFJA_30.flac", "b.wav", prefix="one/")
-    assert train.shared_with(table("x", "c.wav", "yt_b0RFKhbpFJA.ogg", "a.flac", prefix="one/")).tolist() == [
-        [1, 1],
-        [0, 2],
-    ]
-    assert train.shared_with(table("y", "a.wav", "b.wav", prefix="two/")).tolist() == []
-    named = table("z", "c.wav", recording="room 3")
-    assert named.shared_with(table("w", "d.wav", "e.wav", recording="room 3")).tolist() == [[0, 0]]
-    assert named.shared_with(table("v", "c.flac", recording="room 4")).tolist() == [
-        [0, 0]
-    ]  # one file, whatever it is called
-    assert train.select(np.array([3, 2])).shared_with(train).tolist() == [[1, 1], [0, 3]]
+    tested = table("test", "c.wav", "yt_b0RFKhbpFJA.ogg", "a.flac", prefix="one/")
+    assert train.shared_with(tested).tolist() == [[0, 2], [1, 1]]
+    assert train.select(np.array([3, 2])).shared_with(train).tolist() == [[0, 3], [1, 1]]
+    assert train.shared_with(table("other", "a.wav", "b.wav", prefix="two/")).tolist() == []
+    named = table("named", "c.wav", recording="room 3")
+    assert named.shared_with(table("alike", "d.wav", "e.wav", recording="room 3")).tolist() == [[0, 0]]
+    assert named.shared_with(table("same_file", "c.flac", recording="room 4")).tolist() == [[0, 0]]
     assert train.recordings.to_pylist() == ["one/a", "audioset:b0RFKhbpFJA", "audioset:b0RFKhbpFJA", "one/b"]
 
 

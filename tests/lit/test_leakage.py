@@ -48,10 +48,9 @@ def write(root: Path, splits: Mapping[str, Sequence[str]]) -> None:
 
 def prepared(folder: Path, name: str, *exclude: str) -> dict[str, dict[str, int]]:
     """Prepare a corpus; the examples of each split."""
-    others = [folder / "data" / other for other in exclude]
-    counts = prepare(
-        AudioGrounding(), folder / name, folder / "data" / name, {"ag": Grounding()}, exclude=others, num_workers=0
-    )
+    corpus, others = AudioGrounding(), [folder / "data" / other for other in exclude]
+    corpus.name = name  # type: ignore[misc]
+    counts = prepare(corpus, folder / name, folder / "data" / name, {"ag": Grounding()}, others, num_workers=0)
     return {split: of_task["ag"] for split, of_task in counts["examples"].items()}
 
 
@@ -73,7 +72,7 @@ def test_every_process_says_the_same_and_ends(folder: Path) -> None:
     assert done.returncode == 1, done.stdout
     [sentence] = done.stderr.splitlines()
     for told in (
-        "2 recordings are in both 'train' and 'val': audioset:rqfQRErjfk8 ('audiogrounding/1_0' in ",
+        "2 recordings are in both 'train' and 'val': audioset:rqfQRErjfk8 ('ftar/1_0' in ",
         "2 recordings are in both 'train' and 'test': audioset:",
         f"data/ftar again (python -m timepro_lit.prepare ... out={folder}/data/ftar 'exclude=[{folder}/data/desed]')",
         f"data/desed again (python -m timepro_lit.prepare ... out={folder}/data/desed 'exclude=[{folder}/data/ftar]')",

@@ -116,7 +116,7 @@ class ExampleTable(Sequence[Example]):
         return pc.coalesce(self._names(), self._paths())
 
     def shared_with(self, other: ExampleTable) -> np.ndarray:
-        """(num_recordings, 2) int64 places, here and in the other, of an example of each recording that both hold.
+        """(num_recordings, 2) int64 places, here and in the other, of the first example of each recording in both.
 
         Recordings are the same that have one name or, whatever they are called, one path, file formats aside.
         """
@@ -124,7 +124,8 @@ class ExampleTable(Sequence[Example]):
         there = pc.coalesce(by_name, pc.index_in(self._paths(), other._paths()))
         here = np.flatnonzero(there.is_valid().to_numpy(zero_copy_only=False))
         places, firsts = np.unique(there.drop_null().to_numpy(), return_index=True)
-        return np.stack([here[firsts], places], axis=1).astype(np.int64)
+        pairs = np.stack([here[firsts], places], axis=1).astype(np.int64)
+        return pairs[pairs[:, 0].argsort()]
 
     def manifest_of(self, index: int) -> Path:
         """The manifest that an example is from."""
