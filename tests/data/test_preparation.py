@@ -13,9 +13,9 @@ from timepro_lit.data.corpora.audiotime import AudioTime
 from timepro_lit.data.corpora.desed import Desed
 from timepro_lit.data.corpora.ftar import Ftar
 from timepro_lit.data.corpora.prepared import Prepared
-from timepro_lit.data.manifest import read_manifest
+from timepro_lit.data.manifest import read_manifest, write_manifest
 from timepro_lit.data.preparation import prepare, within
-from timepro_lit.records import Event
+from timepro_lit.records import Event, Example
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.tasks.sound_events import SoundEventDetection
@@ -157,6 +157,26 @@ def test_a_recording_that_another_corpus_tests_on_is_kept_out(desed: Path, ftar:
     assert "Yb0RFKhbpFJA" not in (tmp_path / "out/train.jsonl").read_text()
     with pytest.raises(FileNotFoundError, match=r"exclude: .*nowhere holds no finished manifests"):
         prepare(corpus, ftar, tmp_path / "more", FTAR_TASKS, exclude=[tmp_path / "nowhere"], num_workers=0)
+
+
+def test_other_corpora_may_be_written_by_hand_but_not_half_prepared(desed: Path, tmp_path: Path) -> None:
+    def wanted(split: str) -> dict[str, dict[str, int]]:
+        """The examples of DESED beside a corpus that has a training clip of its in `split`."""
+        other = tmp_path / split
+        write_manifest(other / f"{split}.jsonl", [Example("1", "sed", "rqfQRErjfk8_30_40.flac", 10.0, ())])
+        counts = prepare(Desed(CLASSES), desed, tmp_path / "out", SED, exclude=[other], num_workers=0)
+        return counts["dropped"]
+
+    assert wanted("test")["in train and in the test split of another corpus"] == {"sed": 1}
+    assert wanted("public_eval")["in train and in the test split of another corpus"] == {"sed": 1}
+    assert wanted("val")["in train and in the val split of another corpus"] == {"sed": 1}
+    assert not [reason for reason in wanted("train") if "another corpus" in reason]
+    assert read_manifest(tmp_path / "out/train.jsonl")[0].recording == (
+        "desed:audio/train/synthetic21_train/soundscapes_16k/1"
+    )
+    (tmp_path / "test/audio.jsonl").touch()
+    with pytest.raises(FileNotFoundError, match="holds no finished manifests"):
+        wanted("test")
 
 
 def test_what_another_corpus_trains_on_is_not_held_out(desed: Path, ftar: Path, tmp_path: Path) -> None:

@@ -198,6 +198,14 @@ def test_a_clip_in_two_splits_is_refused(tmp_path: Path) -> None:
         data.train_loader()
 
 
+def test_a_split_is_not_trained_on_and_evaluated(tmp_path: Path) -> None:
+    data = prepared(tmp_path)
+    data.refuse_shared("train", "val", "test")
+    data.validation_split = "train"
+    with pytest.raises(ValueError, match="the split 'train' would be trained on and evaluated as well"):
+        data.train_loader()
+
+
 def test_a_token_budget_counts_audio_and_texts(tmp_path: Path) -> None:
     data = prepared(tmp_path)
     loader = data.train_loader(rows="question", max_tokens=1_000)

@@ -101,3 +101,15 @@ def test_what_is_excluded_makes_a_run_that_starts_in_whichever_order(folder: Pat
         assert examples["ftar"]["train"] + examples["desed"]["train"] >= 5
     done = subprocess.run(command(folder), capture_output=True, text=True, cwd=folder, timeout=300)
     assert done.returncode == 0, done.stderr
+    heard = {
+        split: subprocess.run(
+            [sys.executable, "-m", "timepro_lit.evaluate", f"run={folder / 'run'}", "trainer=cpu", "data=prepared",
+             f"data.folder={folder / 'data/desed'}", f"split={split}", "rows=[sft]"],
+            capture_output=True, text=True, cwd=folder, timeout=300,
+        )
+        for split in ("train", "test")
+    }  # fmt: skip
+    assert [done.returncode for done in heard.values()] == [0, 0], [done.stderr for done in heard.values()]
+    assert "3 of its 3 recordings were trained on" in " ".join(heard["train"].stdout.split())
+    assert "trained on" not in heard["test"].stdout
+    assert "3 of its 3 recordings" in (folder / "run/evaluation-train/report.html").read_text()

@@ -118,7 +118,9 @@ class ClipDataModule(LightningDataModule):
         return self._splits[split]
 
     def refuse_shared(self, *splits: str) -> None:
-        """Raise ValueError where two of these splits hold one recording; those that are needed most stand last."""
+        """Raise ValueError where two of these splits hold one recording; training stands first, test last."""
+        if splits[0] in splits[1:]:
+            raise ValueError(f"the split {splits[0]!r} would be trained on and evaluated as well: name another")
         refuse_shared({split: self.examples(split) for split in splits})
 
     def train_loader(

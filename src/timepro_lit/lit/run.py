@@ -89,15 +89,15 @@ def evaluate(parts: Parts, directory: Path, rows: Sequence[str] | None, split: s
     setting, wanted = Setting(parts, directory / f"evaluation-{split}"), rows or list(sources)
     say(f"evaluation directory: {setting.directory}")
     setting = setting.on(_course(setting, [], wanted, split))
-    heard = _heard(parts, [directory / name / "result" / RECORDINGS for name in parts.stage], split)
+    heard = _heard(parts, {name: directory / name / "result" / RECORDINGS for name in parts.stage}, split)
     return answer_rows(setting, {name: sources[name] for name in wanted}, split, described, heard)
 
 
-def _heard(parts: Parts, stored: Sequence[Path], split: str) -> str | None:
+def _heard(parts: Parts, stored: Mapping[str, Path], split: str) -> str | None:
     """What a reader of scores on a split must know of the recordings that the run's stages were trained on."""
-    if missing := [path for path in stored if not path.exists()]:
-        return f"whether the run was trained on some of it is not known, for there is no {missing[0]}"
-    heard, of = heard_before(parts.data.examples(split), stored)
+    if silent := [name for name, path in stored.items() if not path.exists()]:
+        return f"whether the run was trained on some of it is not known: an older result of {silent[0]} does not say"
+    heard, of = heard_before(parts.data.examples(split), list(stored.values()))
     return f"{heard} of its {of} recordings were trained on" if heard else None
 
 
