@@ -9,7 +9,7 @@ Dimension legend, used wherever tensors are named with a suffix:
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the pure rooms import records without paying for torch
     import torch
@@ -52,6 +52,8 @@ class Example:
     """Reference events in onset order."""
     query: str | None = None
     """What to look for (grounding only)."""
+    recording: str | None = None
+    """What the recording is called in every corpus; None where it is known by its path alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +195,11 @@ class Interviews:
         return replace(self, **_pinned(self))
 
 
-def _tensors_on(record: Batch | Interviews, device: torch.device | str) -> dict[str, Tensor]:
+def _tensors_on(record: Batch | Interviews, device: torch.device | str) -> dict[str, Any]:
     return {name: tensor.to(device, non_blocking=True) for name, tensor in _tensors(record).items()}
 
 
-def _pinned(record: Batch | Interviews) -> dict[str, Tensor]:
+def _pinned(record: Batch | Interviews) -> dict[str, Any]:
     return {name: tensor.pin_memory() for name, tensor in _tensors(record).items()}
 
 

@@ -15,14 +15,18 @@ def drawn(epoch: int = 0, seed: int = 0, weights: dict[str, float] | None = None
     return [rows.tolist() for rows in GlobalBatches(LENGTHS, TASKS, 8, seed, weights).epoch(epoch)]
 
 
+def flat(steps: list[list[int]]) -> list[int]:
+    return [row for rows in steps for row in rows]
+
+
 def test_an_epoch_takes_every_row_once_in_steps_of_exactly_the_batch_size() -> None:
     steps = drawn()
-    assert sorted(sum(steps, [])) == list(range(103))
+    assert sorted(flat(steps)) == list(range(103))
     assert [len(rows) for rows in steps] == [8] * 12 + [7]
     assert len(GlobalBatches(LENGTHS, TASKS, 8, 0)) == 13
     assert steps == drawn()
     assert steps not in (drawn(epoch=1), drawn(seed=1))
-    assert sorted(sum(drawn(epoch=1), [])) == list(range(103))
+    assert sorted(flat(drawn(epoch=1))) == list(range(103))
 
 
 def test_the_mix_of_each_step_is_that_of_a_random_draw() -> None:
@@ -54,7 +58,7 @@ def test_weights_set_the_share_of_a_task_and_rotate_through_it() -> None:
     assert GlobalBatches(LENGTHS, TASKS, 8, 0, weights).most_often.max() == 6
     seen: Counter[int] = Counter()
     for epoch in range(10):
-        rows = sum(drawn(epoch, weights=weights), [])
+        rows = flat(drawn(epoch, weights=weights))
         assert Counter(TASKS[row] for row in rows) == {"dac": 51, "sed": 26, "ag": 26}
         counts = Counter(rows)
         assert {counts[row] for row in range(93, 103)} == {5, 6}  # 51 draws of 10 examples

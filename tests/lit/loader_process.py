@@ -21,6 +21,7 @@ from timepro_lit.settings.schemas import ROOT
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.time_prompt.prompt import TimePrompt
 
+
 def digest(batch: Interviews) -> str:
     parts = [tensor.numpy().tobytes() for tensor in (batch.features, batch.feature_mask, batch.ids, batch.branch)]
     return hashlib.sha256(b"".join(parts)).hexdigest()

@@ -193,7 +193,15 @@ def test_a_clip_in_two_splits_is_refused(tmp_path: Path) -> None:
     corpus.make_ready()
     data = ClipDataModule(corpus, TASKS)
     data.connect(SmallFrontend())
-    with pytest.raises(ValueError, match=r"6 clips are in both 'train' and 'val', 'clips/ag-0\.wav' for one"):
+    with pytest.raises(ValueError, match=r"6 recordings are in both 'train' and 'val': clips/ag-0\.wav \('train-ag-0'"):
+        data.train_loader(3)
+
+
+def test_a_split_is_not_trained_on_and_evaluated(tmp_path: Path) -> None:
+    data = prepared(tmp_path)
+    data.refuse_shared("train", "val", "test")
+    data.validation_split = "train"
+    with pytest.raises(ValueError, match="the split 'train' would be trained on and evaluated as well"):
         data.train_loader(3)
 
 
@@ -251,7 +259,12 @@ class Recorder(LightningModule):
 
 
 def fit(
-    data: ClipDataModule, folder: Path, max_steps: int, resume: Path | None = None, devices: int = 1, batch_size: int = 3
+    data: ClipDataModule,
+    folder: Path,
+    max_steps: int,
+    resume: Path | None = None,
+    devices: int = 1,
+    batch_size: int = 3,
 ) -> list[str]:
     """Train on what a stage is handed, a checkpoint each step; the lines that the first process recorded."""
     folder.mkdir()

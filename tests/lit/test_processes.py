@@ -102,9 +102,11 @@ def test_gradients_in_shards_teach_what_whole_ones_teach(alone: Path) -> None:
     assert_same(alone / "1", alone / "zero2")
 
 
-@pytest.mark.parametrize("num_processes", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "num_processes", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)]
+)
 def test_an_epoch_reads_every_example_once(tmp_path: Path, num_processes: int) -> None:
-    """48 questions about 24 clips make seven steps of seven, 16 prompts four of five; the last ones hold six and one."""
+    """48 questions about 24 clips make seven steps of seven, 16 prompts four of five; the last hold six and one."""
 
     def seen(name: str) -> dict[str, list[tuple[int, str]]]:
         lines: dict[str, list[tuple[int, str]]] = {"SFT": [], "GRPO": []}

@@ -111,7 +111,8 @@ def _results_note(found: Results) -> str:
         f"<dt>{term}</dt><dd>{meaning}</dd>" for term, meaning in _GLOSSARY.items() if shown & set(term.split(", "))
     )
     return (
-        f'<p class="note">In percent; in small type the 95% interval by bootstrap over {found.test_examples}.{marked}{noted}</p>'
+        '<p class="note">In percent; in small type the 95% interval by bootstrap over '
+        f"{found.test_examples}.{marked}{noted}</p>"
         f"<details><summary>What the columns mean</summary><dl>{terms}</dl></details>"
     )
 

@@ -181,7 +181,8 @@ def _caption(found: Results) -> str:
     marked = "; * the interval of the difference excludes 0" if any(row.is_difference for row in found.rows) else ""
     note = "" if found.note is None else f"; {found.note}"
     named = [f"{row.short}: {row.name}" for row in found.rows if row.name != row.short]
-    return f"{'; '.join(named)}\nBelow each figure its 95% interval, bootstrap over {found.test_examples}{marked}{note}".lstrip()
+    said = f"Below each figure its 95% interval, bootstrap over {found.test_examples}{marked}{note}"
+    return f"{'; '.join(named)}\n{said}".lstrip()
 
 
 def _rich_cell(cell: Cell) -> Text:

@@ -18,6 +18,7 @@ from timepro_lit.data.costs import Costs, num_frames
 from timepro_lit.data.dataset import ClipDataset, Clips, InterviewDataset
 from timepro_lit.data.division import ByRows, ByTokens
 from timepro_lit.data.global_batches import GlobalBatches, limit_per_task
+from timepro_lit.data.leakage import refuse_shared
 from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
@@ -46,7 +47,7 @@ class ClipDataModule(LightningDataModule):
         max_validation_examples: at most so many per task, the same ones for every seed; None for all.
         max_skipped_share: of a run's examples; where more recordings cannot be used, the run stops.
 
-    Raises ValueError where a split lacks one of the tasks, shares audio with another, or cannot make a target.
+    Raises ValueError where a split lacks one of the tasks, shares recordings with another, or cannot make a target.
     """
 
     def __init__(
@@ -117,6 +118,12 @@ class ClipDataModule(LightningDataModule):
             self._splits[split] = table
         return self._splits[split]
 
+    def refuse_shared(self, *splits: str) -> None:
+        """Raise ValueError where two of these splits hold one recording; training stands first, test last."""
+        if splits[0] in splits[1:]:
+            raise ValueError(f"the split {splits[0]!r} would be trained on and evaluated as well: name another")
+        refuse_shared({split: self.examples(split) for split in splits})
+
     def train_loader(
         self,
         batch_size: int,
@@ -143,23 +150,15 @@ class ClipDataModule(LightningDataModule):
         examples = self._training_examples(examples_per_task, seed)
         clips = Clips(examples.clips if rows == "clip" else np.arange(len(examples)))
         # Answers do not count in what is mixed: they would bring questions with long ones together.
-        num_frames = self._num_frames(examples)[clips.firsts]
-        steps = GlobalBatches(num_frames, examples.tasks[clips.firsts], batch_size, seed, self.weights)
-        division: ByRows | ByTokens
-        if micro_batch_tokens is None:
-            division = ByRows(num_frames, batch_size if micro_batch_size is None else micro_batch_size)
-        else:
+        lengths = self._num_frames(examples)[clips.firsts]
+        division: ByRows | ByTokens = ByRows(lengths, micro_batch_size or batch_size)
+        if micro_batch_tokens is not None:
             costs = Costs(self._connected(), self.tasks, examples, with_answers=rows != "prompt")
             division = ByTokens(costs.of_rows(clips), micro_batch_tokens)
-        limits = [num_steps, None if num_epochs is None else num_epochs * len(steps) * times]
-        batches = TrainingBatches(
-            steps,
-            division,
-            min((limit for limit in limits if limit is not None), default=len(steps) * times),
-            self._rank,
-            self._world_size,
-            times,
-        )
+        steps = GlobalBatches(lengths, examples.tasks[clips.firsts], batch_size, seed, self.weights)
+        of_epochs = None if num_epochs is None else num_epochs * len(steps) * times
+        until = min((limit for limit in (num_steps, of_epochs) if limit is not None), default=len(steps) * times)
+        batches = TrainingBatches(steps, division, until, self._rank, self._world_size, times)
         dataset = self._dataset(examples)
         how = (self._connected(), self.tasks, ROW_MULTIPLE if micro_batch_tokens is None else BUDGET_MULTIPLE)
         return StatefulDataLoader(
@@ -174,7 +173,7 @@ class ClipDataModule(LightningDataModule):
     def _training_examples(self, examples_per_task: int | None, seed: int) -> ExampleTable:
         """What a stage trains on. Raises ValueError where it cannot."""
         examples = self.examples(self.train_split)
-        _refuse_shared_audio(self.train_split, examples, self.validation_split, self.examples(self.validation_split))
+        self.refuse_shared(self.train_split, self.validation_split)
         if examples_per_task is not None:
             for name in self.tasks:
                 available = int((examples.tasks == name).sum())
@@ -277,9 +276,3 @@ def prepared_folder(
         max_validation_examples=max_validation_examples,
         max_skipped_share=max_skipped_share,
     )
-
-
-def _refuse_shared_audio(split: str, examples: ExampleTable, other: str, others: ExampleTable) -> None:
-    shared = examples.audio_shared_with(others)
-    if shared:
-        raise ValueError(f"{len(shared)} clips are in both {split!r} and {other!r}, {min(shared)!r} for one")

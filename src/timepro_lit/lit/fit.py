@@ -12,6 +12,7 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.loggers import WandbLogger
 from torchdata.stateful_dataloader import StatefulDataLoader
 
+from timepro_lit.data.leakage import write_recordings
 from timepro_lit.data.sampler import TrainingBatches
 from timepro_lit.data.whole_steps import WholeSteps
 from timepro_lit.evaluation.numbers import validation_score
@@ -22,8 +23,8 @@ from timepro_lit.lit.setting import Setting
 from timepro_lit.lit.stage import Stage
 from timepro_lit.runs.stages import Claim, is_rank_zero, say
 
-ADAPTER, CHECKPOINT, CURVES = "adapter", "checkpoint", "metrics.csv"
-"""What a stage's result holds: a trained adapter or trained base weights, and its curves."""
+ADAPTER, CHECKPOINT, CURVES, RECORDINGS = "adapter", "checkpoint", "metrics.csv", "recordings.npy"
+"""What a stage's result holds: a trained adapter or trained base weights, its curves, and what it was trained on."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,9 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
     if is_rank_zero():
         checkpoints.join_curves()
         _store(module, source, checkpoints.curves, claim.folder)
+        before = source.adapter.parent / RECORDINGS if source.adapter else None
+        data = setting.parts.data
+        write_recordings(claim.folder / RECORDINGS, data.examples(data.train_split), before)
     scores = checkpoints.scores
     chosen = validation_score(scores, setting.scored)
     return {"scores": scores, "validation": chosen, "skipped": module.skips.by_kind()}
@@ -133,7 +137,7 @@ def _store(module: TrainingModule, source: ModelSource, curves: Path, folder: Pa
 def _num_steps(trainer: Trainer, batches: TrainingBatches) -> int:
     """As many as the stage has, and as the trainer's own limit on its batches lets it take: one at least."""
     limit = trainer.limit_train_batches
-    if trainer.overfit_batches or limit == 1.0 and isinstance(limit, float):
+    if trainer.overfit_batches or (limit == 1.0 and isinstance(limit, float)):
         return batches.num_steps
     num_batches = limit if isinstance(limit, int) else int(limit * len(batches))
     return min(batches.num_steps, max(1, num_batches // batches.num_micro_batches))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
 from timepro_lit.evaluation.answers import is_complete, read_answers, write_evaluation
 from timepro_lit.evaluation.numbers import scores_by_task
 from timepro_lit.evaluation.publish import publish, report_of, table_of
@@ -15,10 +16,20 @@ from timepro_lit.records import Answer, RunDescription
 from timepro_lit.runs.stages import is_rank_zero, say
 
 
-def answer_rows(setting: Setting, sources: Mapping[str, ModelSource], split: str, described: RunDescription) -> str:
-    """Answers of each row's model, scored; writes report.json and report.html; returns the table."""
+def answer_rows(
+    setting: Setting,
+    sources: Mapping[str, ModelSource],
+    split: str,
+    described: RunDescription,
+    heard: str | None = None,
+) -> str:
+    """Answers of each row's model, scored; writes report.json and report.html; returns the table.
+
+    `heard` is said beside the figures, with what the corpus says of its test split.
+    """
     rows = {name: answer_row(setting, name, source, split) for name, source in sources.items()}
-    report = report_of(rows, setting.scored, described, setting.parts.data.corpus.note())
+    note = "; ".join(filter(None, (setting.parts.data.corpus.note(), heard))) or None
+    report = report_of(rows, setting.scored, described, note)
     if not is_rank_zero():
         return table_of(report)
     return f"{table_of(report)}page: {publish(setting.directory, report)}\n"

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from timepro_lit.data.leakage import heard_before
 from timepro_lit.evaluation.answers import is_complete
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.files.mirror import mirror
 from timepro_lit.lalm.checkpoint import base_fingerprint
-from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, fit, plan
+from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, RECORDINGS, fit, plan
 from timepro_lit.lit.progress_line import Course
 from timepro_lit.lit.rows import answer_rows
 from timepro_lit.lit.setting import Parts, Setting, quiet
@@ -37,11 +38,10 @@ def run(
     quiet()
     say(f"run directory: {directory}")
     setting, data = Setting(parts, directory, seed, checkpoint_every), parts.data
-    data.prepare_data()
-    parts.model.make_checkpoint(data.texts)
+    trains_base = bool(parts.stage) and init_from is None and parts.lora is None
+    _make_ready(parts, tests=not trains_base)
     source = parts.source(Path(init_from) / ADAPTER if init_from else None)
     plans = {name: plan(setting, name, stage, source) for name, stage in parts.stage.items()}
-    trains_base = bool(plans) and source.adapter is None and source.lora is None
     sources = {described.rows[0].key: parts.base()}
     wanted = [] if trains_base else rows or [[*sources, *plans][-1]]
     setting = setting.on(_course(setting, list(plans), wanted, data.test_split))
@@ -66,10 +66,21 @@ def run(
     return answer_rows(setting, {name: sources[name] for name in wanted}, data.test_split, described), metric
 
 
-def evaluate(
-    parts: Parts, directory: Path, rows: Sequence[str] | None, split: str, described: RunDescription
-) -> str:
-    """Evaluate stages of a finished run on a split, into `<directory>/evaluation-<split>`; returns the table."""
+def _make_ready(parts: Parts, tests: bool) -> None:
+    """Data and weights, as far as they are made here. Raises ValueError where splits of the run share recordings."""
+    data = parts.data
+    data.prepare_data()
+    if parts.stage:
+        data.refuse_shared(data.train_split, data.validation_split, *([data.test_split] if tests else []))
+    parts.model.make_checkpoint(data.texts)
+
+
+def evaluate(parts: Parts, directory: Path, rows: Sequence[str] | None, split: str, described: RunDescription) -> str:
+    """Evaluate stages of a finished run on a split, into `<directory>/evaluation-<split>`; returns the table.
+
+    Recordings that the run was trained on are counted beside the figures. They are no error: such a split may be asked
+    for on purpose, and of other data nothing else can be chosen.
+    """
     quiet()
     parts.data.prepare_data()
     sources = {described.rows[0].key: parts.base()}
@@ -78,7 +89,16 @@ def evaluate(
     setting, wanted = Setting(parts, directory / f"evaluation-{split}"), rows or list(sources)
     say(f"evaluation directory: {setting.directory}")
     setting = setting.on(_course(setting, [], wanted, split))
-    return answer_rows(setting, {name: sources[name] for name in wanted}, split, described)
+    heard = _heard(parts, {name: directory / name / "result" / RECORDINGS for name in parts.stage}, split)
+    return answer_rows(setting, {name: sources[name] for name in wanted}, split, described, heard)
+
+
+def _heard(parts: Parts, stored: Mapping[str, Path], split: str) -> str | None:
+    """What a reader of scores on a split must know of the recordings that the run's stages were trained on."""
+    if silent := [name for name, path in stored.items() if not path.exists()]:
+        return f"whether the run was trained on some of it is not known: an older result of {silent[0]} does not say"
+    heard, of = heard_before(parts.data.examples(split), list(stored.values()))
+    return f"{heard} of its {of} recordings were trained on" if heard else None
 
 
 def _course(setting: Setting, stages: Sequence[str], rows: Sequence[str], split: str) -> Course:

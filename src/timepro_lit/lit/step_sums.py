@@ -32,7 +32,7 @@ class Step:
     means: dict[str, float]
 
     def factor(self, divisor: float) -> float:
-        """What makes its gradient a mean, where each micro-batch's sum was divided by `divisor`, and processes averaged."""
+        """What makes its gradient a mean, where each sum was divided by `divisor` and processes were averaged."""
         return divisor * self.num_processes / self.weight if self.weight else 1.0
 
 

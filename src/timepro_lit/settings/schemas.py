@@ -175,7 +175,7 @@ class PrepareConfig:
     out: str = MISSING
     """Where the manifests and the counts go."""
     exclude: list[str] = field(default_factory=list)
-    """Prepared folders of other corpora: recordings of their test splits are kept out of train and val."""
+    """Folders of other corpora to be trained with: recordings that they evaluate on are not trained on here."""
     tokenizer: str | None = None
     """Folder or hub name of a model, to count the answers that evaluation would cut off; null = not counted."""
     max_answer_tokens: int = 640

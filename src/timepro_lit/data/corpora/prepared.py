@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from timepro_lit.data.audio import Stream
 from timepro_lit.data.store import AudioFolder, AudioShards, AudioStore
@@ -59,20 +59,22 @@ class Prepared:
 
     def store(self) -> AudioStore:
         """As in `Corpus`."""
-        where = self._settings().get("audio", {"folder": str(self.folder)})
+        where = prepared_settings(self.folder).get("audio", {"folder": str(self.folder)})
         if "shards" in where:
             return AudioShards(self.audio or self.folder / where["shards"])
         return AudioFolder(self.audio or where["folder"])
 
     def note(self) -> str | None:
         """As in `Corpus`."""
-        note: str | None = self._settings().get("note")
+        note: str | None = prepared_settings(self.folder).get("note")
         return note
 
-    def _settings(self) -> dict[str, dict[str, str]]:
-        path = self.folder / SETTINGS
-        settings: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return settings
+
+def prepared_settings(folder: Path) -> dict[str, Any]:
+    """What `timepro_lit.prepare` wrote of a folder; empty where it wrote none."""
+    path = folder / SETTINGS
+    settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return settings
 
 
 class Joined:
