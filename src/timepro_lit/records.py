@@ -9,7 +9,7 @@ Dimension legend, used wherever tensors are named with a suffix:
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the pure rooms import records without paying for torch
     import torch

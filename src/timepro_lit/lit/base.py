@@ -168,7 +168,7 @@ class TrainingModule(AnsweringModule):
         """The mean that the stage minimises, on one micro-batch, and over how much it runs: tokens, answers, ..."""
 
     def zero_loss(self) -> Tensor:
-        """That of a micro-batch without signal: all gradients that others wait for are zeros, in the order of theirs."""
+        """That of a micro-batch without signal: gradients that others wait for are zeros, in the order of theirs."""
         if not mixes_by_arrival(self.trainer):
             return attached_zero(self.parameters())
         if self._arrival is None:

@@ -19,7 +19,7 @@ from timepro_lit.evaluation.numbers import validation_score
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.base import TrainingModule
 from timepro_lit.lit.checkpoints import EndsWithValidation, StageCheckpoints, step_of
-from timepro_lit.lit.setting import Setting
+from timepro_lit.lit.setting import Setting, release
 from timepro_lit.lit.stage import Stage
 from timepro_lit.runs.stages import Claim, is_rank_zero, say
 
@@ -83,6 +83,7 @@ def plan(setting: Setting, name: str, stage: Stage, source: ModelSource) -> Plan
 
 def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: Claim) -> dict[str, Any]:
     """Train one stage; returns its validation scores. What it trained is stored in the claim's folder."""
+    release()
     seed_everything(setting.seed, workers=True)
     module = _module(setting, name, planned.stage, source)
     module.steps_per_epoch = planned.loader.batch_sampler.steps_per_epoch

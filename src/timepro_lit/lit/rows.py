@@ -10,7 +10,7 @@ from timepro_lit.evaluation.publish import publish, report_of, table_of
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.base import AnsweringModule
 from timepro_lit.lit.processes import gathered
-from timepro_lit.lit.setting import Setting
+from timepro_lit.lit.setting import Setting, release
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, RunDescription
 from timepro_lit.runs.stages import is_rank_zero, say
@@ -42,6 +42,7 @@ def answer_row(setting: Setting, name: str, source: ModelSource, split: str) -> 
     if is_complete(folder):
         say(f"{name}: answers reused from {folder}")
         return scores_by_task(read_answers(folder, tasks), tasks)
+    release()
     module = AnsweringModule(source.load, tasks, metrics={})
     trainer = setting.new_trainer(name, logger=False)
     setting.parts.data.place(trainer.global_rank, trainer.world_size)
