@@ -13,6 +13,7 @@ from timepro_lit.inference.loading import EXPORTED, model_of
 
 SETTINGS: dict[str, Any] = {
     "model": {"checkpoint": "a"}, "time_prompt": {"stride": 1}, "stage": {"sft": {"module": {}}}, "paths": {},
+    "task": {}, "trainer": {},
 }  # fmt: skip
 
 

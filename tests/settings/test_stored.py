@@ -82,6 +82,7 @@ def test_a_run_that_was_moved_is_the_same_run(tmp_path: Path) -> None:
 
 def test_older_runs_hold_their_folders_as_they_were(tmp_path: Path) -> None:
     old = {"data": {"folder": "/elsewhere/data"}, "output_dir": "/elsewhere/run", "paths": {"data": "/elsewhere/data"}}
+    old |= {"model": {}, "time_prompt": None, "task": {}, "trainer": {}}
     (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(old)))
     assert read_settings(tmp_path)["data"]["folder"] == "/elsewhere/data"
 

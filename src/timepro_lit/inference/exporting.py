@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from timepro_lit.files.json_object import read_object
 from timepro_lit.inference.loading import EXPORTED, trained_model
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.hf_folder import write_adapter, write_card, write_merged, write_time_prompt
@@ -18,18 +19,19 @@ KEPT = ("model", "time_prompt", "task")
 """Settings of a run that its model needs to be asked again."""
 
 
-def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None) -> str:
+def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None, trust: Collection[str] = ()) -> str:
     """Write the model of a row of a run's table into a new folder; returns what to do with it.
 
     merged: the adapter added to the base weights, an ordinary Hugging Face checkpoint. adapter: the adapter alone, as
     plain peft loads it on the base. full_omni_adapter: the same, its weights named as in a whole Qwen-Omni model.
-    Raises ValueError for another kind, a folder that holds something, and an adapter that is not there.
+    `trust` as of `load`. Raises ValueError as `load`, and for another kind, a folder that holds something, and an adapter
+    that is not there.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"output_dir: {folder} is not empty, and nothing is overwritten")
-    settings, adapter = trained_model(run, row)
+    settings, adapter = trained_model(run, row, trust)
     row = row or last_row(settings)
     if kind != "merged" and adapter is None:
         raise ValueError(f"the model of {row} has no adapter; export it with kind=merged")
@@ -54,7 +56,7 @@ def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None
 def _scores(run: Path, row: str) -> dict[str, Any] | None:
     """The row of report.json, where it was evaluated."""
     path = run / "report.json"
-    report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    report = read_object(path) if path.exists() else {}
     found = report.get("scores", {}).get(row)
     return found and found | {"n_test": report["n_test"]}
 

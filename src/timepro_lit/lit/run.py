@@ -72,8 +72,9 @@ def evaluate(
     """Evaluate stages of a finished run on a split, into `<directory>/evaluation-<split>`; returns the table."""
     quiet()
     parts.data.prepare_data()
-    sources = {described.rows[0].key: parts.base()}
-    for name in parts.stage:
+    base, *stages = (row.key for row in described.rows)
+    sources = {base: parts.base()}
+    for name in stages:
         sources[name] = parts.source(directory / name / "result" / ADAPTER)
     setting, wanted = Setting(parts, directory / f"evaluation-{split}"), rows or list(sources)
     say(f"evaluation directory: {setting.directory}")
