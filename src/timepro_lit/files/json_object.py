@@ -16,3 +16,9 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds no JSON object")
     return content
+
+
+def shown(value: Any) -> str:
+    """A value in a sentence: on one line, and not at length."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."

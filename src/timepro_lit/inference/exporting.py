@@ -24,8 +24,8 @@ def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None
 
     merged: the adapter added to the base weights, an ordinary Hugging Face checkpoint. adapter: the adapter alone, as
     plain peft loads it on the base. full_omni_adapter: the same, its weights named as in a whole Qwen-Omni model.
-    `trust` as of `load`. Raises ValueError as `load`, and for another kind, a folder that holds something, and an adapter
-    that is not there.
+    `trust` as of `load`. Raises ValueError as `load`, and for another kind, a folder that holds something, and an
+    adapter that is not there.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind}")

@@ -47,7 +47,7 @@ def load(
     model, time_prompt = build_source(settings)
     lalm = ModelSource(model, time_prompt, None, adapter).load()
     if (path / EXPORTED).exists():
-        check_time_prompt(lalm, path)
+        check_time_prompt(lalm, time_prompt, path)
     precision = settings["trainer"].get("precision") or "32-true"
     autocast = torch.bfloat16 if precision == "bf16-mixed" else None
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.json_object import shown
 
 CONFIG = "config.yaml"
 _OF_PATHS = re.compile(r"\$\{paths\.\w+\}")
@@ -78,9 +79,3 @@ def dotted(place: tuple[Any, ...]) -> str:
     'data.corpora[0].folder'
     """
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in place).lstrip(".")
-
-
-def shown(value: Any) -> str:
-    """A value in a sentence: on one line, and not at length."""
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from timepro_lit.runs.config_file import dotted, entries, refuse_references, shown
+from timepro_lit.files.json_object import shown
+from timepro_lit.runs.config_file import dotted, entries, refuse_references
 from timepro_lit.settings.config import KEYED, SINGLE
 from timepro_lit.settings.schemas import PACKAGE
 
