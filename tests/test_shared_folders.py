@@ -16,18 +16,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 import timepro_lit
-from timepro_lit.inference.exporting import export
-from timepro_lit.lalm.checkpoint import ModelSource
-from timepro_lit.lalm.lora import LoRA
-from timepro_lit.settings.config import build_source
-from timepro_lit.settings.schemas import CONF, register
-from timepro_lit.settings.stored import read_settings, to_store
 
 Node = dict[str, Any]
 
@@ -110,28 +103,11 @@ PLACES: dict[str, Callable[[Node, Node], None]] = {
     "paths.x": lambda s, node: put(s, "paths", node={"x": node}),
 }
 DOORS: dict[str, list[str]] = {
-    "predict": ["checkpoint=RUN", "audio=RUN", "task=dac", "output_dir=OUT"],
+    "predict": ["checkpoint=RUN", "audio=RUN/config.yaml", "task=dac", "output_dir=OUT"],
     "evaluate": ["run=RUN"],
     "export": ["run=RUN", "output_dir=OUT"],
     "report": ["runs=[RUN]", "output_dir=OUT"],
 }
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """run, as a training leaves it, and exported, as `export` does."""
-    folder = tmp_path_factory.mktemp("shared")
-    register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        small = ["+experiment=ablation_astp", "model.dtype=float32", "trainer.precision=32-true"]
-        cfg = compose("train", small)
-    (folder / "run" / "sft" / "result").mkdir(parents=True)
-    OmegaConf.save(OmegaConf.create(to_store(cfg)), folder / "run" / "config.yaml")
-    source = ModelSource(*build_source(read_settings(folder / "run")), LoRA(rank=2))
-    source.save_adapter(source.load(), folder / "run" / "sft" / "result" / "adapter")
-    (folder / "run" / "silence.wav").touch()
-    export(folder / "run", folder / "exported", "adapter")
-    return folder
 
 
 class Touching:
@@ -171,18 +147,18 @@ def nothing_ran(tmp_path: Path) -> bool:
     return not (tmp_path / "trace").exists() and (tmp_path / "victim").exists()
 
 
-def with_exported(made: Path, tmp_path: Path, change: Callable[[Node], None]) -> Path:
+def with_exported(shared: Path, tmp_path: Path, change: Callable[[Node], None]) -> Path:
     """A copy of the exported folder whose settings were changed."""
-    copy = Path(shutil.copytree(made / "exported", tmp_path / "copy"))
+    copy = Path(shutil.copytree(shared / "exported", tmp_path / "copy"))
     settings = json.loads((copy / "timepro_lit.json").read_text())
     change(settings)
     (copy / "timepro_lit.json").write_text(json.dumps(settings))
     return copy
 
 
-def with_run(made: Path, tmp_path: Path, change: Callable[[Node], None]) -> Path:
+def with_run(shared: Path, tmp_path: Path, change: Callable[[Node], None]) -> Path:
     """A copy of the run directory whose settings were changed."""
-    copy = Path(shutil.copytree(made / "run", tmp_path / "copy"))
+    copy = Path(shutil.copytree(shared / "run", tmp_path / "copy"))
     settings: Any = OmegaConf.to_container(OmegaConf.load(copy / "config.yaml"))
     change(settings)
     OmegaConf.save(OmegaConf.create(settings), copy / "config.yaml")
@@ -211,15 +187,15 @@ def test_the_payloads_are_live(name: str, bait: Path, tmp_path: Path) -> None:
     assert not nothing_ran(tmp_path)
 
 
-def test_the_folders_are_loaded_as_they_are(made: Path) -> None:
+def test_the_folders_are_loaded_as_they_are(shared: Path) -> None:
     for folder in ("run", "exported"):
-        assert sorted(timepro_lit.load(made / folder, device="cpu").tasks) == ["ag", "dac", "sed"]
+        assert sorted(timepro_lit.load(shared / folder, device="cpu").tasks) == ["ag", "dac", "sed"]
 
 
 @pytest.mark.parametrize(("name", "place"), list(zip(PAYLOADS, itertools.cycle(PLACES), strict=False)))
-def test_an_exported_folder_runs_nothing(name: str, place: str, made: Path, bait: Path, tmp_path: Path) -> None:
+def test_an_exported_folder_runs_nothing(name: str, place: str, shared: Path, bait: Path, tmp_path: Path) -> None:
     for key in ("model", place):
-        folder = with_exported(made, tmp_path, lambda s, key=key: PLACES[key](s, payload(name, tmp_path)))
+        folder = with_exported(shared, tmp_path, lambda s, key=key: PLACES[key](s, payload(name, tmp_path)))
         with pytest.raises(ValueError) as refusal:
             timepro_lit.load(folder, device="cpu")
         assert str(refusal.value).startswith(f"{folder / 'timepro_lit.json'}: ")
@@ -229,8 +205,8 @@ def test_an_exported_folder_runs_nothing(name: str, place: str, made: Path, bait
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_run_directory_runs_nothing(place: str, made: Path, bait: Path, tmp_path: Path) -> None:
-    folder = with_run(made, tmp_path, lambda s: PLACES[place](s, payload("os.system", tmp_path)))
+def test_a_run_directory_runs_nothing(place: str, shared: Path, bait: Path, tmp_path: Path) -> None:
+    folder = with_run(shared, tmp_path, lambda s: PLACES[place](s, payload("os.system", tmp_path)))
     with pytest.raises(ValueError) as refusal:
         timepro_lit.load(folder, device="cpu")
     assert str(refusal.value).startswith(f"{folder / 'config.yaml'}: ")
@@ -243,9 +219,9 @@ CASES = list(zip(PAYLOADS, itertools.cycle(reversed(PLACES)), itertools.cycle(DO
 
 @pytest.mark.parametrize(("name", "place", "door"), CASES)
 def test_no_door_runs_anything(
-    name: str, place: str, door: str, made: Path, bait: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
+    name: str, place: str, door: str, shared: Path, bait: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
-    folder = with_run(made, tmp_path, lambda s: PLACES[place](s, payload(name, tmp_path)))
+    folder = with_run(shared, tmp_path, lambda s: PLACES[place](s, payload(name, tmp_path)))
     said = said_by(door, folder, tmp_path, monkeypatch, capsys)
     assert said.startswith(f"error: {folder / 'config.yaml'}: ")
     assert len(said.splitlines()) == 1
@@ -254,10 +230,10 @@ def test_no_door_runs_anything(
 
 @pytest.mark.parametrize("door", DOORS)
 def test_a_door_reads_no_environment(
-    door: str, made: Path, bait: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
+    door: str, shared: Path, bait: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
     monkeypatch.setenv("SECRET", "hush")
-    folder = with_run(made, tmp_path, lambda s: s["model"].update(checkpoint="${oc.env:SECRET}"))
+    folder = with_run(shared, tmp_path, lambda s: s["model"].update(checkpoint="${oc.env:SECRET}"))
     said = said_by(door, folder, tmp_path, monkeypatch, capsys)
     assert "model.checkpoint is '${oc.env:SECRET}', but settings in a folder may refer to ${paths.root}" in said
     assert "hush" not in said
@@ -265,10 +241,10 @@ def test_a_door_reads_no_environment(
 
 @pytest.mark.parametrize("door", DOORS)
 def test_what_is_trusted_by_name_goes_on(
-    door: str, made: Path, bait: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
+    door: str, shared: Path, bait: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
     mine = {"_target_": "mine.Reward", "a": {"_target_": "os.system"}}
-    folder = with_run(made, tmp_path, lambda s: s.update(reward=mine))
+    folder = with_run(shared, tmp_path, lambda s: s.update(reward=mine))
     said = said_by(door, folder, tmp_path, monkeypatch, capsys)
     assert "reward._target_ names 'mine.Reward'" in said and said.endswith("allow it: trust=['mine.Reward']\n")
     said = said_by(door, folder, tmp_path, monkeypatch, capsys, "trust=['mine.Reward']")
@@ -277,8 +253,44 @@ def test_what_is_trusted_by_name_goes_on(
 
 @pytest.mark.parametrize("name", ["../../victim", "a/b", "..", ""])
 def test_no_stage_leads_out_of_the_folder(
-    name: str, made: Path, bait: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
+    name: str, shared: Path, bait: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
-    folder = with_run(made, tmp_path, lambda s: s["stage"].update({name: s["stage"]["sft"]}))
+    folder = with_run(shared, tmp_path, lambda s: s["stage"].update({name: s["stage"]["sft"]}))
     assert f"stage holds {name!r}, which is no name" in said_by("report", folder, tmp_path, monkeypatch, capsys)
+    assert nothing_ran(tmp_path)
+
+
+def test_an_evaluation_writes_nowhere_else(
+    shared: Path, bait: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    def elsewhere(settings: Node) -> None:
+        settings["data"]["corpus"] |= {"folder": str(tmp_path / "victim"), "num_clips": {"test": 1}}
+        settings["data"] |= {"train_split": "test", "validation_split": "test"}
+
+    folder = with_run(shared, tmp_path, elsewhere)
+    said = said_by("evaluate", folder, tmp_path, monkeypatch, capsys)
+    assert "the run's data would be generated in" in said
+    assert said.endswith(f": allow it by paths.data={tmp_path / 'victim'}\n")
+    (folder / "evaluation-test").symlink_to(tmp_path / "victim")
+    said = said_by("evaluate", folder, tmp_path, monkeypatch, capsys, f"paths.data={tmp_path / 'victim'}")
+    assert said == f"error: {folder / 'evaluation-test'} is a link, and nothing is written through it\n"
+    assert list((tmp_path / "victim").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "fault"),
+    [
+        ("BAIT", "bait/config.json: auto_map names code"),
+        ("../../..", "no config.json there"),
+        ("https://example.org/model", "no config.json there"),
+        ("someone/model", "no configuration .* can be loaded"),
+        (3, "model.checkpoint: 3 is not str"),
+    ],
+)
+def test_a_base_model_is_data_as_well(checkpoint: Any, fault: str, shared: Path, bait: Path, tmp_path: Path) -> None:
+    given = str(bait) if checkpoint == "BAIT" else checkpoint
+    folder = with_exported(shared, tmp_path, lambda s: s["model"].update(checkpoint=given))
+    (folder / "trained_with.json").unlink()  # which would say that it was another one
+    with pytest.raises((ValueError, OSError), match=fault):
+        timepro_lit.load(folder, device="cpu")
     assert nothing_ran(tmp_path)

@@ -30,7 +30,9 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.lit.setting import Parts
     from timepro_lit.runs.stages import say
 
-    say(evaluate(Parts(**build_evaluation(of)), directory, cfg.rows, cfg.split, described(settings)))
+    # Data that are chosen here are the user's own business, those of the run are not.
+    writable = [Path(cfg.paths.data), Path(cfg.paths.outputs)] if cfg.data is None else None
+    say(evaluate(Parts(**build_evaluation(of)), directory, cfg.rows, cfg.split, described(settings), writable))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from timepro_lit.files.json_object import read_object
+from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.inference.loading import EXPORTED, trained_model
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.hf_folder import write_adapter, write_card, write_merged, write_time_prompt
@@ -57,8 +57,15 @@ def _scores(run: Path, row: str) -> dict[str, Any] | None:
     """The row of report.json, where it was evaluated."""
     path = run / "report.json"
     report = read_object(path) if path.exists() else {}
-    found = report.get("scores", {}).get(row)
-    return found and found | {"n_test": report["n_test"]}
+    rows, num_clips = report.get("scores", {}), report.get("n_test")
+    found = rows.get(row) if isinstance(rows, dict) else rows
+    if found is None:
+        return None
+    by_task = [value for value in found.values() if isinstance(value, dict)] if isinstance(found, dict) else []
+    figures = [value for of_task in by_task for value in of_task.values()]
+    if not figures or not all(isinstance(value, int | float) for value in (num_clips, *figures)):
+        raise ValueError(f"{path}: scores of {row} are {shown(found)} on {shown(num_clips)} clips, which are no scores")
+    return found | {"n_test": num_clips}
 
 
 def _write_card(folder: Path, kind: str, row: str, settings: Mapping[str, Any], scores: Any) -> None:

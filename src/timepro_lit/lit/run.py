@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +67,26 @@ def run(
 
 
 def evaluate(
-    parts: Parts, directory: Path, rows: Sequence[str] | None, split: str, described: RunDescription
+    parts: Parts,
+    directory: Path,
+    rows: Sequence[str] | None,
+    split: str,
+    described: RunDescription,
+    writable: Collection[Path] | None,
 ) -> str:
-    """Evaluate stages of a finished run on a split, into `<directory>/evaluation-<split>`; returns the table."""
+    """Evaluate stages of a finished run on a split, into `<directory>/evaluation-<split>`; returns the table.
+
+    The run may come from anybody: data are generated below the `writable` folders alone, None = anywhere, and nothing
+    is written through a link. Raises ValueError where either were needed.
+    """
     quiet()
+    place = parts.data.corpus.generated_in()
+    own = writable is None or place is None or any(place.resolve().is_relative_to(w.resolve()) for w in writable)
+    if not own:
+        raise ValueError(f"the run's data would be generated in {place}: allow it by paths.data={place.parent}")
+    for path in (directory / f"evaluation-{split}", *directory.glob(f"evaluation-{split}/**/*")):
+        if path.is_symlink():
+            raise ValueError(f"{path} is a link, and nothing is written through it")
     parts.data.prepare_data()
     base, *stages = (row.key for row in described.rows)
     sources = {base: parts.base()}
