@@ -71,6 +71,12 @@ def reworded(**values: Any) -> Callable[[str], str]:
             "time_prompt.stride: '1' is not",
         ),
         ("timepro_lit.json", lambda text: text.replace('"stride": 1', '"strde": 1'), "did you mean stride?"),
+        ("timepro_lit.json", reworded(model={"_target_": "timepro_lit.lalm.lora.LoRA"}), "LoRA, which makes no model"),
+        (
+            "timepro_lit.json",
+            reworded(time_prompt={"_target_": "timepro_lit.time_prompt.grid.TimeGrid", "frames_per_second": 25.0}),
+            "time_prompt._target_ names timepro_lit.time_prompt.grid.TimeGrid, which makes no time_prompt",
+        ),
         ("time_prompt.json", lambda text: "[]", "time_prompt.json holds no JSON object"),
         ("time_prompt.json", reworded(first_timestamp_id=1), "time_prompt.json: first_timestamp_id is 1, but 576"),
         ("time_prompt.json", reworded(frames_per_second=float("nan")), "time_prompt.json: frames_per_second is nan"),

@@ -23,8 +23,6 @@ def test_references_to_its_own_paths_are_left(tmp_path: Path) -> None:
         ("a: ${paths.outputs}\npaths: {data: /d}", "may refer to ${paths.data}"),
         ("a: ${seed}\nseed: 1\npaths: {}", "may refer to nothing else"),
         ("paths: {data: '${oc.env:HOME}'}", "paths.data is '${oc.env:HOME}', which is no folder"),
-        # Resolved, it would be a reference, to be resolved by whoever comes next.
-        ("a: '${paths.data}{oc.env:HOME}'\npaths: {data: $}", "paths.data is '$', which is no folder"),
         ("paths: {data: 3}", "paths.data is 3, which is no folder"),
         ("- a", "holds no settings of a run"),
         ("a: 1", "holds no settings of a run"),

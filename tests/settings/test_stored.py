@@ -87,6 +87,15 @@ def test_older_runs_hold_their_folders_as_they_were(tmp_path: Path) -> None:
     assert read_settings(tmp_path)["data"]["folder"] == "/elsewhere/data"
 
 
+def test_no_reference_comes_out_of_another(tmp_path: Path) -> None:
+    store(tmp_path / "run", "/elsewhere")
+    path = tmp_path / "run" / "config.yaml"
+    text = path.read_text().replace("${paths.assets}/tiny_base", "'${paths.dollar}{oc.env:HOME}'")
+    path.write_text(text.replace("paths:\n", "paths:\n  dollar: $\n"))
+    with pytest.raises(ValueError, match=r"model\.checkpoint is '\$\{oc\.env:HOME\}'"):
+        read_settings(tmp_path / "run")
+
+
 def test_a_folder_without_settings_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"is no run directory: it holds no config\.yaml"):
         read_settings(tmp_path)

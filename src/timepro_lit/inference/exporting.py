@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from timepro_lit.files.json_object import read_object, shown
-from timepro_lit.inference.loading import EXPORTED, trained_model
-from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.inference.loading import EXPORTED, source_of, trained_model
 from timepro_lit.lalm.hf_folder import write_adapter, write_card, write_merged, write_time_prompt
-from timepro_lit.settings.config import build_source
 from timepro_lit.settings.description import last_row
 
 KINDS = ("merged", "adapter", "full_omni_adapter")
@@ -37,15 +35,15 @@ def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None
         raise ValueError(f"the model of {row} has no adapter; export it with kind=merged")
     # Four-bit weights cannot be merged into: the adapter goes on the whole ones that they were made from.
     settings["model"] |= {"quantization": None} if "quantization" in settings["model"] else {}
-    model, time_prompt = build_source(settings)
-    lalm = ModelSource(model, time_prompt, None, adapter).load()
+    source = source_of(settings, adapter)
+    lalm = source.load()
     folder.mkdir(parents=True, exist_ok=True)
     if kind == "merged":
         write_merged(lalm, folder)
     else:
         assert adapter is not None
         write_adapter(adapter, folder, "thinker." if kind == "full_omni_adapter" else "")
-    write_time_prompt(lalm, time_prompt, folder)
+    write_time_prompt(lalm, source.time_prompt, folder)
     kept = {key: settings[key] for key in KEPT} | {"trainer": {"precision": settings["trainer"].get("precision")}}
     if kind != "full_omni_adapter":  # which is for plain peft alone
         (folder / EXPORTED).write_text(json.dumps(kept, indent=1), encoding="utf-8")

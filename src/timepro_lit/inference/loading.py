@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from timepro_lit.inference.listener import Listener
-from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.lalm.checkpoint import Backbone, ModelSource
 from timepro_lit.lalm.hf_folder import check_time_prompt
 from timepro_lit.settings.config import build_source, tasks_of
 from timepro_lit.settings.description import ZERO_SHOT, check_rows, last_row
 from timepro_lit.settings.stored import read_exported, read_settings
+from timepro_lit.time_prompt.prompt import TimePrompt
 
 EXPORTED = "timepro_lit.json"
 """Of an exported folder: the settings that say how it is loaded and asked."""
@@ -44,10 +45,10 @@ def load(
     settings, adapter = model_of(path, row, trust)
     if base is not None:
         settings["model"]["checkpoint"] = base
-    model, time_prompt = build_source(settings)
-    lalm = ModelSource(model, time_prompt, None, adapter).load()
+    source = source_of(settings, adapter)
+    lalm = source.load()
     if (path / EXPORTED).exists():
-        check_time_prompt(lalm, time_prompt, path)
+        check_time_prompt(lalm, source.time_prompt, path)
     precision = settings["trainer"].get("precision") or "32-true"
     autocast = torch.bfloat16 if precision == "bf16-mixed" else None
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -64,6 +65,15 @@ def model_of(folder: Path, row: str | None = None, trust: Collection[str] = ()) 
     if row is not None:
         raise ValueError(f"row: {folder} is an exported folder, which holds one model and no {row}")
     return exported_model(folder, trust)
+
+
+def source_of(settings: Mapping[str, Any], adapter: Path | None) -> ModelSource:
+    """The recipe of the model that settings name. Raises ValueError where what they name is none."""
+    model, time_prompt = build_source(settings)
+    for group, part, kind in (("model", model, Backbone), ("time_prompt", time_prompt, TimePrompt | None)):
+        if not isinstance(part, kind):
+            raise ValueError(f"{group}._target_ names {settings[group]['_target_']}, which makes no {group}")
+    return ModelSource(model, time_prompt, None, adapter)
 
 
 def trained_model(

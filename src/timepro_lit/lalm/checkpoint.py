@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.files.json_object import read_object, shown
@@ -19,6 +19,7 @@ TRAINED_WITH = "trained_with.json"
 """Beside an adapter's weights: the base and the time prompt that it was trained with."""
 
 
+@runtime_checkable
 class Backbone(Protocol):
     """Where base weights come from: what an option of the `model` config group builds."""
 

@@ -40,7 +40,7 @@ def read_config(directory: Path) -> dict[str, Any]:
     if not isinstance(settings, dict) or not isinstance(paths, dict):
         raise ValueError(f"{path} holds no settings of a run: it has no paths")
     for name, folder in paths.items():
-        if not isinstance(folder, str) or "$" in folder:
+        if not isinstance(folder, str) or "${" in folder:
             raise ValueError(f"{path}: paths.{name} is {folder!r}, which is no folder")
     refuse_references(settings, path, paths)
     return {str(key): value for key, value in settings.items()}
