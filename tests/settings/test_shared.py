@@ -67,6 +67,7 @@ def test_what_conf_composes_can_be_shared(overrides: list[str], tmp_path: Path) 
         ({"model": None}, "model is None, which are no settings"),
         ({"trainer": [1]}, "trainer is [1], which are no settings"),
         ({"model": {"a": [{"b": {"_target_": "os.system"}}]}}, "model.a[0].b._target_ names 'os.system'"),
+        ({"_target_": "os.system"}, "_target_ names 'os.system', which is nothing that the top of a shared folder"),
         ({"extra": {"_target_": "os.system"}}, "nothing that extra of a shared folder may hold"),
         ({"model": {"_args_": ["x"]}}, "model._args_ is a key of Hydra's own"),
         ({"model": {"_recursive_": False}}, "model._recursive_ is a key of Hydra's own"),
@@ -91,3 +92,7 @@ def test_what_a_user_trusts_is_allowed_and_nothing_beside_it() -> None:
     with pytest.raises(ValueError, match=r"reward\.inner\._target_ names 'mine\.Inner'"):
         check_shared(mine, Path("a"), ["mine.Reward"])
     check_shared(mine, Path("a"), ["mine.Reward", "mine.Inner"])
+    mine["reward"]["inner"] |= {"_partial_": True, "_convert_": "all"}
+    check_shared(mine, Path("a"), ["mine.Reward", "mine.Inner"])
+    with pytest.raises(ValueError, match=r"trust: give a list of names, not 'mine\.Reward'"):
+        check_shared(mine, Path("a"), "mine.Reward")

@@ -57,9 +57,11 @@ NEEDED = ("model", "time_prompt", "task", "trainer")
 def check_shared(settings: Mapping[str, Any], file: Path, trust: Collection[str] = ()) -> None:
     """Look through settings that were read from `file` before anything in them is built.
 
-    `trust` are targets that may be named wherever they stand. Raises ValueError with the key that names anything else,
-    refers to anything, is one of Hydra's own, or does not hold what its group should.
+    `trust` are targets that may be named, and called as their nodes say, wherever they stand. Raises ValueError with
+    the key that names anything else, refers to anything, is one of Hydra's own, or does not hold what its group should.
     """
+    if isinstance(trust, str):  # any part of which would be trusted
+        raise ValueError(f"trust: give a list of names, not {shown(trust)}")
     refuse_references(settings, file)
     for fault in (*_misshapen(settings), *_foreign(settings, trust)):
         raise ValueError(f"{file}: {fault}")
@@ -82,23 +84,25 @@ def _misshapen(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _foreign(settings: Mapping[str, Any], trust: Collection[str]) -> Iterator[str]:
-    for place, value in entries(settings):
-        path, key = dotted(place), str(place[-1])
-        if key == "_target_":
-            if not isinstance(value, str):
+    nodes = [((), settings), *(entry for entry in entries(settings) if isinstance(entry[1], Mapping))]
+    for place, node in nodes:
+        trusted = isinstance(node.get("_target_"), str) and node["_target_"] in trust
+        for key, value in node.items() if not trusted else ():
+            path = dotted((*place, key))
+            if key == "_target_" and not isinstance(value, str):
                 yield f"{path} is {shown(value)}, which is no name"
-            elif value not in trust and not _may_name(str(place[0]), len(place), value):
-                yield f"{path} names {shown(value)}, which is {_unlike(str(place[0]))}; {_allowed_by(value)}"
-        elif key == "_partial_":
-            if value is not True or not PARTIAL.fullmatch(dotted(place[:-1])):
+            elif key == "_target_" and not _may_name(place, value):
+                yield f"{path} names {shown(value)}, which is {_unlike(place)}; {_allowed_by(value)}"
+            elif key == "_partial_" and not (value is True and PARTIAL.fullmatch(dotted(place))):
                 yield f"{path} is {shown(value)} where nothing is to be completed"
-        elif re.fullmatch("_.*_", key):
-            yield f"{path} is a key of Hydra's own that settings in a folder may not hold"
+            elif re.fullmatch("_.*_", str(key)) and key not in ("_target_", "_partial_"):
+                yield f"{path} is a key of Hydra's own that settings in a folder may not hold"
 
 
-def _may_name(group: str, depth: int, target: str) -> bool:
-    if depth < (3 if group in KEYED else 2):
+def _may_name(place: tuple[Any, ...], target: str) -> bool:
+    if not place or (len(place) == 1 and place[0] in KEYED):  # no node of a group
         return False
+    group = str(place[0])
     module, _, name = target.removeprefix(f"{PACKAGE.name}.").rpartition(".")
     ours = target.startswith(f"{PACKAGE.name}.") and any(
         module == room or module.startswith(f"{room}.") for room in ROOMS.get(group, ())
@@ -116,7 +120,8 @@ def _classes(module: str) -> frozenset[str]:
     return frozenset(node.name for node in tree.body if isinstance(node, ast.ClassDef))
 
 
-def _unlike(group: str) -> str:
+def _unlike(place: tuple[Any, ...]) -> str:
+    group = place[0] if place else "the top"
     rooms = ", ".join(f"{PACKAGE.name}.{room}" for room in ROOMS.get(group, ()))
     return f"no class of {rooms}" if rooms else f"nothing that {group} of a shared folder may hold"
 
