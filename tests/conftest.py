@@ -1,4 +1,5 @@
-"""What every test runs under: one thread (the tensors are tiny), no model hub, no upload; and public corpora, small."""
+"""What every test runs under: one thread (the tensors are tiny), no model hub, no upload; and public corpora, small;
+and a trained model's folders."""
 
 from __future__ import annotations
 
@@ -116,3 +117,29 @@ def ftar(tmp_path: Path) -> Path:
     soundfile.write(root / "wav/silent.wav", np.zeros(32_000), 16_000)
     (root / "wav/page.wav").write_text("<html>404</html>")
     return root
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `run`, as a training leaves it, and `exported`, an adapter as `export` writes it."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    from timepro_lit.inference.exporting import export
+    from timepro_lit.lalm.checkpoint import ModelSource
+    from timepro_lit.lalm.lora import LoRA
+    from timepro_lit.settings.config import build_source
+    from timepro_lit.settings.schemas import CONF, register
+    from timepro_lit.settings.stored import read_settings, to_store
+
+    folder = tmp_path_factory.mktemp("shared")
+    result = folder / "run" / "sft" / "result"
+    result.mkdir(parents=True)
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        small = ["+experiment=ablation_astp", "model.dtype=float32", "trainer.precision=32-true"]
+        OmegaConf.save(OmegaConf.create(to_store(compose("train", small))), folder / "run" / "config.yaml")
+    source = ModelSource(*build_source(read_settings(folder / "run")), LoRA(rank=2))
+    source.save_adapter(source.load(), result / "adapter")
+    export(folder / "run", folder / "exported", "adapter")
+    return folder

@@ -16,13 +16,13 @@ from timepro_lit.settings.door import door, overrides
 def main(cfg: DictConfig) -> None:
     """Take the run's settings, put the data and the trainer given here in their place, evaluate, print the table."""
     from timepro_lit.runs.directory import override_key
-    from timepro_lit.settings.config import build, for_evaluation, settings_of, validate
+    from timepro_lit.settings.config import build_evaluation, for_evaluation, settings_of, validate
     from timepro_lit.settings.description import check_rows, described
     from timepro_lit.settings.stored import read_settings
 
     directory = Path(cfg.run).absolute()
     given = {name: cfg.paths[name] for name in cfg.paths if f"paths.{name}" in map(override_key, overrides())}
-    of = for_evaluation(read_settings(directory, given), cfg)
+    of = for_evaluation(read_settings(directory, given, cfg.trust), cfg)
     validate(of)
     settings = settings_of(of)
     check_rows(cfg.rows or [], settings)
@@ -30,7 +30,9 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.lit.setting import Parts
     from timepro_lit.runs.stages import say
 
-    say(evaluate(Parts(**build(of)), directory, cfg.rows, cfg.split, described(settings)))
+    # Data that are chosen here are the user's own business, those of the run are not.
+    writable = [Path(cfg.paths.data), Path(cfg.paths.outputs)] if cfg.data is None else None
+    say(evaluate(Parts(**build_evaluation(of)), directory, cfg.rows, cfg.split, described(settings), writable))
 
 
 if __name__ == "__main__":

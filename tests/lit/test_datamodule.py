@@ -65,6 +65,9 @@ class SmallCorpus:
     def note(self) -> None:
         return None
 
+    def generated_in(self) -> None:
+        return None
+
     def make_ready(self) -> None:
         for split, counts in self.counts.items():
             examples = [self.example(split, t, i) for t, n in counts.items() for i in range(n)]

@@ -19,6 +19,7 @@ from timepro_lit.evaluation.numbers import figures_of, pool, scores_by_task
 from timepro_lit.figures.run_report import write_report
 from timepro_lit.figures.table import results_table
 from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import RunDescription
 from timepro_lit.tasks.base import ScoredTask
@@ -116,7 +117,9 @@ def _evaluation(run: Path, row: str) -> Path:
 
 def _note(run: Path) -> str | None:
     path = run / "report.json"
-    note: str | None = json.loads(path.read_text(encoding="utf-8")).get("note") if path.exists() else None
+    note = read_object(path).get("note") if path.exists() else None
+    if not isinstance(note, str | None):
+        raise ValueError(f"{path}: note is {shown(note)}, which is no text")
     return note
 
 

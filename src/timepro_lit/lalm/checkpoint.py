@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from timepro_lit.files.fingerprint import fingerprint
+from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.frontend import Frontend
 from timepro_lit.lalm.lora import LoRA, add_lora, load_adapter, save_adapter
@@ -18,6 +19,7 @@ TRAINED_WITH = "trained_with.json"
 """Beside an adapter's weights: the base and the time prompt that it was trained with."""
 
 
+@runtime_checkable
 class Backbone(Protocol):
     """Where base weights come from: what an option of the `model` config group builds."""
 
@@ -78,7 +80,10 @@ class ModelSource:
         path = folder / TRAINED_WITH
         if not path.exists():  # of plain peft, which says nothing about either
             return
-        theirs, ours = json.loads(path.read_text(encoding="utf-8")), self._trained_with()
+        theirs, ours = read_object(path), self._trained_with()
+        for key, kinds in (("base", str), ("base_fingerprint", str), ("time_prompt", dict | None)):
+            if not isinstance(theirs.get(key), kinds):
+                raise ValueError(f"{path}: {key} is {shown(theirs.get(key))}")
         hashes = theirs["base_fingerprint"], ours["base_fingerprint"]
         # A name on the hub and a folder cannot be compared.
         if hashes[0] != hashes[1] and ("@" in hashes[0]) == ("@" in hashes[1]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,10 +18,12 @@ from transformers import (
 )
 from transformers.utils import cached_file, logging
 
+from timepro_lit.files.json_object import read_object
 from timepro_lit.lalm.attention import SDPA_IN_BLOCKS
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.frontend import AudioPath, Chat, Frontend, template_chat
 from timepro_lit.lalm.quantization import Quantization, four_bit
+from timepro_lit.lalm.shared_folder import check_checkpoint
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 
@@ -141,6 +142,7 @@ class Pretrained:
         """The configuration of the task model; of a model that holds it as its thinker, the thinker's."""
         if _looks_local(self.checkpoint) and not (Path(self.checkpoint) / "config.json").exists():
             raise FileNotFoundError(f"model.checkpoint = {self.checkpoint}: no config.json there")
+        check_checkpoint(Path(self.checkpoint))
         config = self._part(AutoConfig, "configuration (config.json)")
         if config.model_type not in self.model_types:
             wanted = " or ".join(self.model_types)
@@ -149,7 +151,7 @@ class Pretrained:
 
     def _part(self, loader: Any, name: str) -> Any:
         try:
-            return loader.from_pretrained(self.checkpoint, **self._where())
+            return loader.from_pretrained(self.checkpoint, trust_remote_code=False, **self._where())
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).split("\n")[0]
             raise ValueError(f"model.checkpoint = {self.checkpoint}: no {name} can be loaded: {reason}") from error
@@ -161,7 +163,9 @@ class Pretrained:
         )
         if path is None:
             raise ValueError(f"model.checkpoint = {self.checkpoint} has no chat template: is it an instruction model?")
-        template: str = json.loads(Path(path).read_text(encoding="utf-8"))["chat_template"]
+        template = read_object(Path(path)).get("chat_template")
+        if not isinstance(template, str):
+            raise ValueError(f"{path}: chat_template is no text")
         return template
 
     def _ends_of_generation(self) -> list[int]:
@@ -191,7 +195,7 @@ def _looks_local(checkpoint: str) -> bool:
 
 def token_counter(checkpoint: str) -> Callable[[str], int]:
     """How many tokens an answer takes, its end of turn included, by the tokenizer of a checkpoint."""
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
 
     def count(text: str) -> int:
         return len(tokenizer(text, add_special_tokens=False)["input_ids"]) + 1

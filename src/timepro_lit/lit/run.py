@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,21 +75,37 @@ def _make_ready(parts: Parts, tests: bool) -> None:
     parts.model.make_checkpoint(data.texts)
 
 
-def evaluate(parts: Parts, directory: Path, rows: Sequence[str] | None, split: str, described: RunDescription) -> str:
+def evaluate(
+    parts: Parts,
+    directory: Path,
+    rows: Sequence[str] | None,
+    split: str,
+    described: RunDescription,
+    writable: Collection[Path] | None,
+) -> str:
     """Evaluate stages of a finished run on a split, into `<directory>/evaluation-<split>`; returns the table.
 
-    Recordings that the run was trained on are counted beside the figures. They are no error: such a split may be asked
-    for on purpose, and of other data nothing else can be chosen.
+    The run may come from anybody: data are generated below the `writable` folders alone, None = anywhere, and nothing
+    is written through a link. Raises ValueError where either were needed. Recordings that it was trained on are counted
+    beside the figures; they are no error: such a split may be asked for on purpose.
     """
     quiet()
+    place = parts.data.corpus.generated_in()
+    own = writable is None or place is None or any(place.resolve().is_relative_to(w.resolve()) for w in writable)
+    if not own:
+        raise ValueError(f"the run's data would be generated in {place}: allow it by paths.data={place.parent}")
+    for path in (directory / f"evaluation-{split}", *directory.glob(f"evaluation-{split}/**/*")):
+        if path.is_symlink():
+            raise ValueError(f"{path} is a link, and nothing is written through it")
     parts.data.prepare_data()
-    sources = {described.rows[0].key: parts.base()}
-    for name in parts.stage:
+    base, *stages = (row.key for row in described.rows)
+    sources = {base: parts.base()}
+    for name in stages:
         sources[name] = parts.source(directory / name / "result" / ADAPTER)
     setting, wanted = Setting(parts, directory / f"evaluation-{split}"), rows or list(sources)
     say(f"evaluation directory: {setting.directory}")
     setting = setting.on(_course(setting, [], wanted, split))
-    heard = _heard(parts, {name: directory / name / "result" / RECORDINGS for name in parts.stage}, split)
+    heard = _heard(parts, {name: directory / name / "result" / RECORDINGS for name in stages}, split)
     return answer_rows(setting, {name: sources[name] for name in wanted}, split, described, heard)
 
 

@@ -85,6 +85,8 @@ class EvaluateConfig:
     """Null = the run's."""
     classes: list[str] = field(default_factory=list)
     """Those of the data given here; the run is asked about its own."""
+    trust: list[str] = field(default_factory=list)
+    """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
     paths: Paths = field(default_factory=Paths)
 
 
@@ -96,6 +98,8 @@ class ReportConfig:
     """Run directories that differ in their seed."""
     output_dir: str = MISSING
     """Where report.json and report.html go."""
+    trust: list[str] = field(default_factory=list)
+    """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
     paths: Paths = field(default_factory=Paths)
 
 
@@ -146,6 +150,8 @@ class PredictConfig:
     """Also draw a timeline for each recording."""
     output_dir: str = MISSING
     """Where predictions.jsonl and the figures go."""
+    trust: list[str] = field(default_factory=list)
+    """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
     paths: Paths = field(default_factory=Paths)
 
 
@@ -161,6 +167,8 @@ class ExportConfig:
     """merged = whole weights, adapter = the adapter alone, full_omni_adapter = the same for a full Omni model."""
     row: str | None = None
     """Of the run's table: a stage, or zero_shot for the base model; null = the last stage."""
+    trust: list[str] = field(default_factory=list)
+    """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
     paths: Paths = field(default_factory=Paths)
 
 
