@@ -21,7 +21,7 @@ from timepro_lit.time_prompt.prompt import TimePrompt
 def trained(family, folder: Path) -> tuple[ModelSource, LALM]:
     """A model whose adapter has an effect, stored in `folder`, and its source; no time prompt."""
     source = ModelSource(family.source(), None, LoRA(rank=2, alpha=4))
-    lalm = source.load()
+    lalm = source.load_whole()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, weight in lalm.named_parameters():

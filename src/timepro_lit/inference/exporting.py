@@ -37,7 +37,7 @@ def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None
     # Four-bit weights cannot be merged into: the adapter goes on the whole ones that they were made from.
     settings["model"] |= {"quantization": None} if "quantization" in settings["model"] else {}
     source = source_of(settings, adapter)
-    lalm = source.load()
+    lalm = source.load(whole=kind == "merged")
     folder.mkdir(parents=True, exist_ok=True)
     if kind == "merged":
         write_merged(lalm, folder)

@@ -32,7 +32,7 @@ class Backbone(Protocol):
 
     def frontend(self, time_prompt: TimePrompt | None) -> Frontend: ...
 
-    def load(self, time_prompt: TimePrompt | None) -> LALM: ...
+    def load(self, time_prompt: TimePrompt | None, whole: bool = False) -> LALM: ...
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,23 @@ class ModelSource:
         """Tokenizer and feature extractor, without weights."""
         return self.backbone.frontend(self.time_prompt)
 
-    def load(self) -> LALM:
+    @property
+    def trains_base(self) -> bool:
+        """Whether there is no adapter, so that training it means the base weights."""
+        return self.lora is None and self.adapter is None
+
+    def load_whole(self) -> LALM:
+        """As `load`, with what only others need, so that the base can be stored again."""
+        return self.load(whole=True)
+
+    def load(self, whole: bool = False) -> LALM:
         """Read the weights; the adapter is trainable, everything else frozen.
 
         Raises ValueError, before a weight is read, where a stored adapter was trained with another base or time prompt.
         """
         if self.adapter is not None:
             self._check_adapter(self.adapter)
-        lalm = self.backbone.load(self.time_prompt)
+        lalm = self.backbone.load(self.time_prompt, whole)
         if self.adapter is not None:
             load_adapter(lalm, self.adapter)
         elif self.lora is not None:

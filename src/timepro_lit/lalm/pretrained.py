@@ -110,21 +110,31 @@ class Pretrained:
             chat=self.chat,
         )
 
-    def load(self, time_prompt: TimePrompt | None) -> LALM:
-        """The model with its timestamp table; base weights frozen."""
+    def load(self, time_prompt: TimePrompt | None, whole: bool = False) -> LALM:
+        """The model with its timestamp table; base weights frozen.
+
+        Without its vision tower, unless it is to be `whole`, so that it can be stored again.
+        """
         frontend = self.frontend(time_prompt)
         self._check_weights()
         logging.disable_progress_bar()  # a bar per loaded file says nothing about the run
         quantized = {} if self.quantization is None else {"quantization_config": four_bit(self.kept_in_dtype)}
-        model = self.outer_class.from_pretrained(
+        config, outer_class = self._config(), self.outer_class
+        without_sight = not whole and hasattr(config, "vision_config")
+        if without_sight:
+            config.vision_config.depth = 0
+            outer_class = _without_blocks(outer_class)
+        model = outer_class.from_pretrained(
             self.checkpoint,
-            config=self._config(),
+            config=config,
             dtype=getattr(torch, self.dtype),
             attn_implementation=self.attn_implementation,
             use_safetensors=True,
             **self._where(),
             **quantized,
         )
+        if without_sight:
+            del model.model.visual  # what little is left of it
         model.requires_grad_(False)
         if self.attn_implementation == "sdpa":
             model.model.language_model.config._attn_implementation = SDPA_IN_BLOCKS
@@ -133,6 +143,7 @@ class Pretrained:
         table = timestamp_table(time_prompt, frontend, model.get_input_embeddings().weight)
         lalm = self.lalm_class(model, frontend, table, time_prompt is not None and time_prompt.share_positions)
         lalm.capture_steps = self.capture_steps
+        lalm.is_whole = not without_sight
         return lalm
 
     def _where(self) -> dict[str, Any]:
@@ -187,6 +198,13 @@ def timestamp_table(time_prompt: TimePrompt | None, frontend: Frontend, embeddin
     if time_prompt is None or frontend.grid is None:
         return None
     return time_prompt.table(frontend.grid, frontend.tokens, embeddings).to(embeddings.dtype)
+
+
+def _without_blocks(outer_class: type[PreTrainedModel]) -> type[PreTrainedModel]:
+    """The class under its own name, which knows that the vision tower's blocks in a checkpoint are left out."""
+    known = outer_class._keys_to_ignore_on_load_unexpected or ()
+    also = {"_keys_to_ignore_on_load_unexpected": [*known, r"visual\.blocks\."], "__module__": outer_class.__module__}
+    return type(outer_class.__name__, (outer_class,), also)
 
 
 def _looks_local(checkpoint: str) -> bool:

@@ -161,6 +161,6 @@ class Tiny:
         """As of any other checkpoint folder."""
         return self._loader.frontend(time_prompt)
 
-    def load(self, time_prompt: TimePrompt | None) -> LALM:
+    def load(self, time_prompt: TimePrompt | None, whole: bool = False) -> LALM:
         """As of any other checkpoint folder."""
-        return self._loader.load(time_prompt)
+        return self._loader.load(time_prompt, whole)

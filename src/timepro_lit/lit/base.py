@@ -127,6 +127,8 @@ class TrainingModule(AnsweringModule):
 
     shown: tuple[str, ...] = ("train/loss",)
     """What a progress line shows of it."""
+    needs_adapter = False
+    """Whether base weights cannot be trained in this way."""
 
     def __init__(
         self,
@@ -145,6 +147,12 @@ class TrainingModule(AnsweringModule):
         self.steps_per_epoch: int | None = None
         """To say how far a step is in the data, where that is known."""
         self._arrival: list[nn.Parameter] | None = None
+
+    def configure_model(self) -> None:
+        if self.lalm is None:
+            super().configure_model()
+            if not any(weight.requires_grad for weight in self.lalm.parameters()):
+                self.lalm.train_language_model()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

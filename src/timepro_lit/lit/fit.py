@@ -118,7 +118,8 @@ def _module(setting: Setting, name: str, stage: Stage, source: ModelSource) -> T
     """Cheap: weights are read when Lightning asks for them."""
     metrics = {task: of_task.metrics() for task, of_task in setting.scored.items()}
     try:
-        module = stage.module(load_lalm=source.load, tasks=setting.parts.task, metrics=metrics)
+        load = source.load_whole if source.trains_base else source.load
+        module = stage.module(load_lalm=load, tasks=setting.parts.task, metrics=metrics)
     except ValueError as error:
         raise ValueError(f"stage.{name}: {error}") from error
     assert isinstance(module, TrainingModule)

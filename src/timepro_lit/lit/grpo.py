@@ -99,6 +99,7 @@ class GRPO(TrainingModule):
         self.clip_range_high = clip_range_high
         self.aggregate = aggregate or AnswerMean()
         self.kl_coefficient = kl_coefficient
+        self.needs_adapter = kl_coefficient > 0  # the reference is the adapter as it was
         self.scale_rewards = scale_rewards
         self.update = update
         self.updates_per_rollout = updates_per_rollout
