@@ -53,9 +53,7 @@ def train(folder: Path, *arguments: str, program: tuple[str, ...] = ("-m", "time
         (["model.checkpoint=/nowhere"], "/nowhere"),
     ],
 )
-def test_a_refused_command_trains_nothing_and_binds_nobody(
-    folder: Path, arguments: list[str], sentence: str
-) -> None:
+def test_a_refused_command_trains_nothing_and_binds_nobody(folder: Path, arguments: list[str], sentence: str) -> None:
     assert sentence in train(folder, *arguments)  # each time in the same run directory, with other settings
 
 

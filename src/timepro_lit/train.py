@@ -16,8 +16,9 @@ from timepro_lit.settings.door import door, overrides
 def main(cfg: DictConfig) -> float | None:
     """Compose, validate, build, run. Returns the optimised metric."""
     # Imported here, so that --cfg, --help and completion answer at once.
+    from timepro_lit.runs.determinants import grounds_of_answers, grounds_of_stages
     from timepro_lit.runs.directory import claimed_run, experiment_name, run_path
-    from timepro_lit.runs.stages import StageStore, determinants, is_rank_zero, say
+    from timepro_lit.runs.stages import StageStore, is_rank_zero, say
     from timepro_lit.settings.config import build, portable, settings_of, validate
     from timepro_lit.settings.description import check_rows, described
     from timepro_lit.settings.stored import to_store
@@ -38,8 +39,9 @@ def main(cfg: DictConfig) -> float | None:
         table, metric = run_stages(
             Parts(**build(cfg)),
             directory=run.directory,
-            store=StageStore(Path(cfg.paths.outputs) / "stages", owner=run.directory),
-            determinants=determinants(portable(cfg)),
+            store=StageStore(Path(cfg.paths.outputs) / "stages", run.directory, cfg.reuse == "anyway"),
+            grounds=grounds_of_stages(portable(cfg)),
+            answers=grounds_of_answers(portable(cfg)),
             described=described(settings),
             init_from=cfg.init_from,
             seed=cfg.seed,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from timepro_lit.runs.directory import claimed_run, experiment_name, read_config, run_path
+from timepro_lit.runs.directory import Run, claimed_run, experiment_name, read_config, run_path
 
 SETTINGS: dict[str, Any] = {
     "seed": 1,
@@ -61,7 +61,29 @@ def test_a_finished_run_says_so(tmp_path: Path) -> None:
     with claimed_run(tmp_path / "run", SETTINGS) as run:
         run.finish("mIoU 74.4", 0.744)
     with claimed_run(tmp_path / "run", SETTINGS) as run:
-        assert run.finished == {"table": "mIoU 74.4", "metric": 0.744}
+        assert run.finished == {"table": "mIoU 74.4", "metric": 0.744, "published": []}
+
+
+@pytest.mark.parametrize("lost", ["report.json", "report.html"])
+def test_a_run_without_its_report_is_not_finished(lost: str, tmp_path: Path) -> None:
+    with claimed_run(tmp_path, SETTINGS) as run:
+        for name in ("report.json", "report.html"):
+            (tmp_path / name).write_text("...")
+        run.finish("mIoU 74.4", 0.744)
+        assert run.finished is not None
+        (tmp_path / lost).unlink()
+        assert run.finished is None
+
+
+def test_what_earlier_versions_and_accidents_left_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    finished = tmp_path / "finished.json"
+    finished.write_text('{"table": "mIoU 74.4", "metric": null}')
+    assert Run(tmp_path).finished == {"table": "mIoU 74.4", "metric": None}  # trained weights, and no report
+    (tmp_path / "evaluation").mkdir()
+    assert Run(tmp_path).finished is None
+    for damaged in ("", "[]", '{"table": "mIoU'):
+        finished.write_text(damaged)
+        assert Run(tmp_path).finished is None
 
 
 def changed(**settings: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from timepro_lit.data.arrow import map_arrow, write_arrow
 from timepro_lit.data.manifest import iterate_manifest
-from timepro_lit.files.fingerprint import file_digest
+from timepro_lit.files.fingerprint import content_digest
 from timepro_lit.records import Event, Example
 
 _SCHEMA = pa.schema(
@@ -106,6 +106,12 @@ class ExampleTable(Sequence[Example]):
         codes: np.ndarray = self._audio().dictionary_encode().indices.to_numpy()
         return codes.astype(np.int64)
 
+    @property
+    def recordings(self) -> list[str]:
+        """Each recording once, in order of its first example."""
+        recordings: list[str] = self._audio().unique().to_pylist()
+        return recordings
+
     def audio_shared_with(self, other: ExampleTable) -> list[str]:
         """Recordings of examples in both."""
         mine, theirs = self._audio().unique(), other._audio().unique()
@@ -144,7 +150,7 @@ def arrow_file(manifest: Path) -> Path:
     Raises what `read_manifest` raises.
     """
     path = manifest.with_suffix(".arrow")
-    digest = file_digest(manifest)
+    digest = content_digest(manifest)
     if not path.exists() or _digest_in(path) != digest:
         write_arrow(path, _batches(iterate_manifest(manifest)), _SCHEMA.with_metadata({"manifest": digest}))
     return path

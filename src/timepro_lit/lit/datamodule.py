@@ -16,10 +16,10 @@ from timepro_lit.data.collate import BUDGET_MULTIPLE, ROW_MULTIPLE, Collate, Col
 from timepro_lit.data.corpora.prepared import Corpus, Prepared
 from timepro_lit.data.costs import Costs, num_frames
 from timepro_lit.data.dataset import ClipDataset, Clips, InterviewDataset
+from timepro_lit.data.identity import identity
 from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches, limit_per_task
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
-from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.tasks.base import Task, scored
 
 Rows = Literal["prompt", "question", "clip"]
@@ -196,10 +196,14 @@ class ClipDataModule(LightningDataModule):
         pairs = ((self.tasks[example.task], example) for example in self.examples(self.train_split)[:20_000])
         return [text for task, example in pairs for text in (task.prompt(example), task.target(example))]
 
-    def fingerprints(self) -> dict[str, list[str]]:
-        """What identifies the examples that training and validation see."""
-        splits = (self.train_split, self.validation_split)
-        return {split: [fingerprint(path) for path, _ in self.corpus.manifests(split)] for split in splits}
+    def fingerprints(self) -> dict[str, Any]:
+        """What identifies the examples that training and validation see, and their recordings."""
+        return {"train": self.identity(self.train_split), "validation": self.identity(self.validation_split)}
+
+    def identity(self, split: str) -> dict[str, Any]:
+        """What identifies the examples of a split, their recordings, and how they are asked."""
+        tasks = self.tasks if split == self.train_split else scored(self.tasks)
+        return identity(self._manifests(split), tasks, self.corpus.store())
 
     def _evaluation_loader(self, examples: ExampleTable) -> DataLoader[Any]:
         self._try_targets(examples)

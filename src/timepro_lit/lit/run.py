@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from timepro_lit.evaluation.answers import is_complete
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.files.mirror import mirror
 from timepro_lit.lalm.checkpoint import base_fingerprint
-from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, fit, plan
+from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, Plan, fit, plan
 from timepro_lit.lit.progress_line import Course
-from timepro_lit.lit.rows import answer_rows
+from timepro_lit.lit.rows import Rows, answer_rows
 from timepro_lit.lit.setting import Parts, Setting, quiet
 from timepro_lit.records import RunDescription
+from timepro_lit.runs.directory import LOCK
+from timepro_lit.runs.origin import Grounds, key_of
 from timepro_lit.runs.stages import StageStore, is_rank_zero, say
 
 
@@ -23,7 +28,8 @@ def run(
     parts: Parts,
     directory: Path,
     store: StageStore,
-    determinants: Mapping[str, Any],
+    grounds: Mapping[str, Grounds],
+    answers: Grounds,
     described: RunDescription,
     init_from: str | None,
     seed: int,
@@ -32,7 +38,7 @@ def run(
 ) -> tuple[str, float | None]:
     """Train what is missing, evaluate, write the report; returns the table and the last stage's validation score.
 
-    `determinants` are the settings that each stage's result depends on.
+    `grounds` are what each stage's result depends on, by its settings, and `answers` what those of its model do.
     """
     quiet()
     say(f"run directory: {directory}")
@@ -45,13 +51,14 @@ def run(
     sources = {described.rows[0].key: parts.base()}
     wanted = [] if trains_base else rows or [[*sources, *plans][-1]]
     setting = setting.on(_course(setting, list(plans), wanted, data.test_split))
-    parent = fingerprint(Path(init_from)) if init_from else base_fingerprint(parts.model)
-    metric = None
+    base, seen = base_fingerprint(parts.model), data.fingerprints() if plans else {}
+    parent, metric, notes = fingerprint(Path(init_from)) if init_from else base, None, []
     for name, planned in plans.items():
-        given = {"settings": determinants[name], "parent": parent, "data": data.fingerprints()}
-        with store.claim(name, given) as claim:
+        given = {"base": base, "parent": parent, "data": seen, "lengths": _lengths(planned)}
+        with store.claim(name, grounds[name].on(**given)) as claim:
             if claim.complete:
-                say(f"{name}: reused from {claim.final}")
+                say(f"{name}: reused from {claim.told}")
+                notes += [f"{name}: {claim.note}"] if claim.note else []
             else:
                 claim.publish(fit(setting, name, planned, source, claim))
             if is_rank_zero():
@@ -63,22 +70,41 @@ def run(
             _show(directory / name, claim.final)
     if trains_base:  # the weights themselves were trained: nothing to put beside them
         return f"trained weights: {claim.final / CHECKPOINT}", metric
-    return answer_rows(setting, {name: sources[name] for name in wanted}, data.test_split, described), metric
+    chosen = {name: sources[name] for name in wanted}
+    table = Rows(chosen, data.test_split, answers, data.identity(data.test_split), store.reuse_anyway, notes)
+    return answer_rows(setting, table, described), metric
 
 
 def evaluate(
-    parts: Parts, directory: Path, rows: Sequence[str] | None, split: str, described: RunDescription
+    parts: Parts,
+    directory: Path,
+    rows: Sequence[str] | None,
+    split: str,
+    described: RunDescription,
+    answers: Grounds,
 ) -> str:
-    """Evaluate stages of a finished run on a split, into `<directory>/evaluation-<split>`; returns the table."""
+    """Evaluate stages of a finished run on a split; returns the table.
+
+    Into `<directory>/evaluation-<split>-<key>`, where the key stands for the data, the questions and the precision:
+    what is evaluated on other data has another folder. Raises ValueError where another process is at work there.
+    """
     quiet()
     parts.data.prepare_data()
     sources = {described.rows[0].key: parts.base()}
     for name in parts.stage:
         sources[name] = parts.source(directory / name / "result" / ADAPTER)
-    setting, wanted = Setting(parts, directory / f"evaluation-{split}"), rows or list(sources)
+    data = parts.data.identity(split)
+    key = key_of({"settings": answers.settings, "data": data})[:8]
+    setting, wanted = Setting(parts, directory / f"evaluation-{split}-{key}"), rows or list(sources)
     say(f"evaluation directory: {setting.directory}")
     setting = setting.on(_course(setting, [], wanted, split))
-    return answer_rows(setting, {name: sources[name] for name in wanted}, split, described)
+    with _held(setting.directory):
+        return answer_rows(setting, Rows({n: sources[n] for n in wanted}, split, answers, data), described)
+
+
+def _lengths(planned: Plan) -> dict[str, Any]:
+    """Optimiser steps and rows to each, whatever they were given as."""
+    return {"max_steps": planned.arguments.get("max_steps", -1), "batch_size": planned.stage.batch_size}
 
 
 def _course(setting: Setting, stages: Sequence[str], rows: Sequence[str], split: str) -> Course:
@@ -86,6 +112,20 @@ def _course(setting: Setting, stages: Sequence[str], rows: Sequence[str], split:
     data = setting.parts.data
     missing = [row for row in rows if not is_complete(setting.directory / "evaluation" / row)]
     return Course(stages, missing, -(-len(data.examples(split)) // data.eval_batch_size) if rows else 0)
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """The directory of an evaluation, held against other processes that would write into it."""
+    if not is_rank_zero():
+        yield
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(directory / LOCK, timeout=0):
+            yield
+    except Timeout as error:
+        raise ValueError(f"{directory}: another process is running in this directory") from error
 
 
 def _show(folder: Path, result: Path) -> None:
