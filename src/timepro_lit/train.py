@@ -30,18 +30,26 @@ def main(cfg: DictConfig) -> float | None:
     settings = settings_of(cfg)
     check_rows(cfg.rows or [], settings)
     with claimed_run(Path(cfg.output_dir), to_store(cfg)) as run:
-        if run.finished is not None:
-            say(f"{run.directory} is finished.\n{run.finished['table']}")
-            return run.finished["metric"]
+        from timepro_lit.lit.run import made_from
         from timepro_lit.lit.run import run as run_stages
         from timepro_lit.lit.setting import Parts
 
-        table, metric = run_stages(
-            Parts(**build(cfg)),
-            directory=run.directory,
-            store=StageStore(Path(cfg.paths.outputs) / "stages", run.directory, cfg.reuse == "anyway"),
-            grounds=grounds_of_stages(portable(cfg)),
-            answers=grounds_of_answers(portable(cfg)),
+        parts = Parts(**build(cfg))
+        given = (grounds_of_stages(portable(cfg)), grounds_of_answers(portable(cfg)))
+        if run.finished is not None:
+            try:
+                now = made_from(parts, *given, cfg.init_from)
+            except OSError:  # a copy of the run without its data or its base: there is nothing to compare
+                now = None
+            if (outdated := run.outdated(now)) is None:
+                say(f"{run.directory} is finished.\n{run.finished['table']}")
+                return run.finished["metric"]
+            say(f"{run.directory} was finished, and would come to something else today: {outdated}")
+        table, metric, found = run_stages(
+            parts,
+            run.directory,
+            StageStore(Path(cfg.paths.outputs) / "stages", run.directory, cfg.reuse == "anyway"),
+            *given,
             described=described(settings),
             init_from=cfg.init_from,
             seed=cfg.seed,
@@ -49,7 +57,7 @@ def main(cfg: DictConfig) -> float | None:
             rows=cfg.rows,
         )
         if is_rank_zero():  # whose table names the page
-            run.finish(table, metric)
+            run.finish(table, metric, found)
         say(table)
         return metric
 

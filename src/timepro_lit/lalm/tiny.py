@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -155,7 +157,12 @@ class Tiny:
         folder = Path(self.checkpoint)
         if (folder / "config.json").exists():
             return
-        write_random_checkpoint(folder, texts(), self.vocab_size, self.seed, **self.sizes)
+        partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+        write_random_checkpoint(partial, texts(), self.vocab_size, self.seed, **self.sizes)
+        try:
+            partial.rename(folder)
+        except OSError:  # another process was faster, with the same weights
+            shutil.rmtree(partial)
 
     def frontend(self, time_prompt: TimePrompt | None) -> Frontend:
         """As of any other checkpoint folder."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from timepro_lit.evaluation.answers import is_complete
+from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.files.mirror import mirror
 from timepro_lit.lalm.checkpoint import base_fingerprint
@@ -35,10 +37,11 @@ def run(
     seed: int,
     checkpoint_every: int | None,
     rows: Sequence[str] | None,
-) -> tuple[str, float | None]:
-    """Train what is missing, evaluate, write the report; returns the table and the last stage's validation score.
+) -> tuple[str, float | None, dict[str, Any]]:
+    """Train what is missing, evaluate, write the report.
 
     `grounds` are what each stage's result depends on, by its settings, and `answers` what those of its model do.
+    Returns the table, the last stage's validation score, and what the run was made from.
     """
     quiet()
     say(f"run directory: {directory}")
@@ -47,14 +50,14 @@ def run(
     parts.model.make_checkpoint(data.texts)
     source = parts.source(Path(init_from) / ADAPTER if init_from else None)
     plans = {name: plan(setting, name, stage, source) for name, stage in parts.stage.items()}
-    trains_base = bool(plans) and source.adapter is None and source.lora is None
     sources = {described.rows[0].key: parts.base()}
-    wanted = [] if trains_base else rows or [[*sources, *plans][-1]]
+    wanted = [] if _trains_base(parts, init_from) else rows or [[*sources, *plans][-1]]
     setting = setting.on(_course(setting, list(plans), wanted, data.test_split))
-    base, seen = base_fingerprint(parts.model), data.fingerprints() if plans else {}
-    parent, metric, notes = fingerprint(Path(init_from)) if init_from else base, None, []
+    found = made_from(parts, grounds, answers, init_from)
+    seen = {role: found["data"][role] for role in found["data"] if role != "test"}
+    parent, metric, notes = found["init_from"] or found["base"], None, []
     for name, planned in plans.items():
-        given = {"base": base, "parent": parent, "data": seen, "lengths": _lengths(planned)}
+        given = {"base": found["base"], "parent": parent, "data": seen, "lengths": _lengths(planned)}
         with store.claim(name, grounds[name].on(**given)) as claim:
             if claim.complete:
                 say(f"{name}: reused from {claim.told}")
@@ -68,11 +71,11 @@ def run(
             source = parts.source(adapter if adapter.exists() else None)
             sources[name] = source
             _show(directory / name, claim.final)
-    if trains_base:  # the weights themselves were trained: nothing to put beside them
-        return f"trained weights: {claim.final / CHECKPOINT}", metric
+    if _trains_base(parts, init_from):  # the weights themselves: there is nothing to put beside them
+        return f"trained weights: {claim.final / CHECKPOINT}", metric, found
     chosen = {name: sources[name] for name in wanted}
     table = Rows(chosen, data.test_split, answers, data.identity(data.test_split), store.reuse_anyway, notes)
-    return answer_rows(setting, table, described), metric
+    return answer_rows(setting, table, described), metric, found
 
 
 def evaluate(
@@ -89,7 +92,7 @@ def evaluate(
     what is evaluated on other data has another folder. Raises ValueError where another process is at work there.
     """
     quiet()
-    parts.data.prepare_data()
+    parts.data.corpus.make_ready()  # the split asked for may be all there is
     sources = {described.rows[0].key: parts.base()}
     for name in parts.stage:
         sources[name] = parts.source(directory / name / "result" / ADAPTER)
@@ -100,6 +103,25 @@ def evaluate(
     setting = setting.on(_course(setting, [], wanted, split))
     with _held(setting.directory):
         return answer_rows(setting, Rows({n: sources[n] for n in wanted}, split, answers, data), described)
+
+
+def made_from(parts: Parts, grounds: Mapping[str, Grounds], answers: Grounds, init_from: str | None) -> dict[str, Any]:
+    """All that decides what a run comes to, besides its sizes. Raises OSError where something of it is not here."""
+    data = parts.data.fingerprints() if parts.stage else {}
+    if not _trains_base(parts, init_from):
+        data |= {"test": parts.data.identity(parts.data.test_split)}
+    return {
+        "stages": {name: asdict(of_stage) for name, of_stage in grounds.items()},
+        "answers": asdict(answers),
+        "base": base_fingerprint(parts.model),
+        "init_from": fingerprint(Path(init_from)) if init_from else None,
+        "data": data,
+    }
+
+
+def _trains_base(parts: Parts, init_from: str | None) -> bool:
+    """Whether the weights themselves are trained, without an adapter."""
+    return bool(parts.stage) and parts.lora is None and init_from is None
 
 
 def _lengths(planned: Plan) -> dict[str, Any]:
@@ -130,7 +152,10 @@ def _held(directory: Path) -> Iterator[None]:
 
 def _show(folder: Path, result: Path) -> None:
     """Show a stage's result in the run directory, which may move, with the curves of the run that made it."""
-    if is_rank_zero():
-        mirror(result, folder / "result")
-        if (result / CURVES).exists() and not (folder / CURVES).exists():
-            shutil.copy(result / CURVES, folder / CURVES)
+    if not is_rank_zero():
+        return
+    mirror(result, folder / "result")
+    if (result / CURVES).exists():
+        write_if_changed(folder / CURVES, (result / CURVES).read_bytes().decode())
+    else:
+        (folder / CURVES).unlink(missing_ok=True)  # of an earlier result

@@ -73,6 +73,7 @@ class Claim:
         Ranks other than zero wait for rank zero to do so.
         """
         if is_rank_zero():
+            (self.folder / RECORD).unlink(missing_ok=True)  # of an attempt that was killed in the midst of this
             digests = {p.relative_to(self.folder).as_posix(): file_digest(p) for p in files_in(self.folder)}
             record = self.origin.record() | {"result": dict(result), "files": digests}
             seal(self.folder, self.final, RECORD, json.dumps(record, indent=1))
