@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from tests.conftest import noise
+from timepro_lit.data.audio import write_audio
 from timepro_lit.data.corpora.prepared import Prepared
 from timepro_lit.data.identity import identity
 from timepro_lit.data.manifest import write_manifest
@@ -25,12 +26,16 @@ class Reworded(Grounding):
         return f"{super().prompt(example)} Be exact."
 
 
+def record(path: Path, level: float) -> None:
+    write_audio(path, torch.full((16_000,), level), 16_000)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     examples = [Example(f"{n}", task, f"{n % 2}.wav", 1.0, (EVENT,), "a dog") for n, task in enumerate(TASKS)]
     write_manifest(tmp_path / "data" / "train.jsonl", examples)
     for n in range(2):
-        noise(tmp_path / "data" / f"{n}.wav", 1.0, seed=n)
+        record(tmp_path / "data" / f"{n}.wav", 0.1 + n / 10)
     return tmp_path / "data"
 
 
@@ -53,7 +58,7 @@ def test_a_copy_is_the_same(folder: Path, tmp_path: Path) -> None:
 
 def test_a_recording_counts_by_its_content_and_only_where_it_is_asked_about(folder: Path) -> None:
     before, of_sed = of(folder), of(folder, {"sed": TASKS["sed"]})
-    noise(folder / "0.wav", 1.0, seed=9)  # of the task ag
+    record(folder / "0.wav", 0.9)  # of the task ag
     assert changed(before, of(folder)) == ["recordings"]
     assert changed(of_sed, of(folder, {"sed": TASKS["sed"]})) == []
 

@@ -27,7 +27,7 @@ def digests(folder: Path, *names: str) -> tuple[dict[str, str], list[str]]:
         read.append(name)
         return (folder / name).read_text()
 
-    stamps = dict(zip(names, stamps_of(folder / name for name in names), strict=True))
+    stamps = dict(zip(names, stamps_of([folder / name for name in names]), strict=True))
     return cached_digests(folder / "known.json", stamps, digest), sorted(read)
 
 

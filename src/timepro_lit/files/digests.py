@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,14 +26,17 @@ _SETTLED_NS = 2 * 10**9
 """A file changed later than so long ago may change again without another time: file systems count in ticks."""
 _BATCH = 4096
 """Digests after which the cache is written, so that a killed start goes on from there."""
+_ASKED = 256
+"""Files that a thread asks for at a time."""
 _SHOWN_FROM = 2000
 """Files that take long enough to say so."""
 
 
-def stamps_of(paths: Iterable[Path]) -> list[Stamp | None]:
+def stamps_of(paths: Sequence[Path]) -> list[Stamp | None]:
     """Stamp of each file, None where there is none."""
+    parts = [paths[start : start + _ASKED] for start in range(0, len(paths), _ASKED)]
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
-        return list(pool.map(_stamp, paths, chunksize=256))
+        return [stamp for of_part in pool.map(lambda part: [_stamp(path) for path in part], parts) for stamp in of_part]
 
 
 def cached_digests(cache: Path, stamps: Mapping[str, Stamp], digest: Callable[[str], str]) -> dict[str, str]:

@@ -28,6 +28,8 @@ from timepro_lit.records import Answer, RunDescription
 from timepro_lit.runs.origin import Grounds, Origin, listed, other_versions
 from timepro_lit.runs.stages import is_rank_zero, say
 
+ANSWERS = "answers"
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -81,7 +83,7 @@ def answer_row(setting: Setting, rows: Rows, name: str) -> dict[str, Scores]:
         if not is_rank_zero():
             return {}
         files = origin.other_code(record)
-        note = f"answers made by other code ({listed(files)})" if files else None
+        note = f"{ANSWERS} made by other code ({listed(files)})" if files else None
         said = "; ".join(part for part in (note, other_versions(record)) if part)
         say(f"{name}: answers reused from {folder}{f' ({said})' if said else ''}")
         rows.notes.extend([f"{name}: {note}"] if note else [])

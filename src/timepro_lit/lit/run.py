@@ -18,11 +18,11 @@ from timepro_lit.files.mirror import mirror
 from timepro_lit.lalm.checkpoint import base_fingerprint
 from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, Plan, fit, plan
 from timepro_lit.lit.progress_line import Course
-from timepro_lit.lit.rows import Rows, answer_rows
+from timepro_lit.lit.rows import ANSWERS, Rows, answer_rows
 from timepro_lit.lit.setting import Parts, Setting, quiet
 from timepro_lit.records import RunDescription
 from timepro_lit.runs.directory import LOCK
-from timepro_lit.runs.origin import Grounds, key_of
+from timepro_lit.runs.origin import Grounds, key_of, read_record
 from timepro_lit.runs.stages import StageStore, is_rank_zero, say
 
 
@@ -101,8 +101,9 @@ def evaluate(
     setting, wanted = Setting(parts, directory / f"evaluation-{split}-{key}"), rows or list(sources)
     say(f"evaluation directory: {setting.directory}")
     setting = setting.on(_course(setting, [], wanted, split))
+    chosen, notes = {name: sources[name] for name in wanted}, _notes_on_stages(directory)
     with _held(setting.directory):
-        return answer_rows(setting, Rows({n: sources[n] for n in wanted}, split, answers, data), described)
+        return answer_rows(setting, Rows(chosen, split, answers, data, notes=notes), described)
 
 
 def made_from(parts: Parts, grounds: Mapping[str, Grounds], answers: Grounds, init_from: str | None) -> dict[str, Any]:
@@ -122,6 +123,12 @@ def made_from(parts: Parts, grounds: Mapping[str, Grounds], answers: Grounds, in
 def _trains_base(parts: Parts, init_from: str | None) -> bool:
     """Whether the weights themselves are trained, without an adapter."""
     return bool(parts.stage) and parts.lora is None and init_from is None
+
+
+def _notes_on_stages(directory: Path) -> list[str]:
+    """What a run's report says of the stages that other code made."""
+    noted = (read_record(directory / "report.json") or {}).get("run", {}).get("reused", [])
+    return [note for note in noted if ANSWERS not in note]
 
 
 def _lengths(planned: Plan) -> dict[str, Any]:
