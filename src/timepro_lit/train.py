@@ -30,21 +30,15 @@ def main(cfg: DictConfig) -> float | None:
     settings = settings_of(cfg)
     check_rows(cfg.rows or [], settings)
     with claimed_run(Path(cfg.output_dir), to_store(cfg)) as run:
-        from timepro_lit.lit.run import made_from
+        from timepro_lit.lit.run import is_up_to_date
         from timepro_lit.lit.run import run as run_stages
         from timepro_lit.lit.setting import Parts
 
         parts = Parts(**build(cfg))
         given = (grounds_of_stages(portable(cfg)), grounds_of_answers(portable(cfg)))
-        if run.finished is not None:
-            try:
-                now = made_from(parts, *given, cfg.init_from)
-            except OSError:  # a copy of the run without its data or its base: there is nothing to compare
-                now = None
-            if (outdated := run.outdated(now)) is None:
-                say(f"{run.directory} is finished.\n{run.finished['table']}")
-                return run.finished["metric"]
-            say(f"{run.directory} was finished, and would come to something else today: {outdated}")
+        if run.finished is not None and is_up_to_date(run, parts, *given, cfg.init_from):
+            say(f"{run.directory} is finished.\n{run.finished['table']}")
+            return run.finished["metric"]
         table, metric, found = run_stages(
             parts,
             run.directory,

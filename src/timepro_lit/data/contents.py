@@ -14,8 +14,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from fsspec.core import url_to_fs
-
 from timepro_lit.data.audio import AudioError, Stream
 from timepro_lit.files.digests import cached_digests, stamps_of
 
@@ -54,9 +52,8 @@ def local_contents(
     return [digests[names[audio]] if audio in names else ABSENT for audio in places]
 
 
-def remote_contents(root: str, names: Sequence[str]) -> list[str]:
-    """What the file system below a URL says of each file's content, in order."""
-    files, base = url_to_fs(root)
+def remote_contents(files: Any, base: str, names: Sequence[str]) -> list[str]:
+    """What a file system of fsspec says of the content of each file below `base`, in order."""
     listed = _listed(files, base)
 
     def one(name: str) -> str:

@@ -73,7 +73,7 @@ class AudioFolder:
     def contents(self, audio: Sequence[str], cache: Path) -> list[str]:
         """As in `AudioStore`."""
         if "://" in self.root:
-            return remote_contents(self.root, audio)
+            return remote_contents(*url_to_fs(self.root), audio)
         root = Path(self.root)
         return local_contents({name: (root / name, "") for name in audio}, self.open, cache)
 
@@ -109,7 +109,9 @@ class AudioShards:
             found = dict(zip(at, local_contents(at, self.open, cache), strict=True))
         else:
             shards = sorted({shard for shard, *_ in places.values()})
-            said = dict(zip(shards, remote_contents(root, [shard_name(shard) for shard in shards]), strict=True))
+            said = dict(
+                zip(shards, remote_contents(*self._open()[:2], [shard_name(shard) for shard in shards]), strict=True)
+            )
             found = {name: f"{said[shard]} at {offset}, {size}" for name, (shard, offset, size) in places.items()}
         return [found.get(name, ABSENT) for name in audio]
 

@@ -15,15 +15,15 @@ from timepro_lit.evaluation.answers import is_complete
 from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.files.mirror import mirror
-from timepro_lit.lalm.checkpoint import base_fingerprint
+from timepro_lit.lalm.checkpoint import ModelSource, base_fingerprint
 from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, Plan, fit, plan
 from timepro_lit.lit.progress_line import Course
 from timepro_lit.lit.rows import ANSWERS, Rows, answer_rows
 from timepro_lit.lit.setting import Parts, Setting, quiet
 from timepro_lit.records import RunDescription
-from timepro_lit.runs.directory import LOCK
+from timepro_lit.runs.directory import LOCK, Run
 from timepro_lit.runs.origin import Grounds, key_of, read_record
-from timepro_lit.runs.stages import StageStore, is_rank_zero, say
+from timepro_lit.runs.stages import Claim, StageStore, is_rank_zero, say
 
 
 def run(
@@ -50,32 +50,50 @@ def run(
     parts.model.make_checkpoint(data.texts)
     source = parts.source(Path(init_from) / ADAPTER if init_from else None)
     plans = {name: plan(setting, name, stage, source) for name, stage in parts.stage.items()}
-    sources = {described.rows[0].key: parts.base()}
-    wanted = [] if _trains_base(parts, init_from) else rows or [[*sources, *plans][-1]]
+    base = described.rows[0].key
+    wanted = [] if _trains_base(parts, init_from) else rows or [[base, *plans][-1]]
     setting = setting.on(_course(setting, list(plans), wanted, data.test_split))
     found = made_from(parts, grounds, answers, init_from)
-    seen = {role: found["data"][role] for role in found["data"] if role != "test"}
-    parent, metric, notes = found["init_from"] or found["base"], None, []
+    claims = _make_stages(setting, plans, source, store, grounds, found)
+    metric = [claim.result["validation"] for claim in claims.values()][-1] if claims else None
+    if _trains_base(parts, init_from):  # the weights themselves: there is nothing to put beside them
+        return f"trained weights: {list(claims.values())[-1].final / CHECKPOINT}", metric, found
+    sources = {base: parts.base()} | {name: _after(parts, claim) for name, claim in claims.items()}
+    notes = [f"{name}: {claim.note}" for name, claim in claims.items() if claim.note]
+    chosen, seen = {name: sources[name] for name in wanted}, data.identity(data.test_split)
+    table = Rows(chosen, data.test_split, answers, seen, store.reuse_anyway, notes)
+    return answer_rows(setting, table, described), metric, found
+
+
+def _make_stages(
+    setting: Setting,
+    plans: Mapping[str, Plan],
+    source: ModelSource,
+    store: StageStore,
+    grounds: Mapping[str, Grounds],
+    found: Mapping[str, Any],
+) -> dict[str, Claim]:
+    """The result of each stage, one after the other, made where it is missing."""
+    seen = {role: of_split for role, of_split in found["data"].items() if role != "test"}
+    parent, claims = found["init_from"] or found["base"], {}
     for name, planned in plans.items():
         given = {"base": found["base"], "parent": parent, "data": seen, "lengths": _lengths(planned)}
         with store.claim(name, grounds[name].on(**given)) as claim:
             if claim.complete:
                 say(f"{name}: reused from {claim.told}")
-                notes += [f"{name}: {claim.note}"] if claim.note else []
             else:
                 claim.publish(fit(setting, name, planned, source, claim))
             if is_rank_zero():
                 shutil.rmtree(claim.states, ignore_errors=True)
-            metric, parent = claim.result["validation"], claim.key
-            adapter = claim.final / ADAPTER
-            source = parts.source(adapter if adapter.exists() else None)
-            sources[name] = source
-            _show(directory / name, claim.final)
-    if _trains_base(parts, init_from):  # the weights themselves: there is nothing to put beside them
-        return f"trained weights: {claim.final / CHECKPOINT}", metric, found
-    chosen = {name: sources[name] for name in wanted}
-    table = Rows(chosen, data.test_split, answers, data.identity(data.test_split), store.reuse_anyway, notes)
-    return answer_rows(setting, table, described), metric, found
+            _show(setting.directory / name, claim.final)
+        claims[name], parent, source = claim, claim.key, _after(setting.parts, claim)
+    return claims
+
+
+def _after(parts: Parts, claim: Claim) -> ModelSource:
+    """The model as a stage left it."""
+    adapter = claim.final / ADAPTER
+    return parts.source(adapter if adapter.exists() else None)
 
 
 def evaluate(
@@ -118,6 +136,19 @@ def made_from(parts: Parts, grounds: Mapping[str, Grounds], answers: Grounds, in
         "init_from": fingerprint(Path(init_from)) if init_from else None,
         "data": data,
     }
+
+
+def is_up_to_date(
+    finished: Run, parts: Parts, grounds: Mapping[str, Grounds], answers: Grounds, init_from: str | None
+) -> bool:
+    """Whether a finished run would come to the same today, as far as it can be told; says in what it would not."""
+    try:
+        now = made_from(parts, grounds, answers, init_from)
+    except OSError:  # a copy of the run without its data or its base: there is nothing to compare
+        return True
+    if (outdated := finished.outdated(now)) is not None:
+        say(f"{finished.directory} was finished, and would come to something else today: {outdated}")
+    return outdated is None
 
 
 def _trains_base(parts: Parts, init_from: str | None) -> bool:

@@ -77,15 +77,15 @@ class Run:
         published = stored.get("published", PUBLISHED if evaluated else ())
         return stored if all((self.directory / name).exists() for name in published) else None
 
-    def outdated(self, made_from: Mapping[str, Any] | None) -> str | None:
+    def outdated(self, made_from: Mapping[str, Any]) -> str | None:
         """In what a finished run would come to something else today; None where it would not, or nobody can tell."""
         stored = (self.finished or {}).get("made_from")
-        if stored is None or made_from is None:  # of an earlier version, or a copy without its data
+        if stored is None:  # of an earlier version
             return None
         differing = differing_keys(stored, json.loads(json.dumps(made_from)))
         return differing[0] if differing else None
 
-    def finish(self, table: str, metric: float | None, made_from: Mapping[str, Any] | None) -> None:
+    def finish(self, table: str, metric: float | None, made_from: Mapping[str, Any]) -> None:
         """Mark the run as complete; `table` is printed and `metric` returned by every later call.
 
         `made_from` is all that decides what the run comes to.
