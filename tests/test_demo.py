@@ -121,7 +121,7 @@ def test_a_finished_run_is_evaluated_again_on_another_split(finished: Path, fold
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "METEOR" in done.stdout
-    again = finished / "evaluation-val"
+    [again] = finished.glob("evaluation-val-????????")
     assert len((again / "evaluation" / "sft" / "predictions.jsonl").read_text().splitlines()) == 6
     assert json.loads((again / "report.json").read_text())["n_test"]["ag"] == 2
     assert json.loads((finished / "report.json").read_text())["n_test"]["ag"] == 4

@@ -47,15 +47,14 @@ def train(folder: Path, *arguments: str, program: tuple[str, ...] = ("-m", "time
             ["+experiment=reuse_rollouts", "sizes.grpo.batch_size=32", "sizes.grpo.micro_batch_size=1"],
             "stage.grpo: an epoch holds fewer micro-batches than a step's 32",
         ),
+        (["reuse=always"], "reuse: must be anyway, or null, not always"),
         (["task=[]"], "task: nothing is chosen"),
         (["rows=[sft,grpoo]"], "rows: the run has no grpoo; it has zero_shot, sft, grpo"),
         (["+data.test_split=base"], "there are no clips of the split 'base'"),
         (["model.checkpoint=/nowhere"], "/nowhere"),
     ],
 )
-def test_a_refused_command_trains_nothing_and_binds_nobody(
-    folder: Path, arguments: list[str], sentence: str
-) -> None:
+def test_a_refused_command_trains_nothing_and_binds_nobody(folder: Path, arguments: list[str], sentence: str) -> None:
     assert sentence in train(folder, *arguments)  # each time in the same run directory, with other settings
 
 

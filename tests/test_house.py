@@ -50,6 +50,7 @@ LIBRARY_DOORS: dict[str, tuple[str, ...]] = {
     "deepspeed": ("lit",),
     "transformers": ("lalm",),
     "tokenizers": ("lalm",),
+    "huggingface_hub": ("lalm",),
     "peft": ("lalm",),
     "soundfile": ("data.audio",),
     "pyarrow": ("data.arrow", "data.table", "data.store"),

@@ -16,8 +16,9 @@ from timepro_lit.settings.door import door, overrides
 def main(cfg: DictConfig) -> float | None:
     """Compose, validate, build, run. Returns the optimised metric."""
     # Imported here, so that --cfg, --help and completion answer at once.
+    from timepro_lit.runs.determinants import grounds_of_answers, grounds_of_stages
     from timepro_lit.runs.directory import claimed_run, experiment_name, run_path
-    from timepro_lit.runs.stages import StageStore, determinants, is_rank_zero, say
+    from timepro_lit.runs.stages import StageStore, is_rank_zero, say
     from timepro_lit.settings.config import build, portable, settings_of, validate
     from timepro_lit.settings.description import check_rows, described
     from timepro_lit.settings.stored import to_store
@@ -29,25 +30,28 @@ def main(cfg: DictConfig) -> float | None:
     settings = settings_of(cfg)
     check_rows(cfg.rows or [], settings)
     with claimed_run(Path(cfg.output_dir), to_store(cfg)) as run:
-        if run.finished is not None:
-            say(f"{run.directory} is finished.\n{run.finished['table']}")
-            return run.finished["metric"]
+        from timepro_lit.lit.run import is_up_to_date
         from timepro_lit.lit.run import run as run_stages
         from timepro_lit.lit.setting import Parts
 
-        table, metric = run_stages(
-            Parts(**build(cfg)),
-            directory=run.directory,
-            store=StageStore(Path(cfg.paths.outputs) / "stages", owner=run.directory),
-            determinants=determinants(portable(cfg)),
-            described=described(settings),
+        parts, named = Parts(**build(cfg)), described(settings)
+        given = (grounds_of_stages(portable(cfg)), grounds_of_answers(portable(cfg)))
+        if run.finished is not None and is_up_to_date(run, parts, *given, named, cfg.init_from, cfg.rows):
+            say(f"{run.directory} is finished.\n{run.finished['table']}")
+            return run.finished["metric"]
+        table, metric, found = run_stages(
+            parts,
+            run.directory,
+            StageStore(Path(cfg.paths.outputs) / "stages", run.directory, cfg.reuse == "anyway"),
+            *given,
+            described=named,
             init_from=cfg.init_from,
             seed=cfg.seed,
             checkpoint_every=cfg.checkpoint_every,
             rows=cfg.rows,
         )
         if is_rank_zero():  # whose table names the page
-            run.finish(table, metric)
+            run.finish(table, metric, found)
         say(table)
         return metric
 

@@ -6,12 +6,21 @@ from typing import Any
 
 import pytest
 
-from timepro_lit.evaluation.answers import is_complete, read_answers, write_evaluation
+from timepro_lit.evaluation.answers import (
+    found_record,
+    is_complete,
+    read_answers,
+    read_skipped,
+    write_evaluation,
+    write_readings,
+)
 from timepro_lit.evaluation.numbers import figures_of, scores_by_task
 from timepro_lit.records import Answer, Event, Example
+from timepro_lit.runs.origin import Origin
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
+ORIGIN = Origin({"data": {"examples": "1f"}, "adapter": "2e"}, {"lalm/base.py": "3d"})
 TASKS = {"ag": Grounding(), "sed": SoundEventDetection(["dog"])}
 
 
@@ -32,24 +41,31 @@ ODD = [
 
 def test_predictions_read_back_give_the_same_scores(tmp_path: Path) -> None:
     scores = scores_by_task([*EXACT, *ODD], TASKS)
-    write_evaluation(tmp_path, [*EXACT, *ODD], scores, lambda audio: f"/somewhere/{audio}", {})
-    again = scores_by_task(read_answers(tmp_path, TASKS), TASKS)
+    folder = tmp_path / "sft"
+    write_evaluation(folder, [*EXACT, *ODD], scores, lambda audio: f"/somewhere/{audio}", {}, ORIGIN)
+    again = scores_by_task(read_answers(folder, TASKS), TASKS)
     assert {task: s.values for task, s in again.items()} == {task: s.values for task, s in scores.items()}
     # A run that was interrupted pairs answers that it reads with answers that it has just got.
     between = figures_of({"sft": again, "grpo": scores}, TASKS)["intervals"]["grpo - sft"]
     assert between["ag"]["mIoU"] == between["sed"]["Eb-F1"] == (0.0, 0.0)
 
 
-def test_every_answer_has_a_line_and_a_summary_says_what_was_odd(tmp_path: Path) -> None:
-    assert not is_complete(tmp_path)
+def written(folder: Path, origin: Origin = ORIGIN) -> Path:
     answers = [*EXACT, *ODD]
-    write_evaluation(tmp_path, answers, scores_by_task(answers, TASKS), lambda audio: f"/there/{audio}", {"silent": 2})
-    assert is_complete(tmp_path)
-    first = json.loads((tmp_path / "predictions.jsonl").read_text().split("\n")[0])
+    scores = scores_by_task(answers, TASKS)
+    write_evaluation(folder, answers, scores, lambda audio: f"/there/{audio}", {"silent": 2}, origin)
+    return folder
+
+
+def test_every_answer_has_a_line_and_a_summary_says_what_was_odd(tmp_path: Path) -> None:
+    assert not is_complete(tmp_path / "sft")
+    folder = written(tmp_path / "sft")
+    assert is_complete(folder)
+    first = json.loads((folder / "predictions.jsonl").read_text().split("\n")[0])
     assert (first["audio"], first["clip"], first["scores"]["IoU"]) == ("/there/0.flac", "0.flac", 100.0)
-    summary = json.loads((tmp_path / "scores.json").read_text())
+    summary = json.loads((folder / "scores.json").read_text())
     assert summary["all"] == {"parse_rate": 80.0, "truncated": 0.0}
-    assert summary["skipped"] == {"silent": 2}
+    assert summary["skipped"] == read_skipped(folder) == {"silent": 2}
     assert summary["repairs"] == {"prose": 2, "unclear": 1}
 
 
@@ -65,14 +81,77 @@ def test_every_answer_has_a_line_and_a_summary_says_what_was_odd(tmp_path: Path)
     ],
 )
 def test_an_answer_that_is_none_is_named(tmp_path: Path, changed: dict[str, Any], fault: str) -> None:
-    write_evaluation(tmp_path, EXACT, scores_by_task(EXACT, TASKS), str, {})
-    path = tmp_path / "predictions.jsonl"
+    folder = tmp_path / "sft"
+    write_evaluation(folder, EXACT, scores_by_task(EXACT, TASKS), str, {}, ORIGIN)
+    path = folder / "predictions.jsonl"
     first, second = map(json.loads, path.read_text().splitlines())
     path.write_text(f"{json.dumps(first)}\n{json.dumps(second | changed)}\n")
     with pytest.raises(ValueError) as refusal:
-        read_answers(tmp_path, TASKS)
+        read_answers(folder, TASKS)
     assert str(refusal.value).startswith(f"{path}:2: ")
     assert fault in str(refusal.value)
     path.write_text("{")
     with pytest.raises(ValueError, match=r"predictions\.jsonl:1: is no answer of this run"):
-        read_answers(tmp_path, TASKS)
+        read_answers(folder, TASKS)
+
+
+@pytest.mark.parametrize("other", [{"data": {"examples": "9f"}}, {"adapter": None}])
+def test_answers_of_something_else_are_not_taken(other: dict[str, object], tmp_path: Path) -> None:
+    folder, wanted = written(tmp_path / "sft"), Origin({**ORIGIN.determinants, **other}, ORIGIN.code)
+    assert found_record(folder, ORIGIN) is not None
+    assert found_record(folder, wanted) is None
+    written(folder, wanted)  # gives way as a whole
+    assert found_record(folder, wanted) is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["sft"]
+
+
+def test_answers_of_other_code_are_found_and_told_apart(tmp_path: Path) -> None:
+    newer = Origin(ORIGIN.determinants, {"lalm/base.py": "4c"})
+    record = found_record(written(tmp_path / "sft"), newer)
+    assert record is not None and newer.other_code(record) == ["lalm/base.py"]
+
+
+def test_an_evaluation_is_there_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        written(tmp_path / "sft")
+    assert not is_complete(tmp_path / "sft")
+    monkeypatch.undo()
+    assert is_complete(written(tmp_path / "sft"))
+    assert [path.name for path in tmp_path.iterdir()] == ["sft"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("predictions.jsonl", "I hear a dog.", "I hear a cat."),
+        ("predictions.jsonl", "}\n{", "}\n"),
+        ("result.json", '"determinants"', '"determined"'),
+    ],
+)
+def test_damaged_answers_are_not_taken(file: str, old: str, new: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "sft") / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert found_record(tmp_path / "sft", ORIGIN) is None
+
+
+def test_answers_read_another_way_stay_the_same_answers(tmp_path: Path) -> None:
+    """What is shown of a clip is what the table counts, after a change of the reader as well."""
+    folder, changed = written(tmp_path / "sft"), [answer(0, "ag", '{"a dog barks": [1.00, 2.00]}')]
+    changed += read_answers(folder, TASKS)[1:]
+    answers = [Answer(a.example, a.prompt, a.text, TASKS["ag"].parse(""), a.truncated) for a in changed]
+    write_readings(folder, answers, scores_by_task(answers, TASKS), str, {})
+    assert found_record(folder, ORIGIN) is not None
+    assert json.loads((folder / "predictions.jsonl").read_text().split("\n")[0])["scores"]["IoU"] == 0.0
+    assert json.loads((folder / "scores.json").read_text())["all"]["parse_rate"] == 0.0
+
+
+def test_evaluations_of_earlier_versions_can_be_shown_and_are_not_taken(tmp_path: Path) -> None:
+    folder = written(tmp_path / "sft")
+    (folder / "result.json").unlink()
+    assert is_complete(folder) and len(read_answers(folder, TASKS)) == 5
+    assert found_record(folder, ORIGIN) is None

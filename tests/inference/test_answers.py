@@ -130,11 +130,10 @@ def test_a_finished_run_that_was_moved_loads_reports_and_is_evaluated(moved: Pat
     assert not [path for path in moved.rglob("*") if path.is_symlink()]
     answers = (moved / "evaluation/sft/predictions.jsonl").read_bytes()
     scores = json.loads((moved / "report.json").read_text())["scores"]
-    again = command(
-        "evaluate", f"run={moved}", f"paths.data={tmp_path / 'data'}", "rows=[zero_shot,sft]", cwd=tmp_path
-    )
+    again = command("evaluate", f"run={moved}", f"paths.data={tmp_path / 'data'}", "rows=[zero_shot,sft]", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert json.loads((moved / "evaluation-test/report.json").read_text())["scores"] == scores
+    [evaluated] = moved.glob("evaluation-test-????????")
+    assert json.loads((evaluated / "report.json").read_text())["scores"] == scores
     pooled = command("report", f"runs=[{moved}]", f"output_dir={tmp_path / 'pooled'}", cwd=tmp_path)
     assert pooled.returncode == 0, pooled.stderr
     assert json.loads((tmp_path / "pooled/report.json").read_text())["scores"] == scores

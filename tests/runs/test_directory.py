@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from timepro_lit.runs.config_file import read_config
-from timepro_lit.runs.directory import claimed_run, experiment_name, run_path
+from timepro_lit.runs.directory import Run, claimed_run, experiment_name, run_path
 
 SETTINGS: dict[str, Any] = {
     "seed": 1,
@@ -60,9 +60,41 @@ def test_the_same_settings_come_back(tmp_path: Path) -> None:
 
 def test_a_finished_run_says_so(tmp_path: Path) -> None:
     with claimed_run(tmp_path / "run", SETTINGS) as run:
-        run.finish("mIoU 74.4", 0.744)
+        run.finish("mIoU 74.4", 0.744, {})
     with claimed_run(tmp_path / "run", SETTINGS) as run:
-        assert run.finished == {"table": "mIoU 74.4", "metric": 0.744}
+        assert run.finished == {"table": "mIoU 74.4", "metric": 0.744, "published": [], "made_from": {}}
+
+
+def test_a_finished_run_says_what_would_be_another_today(tmp_path: Path) -> None:
+    given = {"data": {"train": ("1f",)}, "stages": {"sft": {"code": {"lit/sft.py": "2e"}}}}
+    with claimed_run(tmp_path, SETTINGS) as run:
+        run.finish("mIoU 74.4", 0.744, given)
+        assert run.outdated(given) is None
+        assert run.outdated(given | {"data": {"train": ["9f"]}}) == "data.train (['1f'] there, ['9f'] now)"
+        (tmp_path / "finished.json").write_text('{"table": "mIoU 74.4", "metric": 0.744}')  # of an earlier version
+        assert run.outdated(given) is None
+
+
+@pytest.mark.parametrize("lost", ["report.json", "report.html"])
+def test_a_run_without_its_report_is_not_finished(lost: str, tmp_path: Path) -> None:
+    with claimed_run(tmp_path, SETTINGS) as run:
+        for name in ("report.json", "report.html"):
+            (tmp_path / name).write_text("...")
+        run.finish("mIoU 74.4", 0.744, {})
+        assert run.finished is not None
+        (tmp_path / lost).unlink()
+        assert run.finished is None
+
+
+def test_what_earlier_versions_and_accidents_left_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    finished = tmp_path / "finished.json"
+    finished.write_text('{"table": "mIoU 74.4", "metric": null}')
+    assert Run(tmp_path).finished == {"table": "mIoU 74.4", "metric": None}  # trained weights, and no report
+    (tmp_path / "evaluation").mkdir()
+    assert Run(tmp_path).finished is None
+    for damaged in ("", "[]", '{"table": "mIoU'):
+        finished.write_text(damaged)
+        assert Run(tmp_path).finished is None
 
 
 def changed(**settings: Any) -> dict[str, Any]:
@@ -100,7 +132,7 @@ def test_what_a_run_is_called_and_where_it_lies_may_change(tmp_path: Path) -> No
     named = {"sft": stage["sft"] | {"label": "SFT", "about": "teaches"},
              "grpo": {"module": {"reward": reward | {"label": "adaptive"}}}}  # fmt: skip
     with claimed_run(tmp_path, changed(stage=stage, reward=reward, output_dir="/old/run")) as run:
-        run.finish("", None)
+        run.finish("", None, {})
     before = (tmp_path / "config.yaml").read_bytes()
     renamed = changed(stage=named, reward=reward | {"label": "adaptive"}, paths={"data": "/elsewhere"})
     with claimed_run(tmp_path, renamed) as run:
@@ -128,7 +160,7 @@ def test_where_recordings_are_and_how_many_may_be_missing_may_change(tmp_path: P
 
 def test_a_folder_that_is_no_longer_below_the_same_path_counts(tmp_path: Path) -> None:
     with claimed_run(tmp_path, changed(folder="${paths.data}/clips")) as run:
-        run.finish("", None)
+        run.finish("", None, {})
     with claimed_run(tmp_path, changed(folder="/data/clips")):
         pass
     with pytest.raises(ValueError, match="folder"), claimed_run(tmp_path, changed(folder="/other/clips")):
@@ -175,5 +207,5 @@ def test_a_second_process_is_refused_and_a_killed_one_blocks_nobody(tmp_path: Pa
     process.kill()
     process.join()
     with claimed_run(tmp_path / "run", SETTINGS) as run:
-        run.finish("", None)
+        run.finish("", None, {})
     assert json.loads((tmp_path / "run" / "finished.json").read_text())["metric"] is None

@@ -15,7 +15,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
-from timepro_lit.runs.stages import determinants, key_of
+from timepro_lit.runs.determinants import grounds_of_stages
 from timepro_lit.settings.config import build, build_preparation, portable, settings_of, tasks_of, validate
 from timepro_lit.settings.door import LAYERS
 from timepro_lit.settings.schemas import CONF, ROOT, register
@@ -83,8 +83,7 @@ def test_every_option_of_every_group_fits_the_code(group: str, option: str) -> N
     chosen = {"stage": f"[{option}]", "task": f"[{option}]"}.get(group, option)
     overrides = [f"{group}={chosen}"]
     sizes = {
-        p.stem: set(OmegaConf.load(p)) - {"data", "defaults", "time_prompt"}
-        for p in sorted(CONF.glob("sizes/*.yaml"))
+        p.stem: set(OmegaConf.load(p)) - {"data", "defaults", "time_prompt"} for p in sorted(CONF.glob("sizes/*.yaml"))
     }
     if group == "sizes":  # fits the stages that it has numbers for
         overrides += [f"stage=[{','.join(sorted(map(str, sizes[option])))}]"]
@@ -166,7 +165,7 @@ def test_what_each_row_of_the_ablation_changes(
 def test_the_rows_of_the_ablation_share_what_they_can(scale: list[str]) -> None:
     def keys(experiment: str, *overrides: str) -> dict[str, str]:
         settings = portable(train(f"+experiment={experiment}", *scale, *overrides))
-        return {stage: key_of(given) for stage, given in determinants(settings).items()}
+        return {stage: grounds.on().key for stage, grounds in grounds_of_stages(settings).items()}
 
     astp, eb_f1_only, adaptive = keys("ablation_astp"), keys("ablation_eb_f1_only"), keys("ablation_adaptive")
     assert astp["sft"] == eb_f1_only["sft"] == adaptive["sft"]

@@ -23,6 +23,7 @@ from rich.progress import track
 
 from timepro_lit.data.arrow import write_arrow
 from timepro_lit.data.audio import AudioError, Stream, open_audio
+from timepro_lit.data.contents import ABSENT, local_contents, remote_contents
 
 INDEX = "shards.arrow"
 _INDEX_SCHEMA = pa.schema({"key": pa.uint64(), "shard": pa.int32(), "offset": pa.int64(), "size": pa.int64()})
@@ -38,6 +39,13 @@ class AudioStore(Protocol):
 
     def location(self, audio: str) -> str:
         """A path or URL from which `read_audio` reads the same recording."""
+        ...
+
+    def contents(self, audio: Sequence[str], cache: Path) -> list[str]:
+        """Of each recording a text that changes with its content and does not depend on where it lies.
+
+        `cache` is a file that keeps what was read. Raises OSError where a bucket cannot be asked.
+        """
         ...
 
 
@@ -62,6 +70,13 @@ class AudioFolder:
             raise AudioError(f"{audio} leads out of {self.root}", "outside_root")
         return str(path)
 
+    def contents(self, audio: Sequence[str], cache: Path) -> list[str]:
+        """As in `AudioStore`."""
+        if "://" in self.root:
+            return remote_contents(*url_to_fs(self.root), audio)
+        root = Path(self.root)
+        return local_contents({name: (root / name, "") for name in audio}, self.open, cache)
+
 
 class AudioShards:
     """The tar shards below a folder or URL, as `write_shards` leaves them."""
@@ -85,6 +100,21 @@ class AudioShards:
         root = self.root if "://" in self.root else f"file://{self.root}"
         return f"tar://{audio}::{root}/{shard_name(self._place(audio)[0])}"
 
+    def contents(self, audio: Sequence[str], cache: Path) -> list[str]:
+        """As in `AudioStore`."""
+        places = {name: place for name in audio if (place := self._find(name)) is not None}
+        root = self.root.removeprefix("file://")
+        if "://" not in root:
+            at = {n: (Path(root) / shard_name(shard), f"@{offset}") for n, (shard, offset, _) in places.items()}
+            found = dict(zip(at, local_contents(at, self.open, cache), strict=True))
+        else:
+            shards = sorted({shard for shard, *_ in places.values()})
+            said = dict(
+                zip(shards, remote_contents(*self._open()[:2], [shard_name(shard) for shard in shards]), strict=True)
+            )
+            found = {name: f"{said[shard]} at {offset}, {size}" for name, (shard, offset, size) in places.items()}
+        return [found.get(name, ABSENT) for name in audio]
+
     def _open(self) -> tuple[Any, str, Mapping[str, np.ndarray]]:
         if self._opened is None:
             fs, path = url_to_fs(self.root)
@@ -93,10 +123,17 @@ class AudioShards:
         return self._opened
 
     def _place(self, audio: str) -> tuple[int, int, int]:
+        place = self._find(audio)
+        if place is None:
+            raise AudioError(f"{audio} is in none of the shards in {self.root}", "missing")
+        return place
+
+    def _find(self, audio: str) -> tuple[int, int, int] | None:
+        """Shard, offset and size."""
         index, key = self._open()[2], _key(audio)
         row = int(np.searchsorted(index["key"], key))
         if row == len(index["key"]) or index["key"][row] != key:
-            raise AudioError(f"{audio} is in none of the shards in {self.root}", "missing")
+            return None
         return int(index["shard"][row]), int(index["offset"][row]), int(index["size"][row])
 
     def __getstate__(self) -> dict[str, Any]:

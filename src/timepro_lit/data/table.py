@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from timepro_lit.data.arrow import map_arrow, write_arrow
 from timepro_lit.data.manifest import iterate_manifest
 from timepro_lit.data.splits import AUDIO_SUFFIX
-from timepro_lit.files.fingerprint import file_digest
+from timepro_lit.files.fingerprint import content_digest
 from timepro_lit.records import Event, Example
 
 _SCHEMA = pa.schema(
@@ -137,6 +137,12 @@ class ExampleTable(Sequence[Example]):
     def _paths(self) -> pa.Array:
         return pc.replace_substring_regex(self._audio(), AUDIO_SUFFIX, "")
 
+    @property
+    def audio_files(self) -> list[str]:
+        """The path of each recording once, in order of its first example."""
+        paths: list[str] = self._audio().unique().to_pylist()
+        return paths
+
     def _audio(self) -> pa.Array:
         parts = [
             pc.binary_join_element_wise(prefix, table["audio"], "")
@@ -169,7 +175,7 @@ def arrow_file(manifest: Path) -> Path:
     Raises what `read_manifest` raises.
     """
     path = manifest.with_suffix(".arrow")
-    digest = f"{_VERSION}:{file_digest(manifest)}"
+    digest = f"{_VERSION}:{content_digest(manifest)}"
     if not path.exists() or _digest_in(path) != digest:
         write_arrow(path, _batches(iterate_manifest(manifest)), _SCHEMA.with_metadata({"manifest": digest}))
     return path

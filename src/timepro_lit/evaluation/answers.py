@@ -1,8 +1,13 @@
-"""The files of one evaluation: predictions.jsonl, and scores.json, whose presence says that it is complete."""
+"""The files of one evaluation: predictions.jsonl, scores.json, and result.json, which says what it was made from.
+
+The folder is there as a whole or not at all. What a model said is kept; how it is read and scored is today's.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,17 +15,38 @@ from typing import Any
 
 from timepro_lit.data.manifest import checked_line
 from timepro_lit.evaluation.numbers import ALL_TASKS
-from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.atomic import write_if_changed
+from timepro_lit.files.sealing import seal
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, Event, Example
+from timepro_lit.runs.origin import Origin, read_record
+from timepro_lit.runs.stages import RECORD
 from timepro_lit.tasks.base import ScoredTask
 
 PREDICTIONS, SCORES = "predictions.jsonl", "scores.json"
+SAID = ("id", "task", "clip", "duration_s", "query", "prompt", "reference", "text", "truncated")
+"""Of a line, what is not made anew when answers are read again."""
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether an evaluation was written here to its end."""
-    return (folder / SCORES).exists()
+    """Whether an evaluation was written here to its end, by whatever version, and is undamaged."""
+    record = read_record(folder / RECORD)
+    if record is None:  # earlier versions wrote the scores last
+        return (folder / SCORES).exists() and (folder / PREDICTIONS).exists()
+    try:
+        return bool(record.get("answers") == _digest(_lines(folder)))
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def found_record(folder: Path, origin: Origin) -> dict[str, Any] | None:
+    """What is stored with a complete evaluation whose settings, contents and model are those of `origin`.
+
+    Its code may be another one. None where the evaluation has to be made.
+    """
+    record = read_record(folder / RECORD)
+    usable = record is not None and not origin.other_settings(record) and is_complete(folder)
+    return record if usable else None
 
 
 def write_evaluation(
@@ -29,23 +55,38 @@ def write_evaluation(
     scores: Mapping[str, Scores],
     locate: Callable[[str], str],
     skipped: Mapping[str, int],
+    origin: Origin,
 ) -> None:
-    """Write both files.
+    """Write a whole evaluation; one that is there already gives way to it.
 
     Args:
         locate: audio path of an example -> where it can be read.
         skipped: kind of fault -> examples whose recordings could not be used; they have no answer.
+        origin: what the answers were made from.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    write_readings(partial, answers, scores, locate, skipped)
+    seal(partial, folder, RECORD, json.dumps(origin.record() | {"answers": _digest(_lines(partial))}, indent=1))
+
+
+def write_readings(
+    folder: Path,
+    answers: Sequence[Answer],
+    scores: Mapping[str, Scores],
+    locate: Callable[[str], str],
+    skipped: Mapping[str, int],
+) -> None:
+    """Write answers as they are read and scored now, where the files do not say the same already."""
     own = {id_: row for task in scores if task != ALL_TASKS for id_, row in _by_id(scores[task]).items()}
     lines = [json.dumps(_record(answer, own.get(answer.example.id, {}), locate)) for answer in answers]
-    write_atomically(folder / PREDICTIONS, "\n".join(lines) + "\n")
+    write_if_changed(folder / PREDICTIONS, "\n".join(lines) + "\n")
     summary: dict[str, Any] = {task: dict(of_task.values) for task, of_task in scores.items()}
     summary[ALL_TASKS]["truncated"] = 100.0 * sum(a.truncated for a in answers) / len(answers)
     summary["repairs"] = Counter(kind for answer in answers for kind in answer.prediction.repairs)  # answers by kind
     if skipped:
         summary["skipped"] = dict(skipped)
-    write_atomically(folder / SCORES, json.dumps(summary, indent=1))
+    write_if_changed(folder / SCORES, json.dumps(summary, indent=1))
 
 
 def read_answers(folder: Path, tasks: Mapping[str, ScoredTask]) -> list[Answer]:
@@ -73,6 +114,23 @@ def _answer(line: str, tasks: Mapping[str, ScoredTask], where: str) -> Answer:
     if not (isinstance(prompt, str) and isinstance(text, str) and isinstance(truncated, bool)):
         raise ValueError(f"{where}: prompt and text must be text, and truncated true or false")
     return Answer(example, prompt, text, parse(text), truncated)
+
+
+def read_skipped(folder: Path) -> dict[str, int]:
+    """Kind of fault -> examples without an answer."""
+    summary = read_record(folder / SCORES) or {}
+    skipped: dict[str, int] = summary.get("skipped", {})
+    return skipped
+
+
+def _lines(folder: Path) -> list[dict[str, Any]]:
+    with (folder / PREDICTIONS).open(encoding="utf-8", newline="\n") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _digest(lines: Sequence[Mapping[str, Any]]) -> str:
+    said = json.dumps([[line[key] for key in SAID] for line in lines])
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _by_id(scores: Scores) -> dict[str, dict[str, float]]:

@@ -19,9 +19,9 @@ from timepro_lit.evaluation.numbers import figures_of, pool, scores_by_task
 from timepro_lit.figures.run_report import write_report
 from timepro_lit.figures.table import results_table
 from timepro_lit.files.atomic import write_atomically
-from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import RunDescription
+from timepro_lit.runs.origin import read_record
 from timepro_lit.tasks.base import ScoredTask
 
 
@@ -30,10 +30,11 @@ def report_of(
     tasks: Mapping[str, ScoredTask],
     described: RunDescription,
     note: str | None = None,
+    reused: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The content of report.json: the figures of the rows, and what they are figures of.
 
-    `note` is what a reader of scores on this test split must know.
+    `note` is what a reader of scores on this test split must know, `reused` what of it other code made.
     """
     run = {
         "name": described.name,
@@ -41,6 +42,7 @@ def report_of(
         "model": described.model,
         "seeds": list(described.seeds),
         "code": code_version(),
+        **({"reused": list(reused)} if reused else {}),
     }
     named = {row.key: {"name": row.name, "short": row.short, "about": row.about} for row in described.rows}
     base = described.rows[0].key
@@ -83,7 +85,10 @@ def pooled_report(
             if not is_complete(_evaluation(run, row)):
                 raise ValueError(f"{run} has no evaluation of {row}")
             seeds[row].append(scores_by_task(read_answers(_evaluation(run, row), tasks), tasks))
-    report = report_of({row: pool(of_row) for row, of_row in seeds.items()}, tasks, described, _note(runs[0]))
+    reports = [read_record(run / "report.json") or {} for run in runs]
+    reused = dict.fromkeys(note for report in reports for note in report.get("run", {}).get("reused", ()))
+    pooled = {row: pool(of_row) for row, of_row in seeds.items()}
+    report = report_of(pooled, tasks, described, reports[0].get("note"), list(reused))
     for name in ("evaluation", *report["stages"]):
         if (runs[0] / name).exists():
             link(directory / name, runs[0] / name)
@@ -113,14 +118,6 @@ def code_version() -> str:
 
 def _evaluation(run: Path, row: str) -> Path:
     return run / "evaluation" / row
-
-
-def _note(run: Path) -> str | None:
-    path = run / "report.json"
-    note = read_object(path).get("note") if path.exists() else None
-    if not isinstance(note, str | None):
-        raise ValueError(f"{path}: note is {shown(note)}, which is no text")
-    return note
 
 
 def _card(task: ScoredTask) -> dict[str, Any]:

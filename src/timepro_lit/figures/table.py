@@ -160,7 +160,9 @@ def results_table(report: Mapping[str, Any]) -> Group:
 
 
 def origin(report: Mapping[str, Any]) -> str:
-    """Where the figures come from: experiment, scale, model, seeds and version of the code, as far as it is told.
+    """Where the figures come from: experiment, scale, model, seeds, version of the code and what other code made.
+
+    Each as far as it is told.
 
     >>> origin({"run": {"name": "ablation_astp", "scale": "embedded", "model": "tiny_base", "seeds": [1, 2]}})
     'ablation_astp, scale embedded, tiny_base, seeds 1, 2'
@@ -173,6 +175,7 @@ def origin(report: Mapping[str, Any]) -> str:
         run.get("model"),
         seeds and f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}",
         run.get("code"),
+        *run.get("reused", ()),
     ]
     return ", ".join(part for part in said if part)
 

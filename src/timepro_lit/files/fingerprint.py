@@ -37,3 +37,9 @@ def file_digest(file: Path) -> str:
             stream.seek(block * (size - BLOCK_BYTES) // (NUM_BLOCKS - 1))
             digest.update(stream.read(BLOCK_BYTES))
         return digest.hexdigest()
+
+
+def content_digest(file: Path) -> str:
+    """Hash of all of a file's content, however large it is."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

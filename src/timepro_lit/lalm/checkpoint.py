@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+
+from huggingface_hub import hf_hub_download
 
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.files.json_object import read_object, shown
@@ -25,6 +28,12 @@ class Backbone(Protocol):
 
     checkpoint: str
     revision: str | None
+    dtype: str
+    """Of the base weights, as torch names it."""
+
+    def at(self, checkpoint: Path) -> Backbone:
+        """The same with the weights in another folder."""
+        ...
 
     def make_checkpoint(self, texts: Callable[[], Iterable[str]]) -> None:
         """Make the checkpoint, where it is made here; `texts` gives the corpus' prompts and answers."""
@@ -94,8 +103,7 @@ class ModelSource:
             if not isinstance(theirs.get(key), kinds):
                 raise ValueError(f"{path}: {key} is {shown(theirs.get(key))}")
         hashes = theirs["base_fingerprint"], ours["base_fingerprint"]
-        # A name on the hub and a folder cannot be compared.
-        if hashes[0] != hashes[1] and ("@" in hashes[0]) == ("@" in hashes[1]):
+        if _are_different(*hashes):
             raise ValueError(
                 f"the adapter {folder} was trained on another base, {theirs['base']} ({hashes[0]}), "
                 f"not on {ours['base']} ({hashes[1]})"
@@ -111,6 +119,30 @@ class ModelSource:
 
 
 def base_fingerprint(model: Backbone) -> str:
-    """Of the files of a local checkpoint; of a hub's, its name and revision, "name@revision"."""
+    """Of the files of a local checkpoint; of a hub's, its name and the commit that is loaded, "name@commit".
+
+    Raises OSError where the hub's checkpoint is neither here nor can be asked for.
+    """
     folder = Path(model.checkpoint)
-    return fingerprint(folder) if folder.exists() else f"{model.checkpoint}@{model.revision}"
+    if folder.exists():
+        return fingerprint(folder)
+    # The same look-up as that of the weights: offline the snapshot that is here, online what the revision is now.
+    offline = getattr(model, "local_files_only", False)
+    try:
+        config = hf_hub_download(model.checkpoint, "config.json", revision=model.revision, local_files_only=offline)
+    except (OSError, ValueError) as error:
+        reason = str(error).split("\n")[0]
+        raise OSError(f"model.checkpoint = {model.checkpoint}: its commit cannot be found out: {reason}") from error
+    return f"{model.checkpoint}@{Path(config).parent.name}"
+
+
+def _are_different(one: str, other: str) -> bool:
+    """Whether two fingerprints are certain to be of two bases: a name on the hub and a folder cannot be compared.
+
+    Nor can a commit and the name of a branch, which adapters of earlier versions have.
+    """
+    if ("@" in one) != ("@" in other):
+        return False
+    (name, _, commit), (other_name, _, other_commit) = one.partition("@"), other.partition("@")
+    comparable = all(re.fullmatch("[0-9a-f]{40}", text) for text in (commit, other_commit))
+    return name != other_name or (comparable and commit != other_commit)

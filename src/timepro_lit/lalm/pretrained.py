@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -86,6 +87,12 @@ class Pretrained:
         self.gradient_checkpointing = gradient_checkpointing
         self.quantization = quantization
         self.capture_steps = capture_steps
+
+    def at(self, checkpoint: Path) -> Self:
+        """The same with the weights in another folder."""
+        other = copy(self)
+        other.checkpoint, other.revision = str(checkpoint), None
+        return other
 
     def make_checkpoint(self, texts: Callable[[], Iterable[str]]) -> None:
         """The checkpoint is there already or comes from the hub."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -27,6 +31,8 @@ SPECIAL_TOKENS = [
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>",
     "<|IMAGE|>", "<|VIDEO|>", "<|vision_bos|>", "<|vision_eos|>",
 ]  # fmt: skip
+TEXTS = "texts.sha256"
+"""Hash of what the tokenizer was trained on, beside it."""
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for part in message['content'] %}"
@@ -120,10 +126,12 @@ def write_random_checkpoint(folder: Path, texts: Iterable[str], vocab_size: int,
 class Tiny:
     """A `Backbone` that starts from random weights: what `+experiment=tiny_base` trains.
 
-    `folder` holds the random checkpoint, made by `prepare` on first use from the corpus' own texts and a seed.
+    The random checkpoint is made on first use from the corpus' own texts and a seed, in `folder` with a hash of all
+    arguments behind its name.
     """
 
     revision = None
+    dtype = "float32"
 
     def __init__(
         self,
@@ -140,7 +148,6 @@ class Tiny:
         intermediate_size: int,
         attn_implementation: str = "eager",
     ) -> None:
-        self.checkpoint = folder
         self.seed = seed
         self.vocab_size = vocab_size
         self.sizes = {
@@ -148,19 +155,37 @@ class Tiny:
             "hidden_size": hidden_size, "num_layers": num_layers, "num_heads": num_heads,
             "num_kv_heads": num_kv_heads, "intermediate_size": intermediate_size,
         }  # fmt: skip
-        self._loader = Qwen2_5Omni(folder, "float32", attn_implementation, local_files_only=True)
+        described = json.dumps([seed, vocab_size, self.sizes], sort_keys=True)
+        self.checkpoint = f"{folder}-{hashlib.sha256(described.encode()).hexdigest()[:8]}"
+        self.loader = Qwen2_5Omni(self.checkpoint, "float32", attn_implementation, local_files_only=True)
+
+    def at(self, checkpoint: Path) -> Qwen2_5Omni:
+        """The model that was trained from it."""
+        return self.loader.at(checkpoint)
 
     def make_checkpoint(self, texts: Callable[[], Iterable[str]]) -> None:
-        """Write the random checkpoint unless it is there."""
-        folder = Path(self.checkpoint)
+        """Write the random checkpoint unless it is there.
+
+        Raises ValueError where the one that is there was made from other texts.
+        """
+        folder, all_texts = Path(self.checkpoint), list(texts())
+        digest = hashlib.sha256(json.dumps(all_texts).encode()).hexdigest()
         if (folder / "config.json").exists():
+            if (folder / TEXTS).read_text() != digest:
+                raise ValueError(f"{folder} was made from the texts of other data: delete it, or set model.folder")
             return
-        write_random_checkpoint(folder, texts(), self.vocab_size, self.seed, **self.sizes)
+        partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+        write_random_checkpoint(partial, all_texts, self.vocab_size, self.seed, **self.sizes)
+        (partial / TEXTS).write_text(digest)
+        try:
+            partial.rename(folder)
+        except OSError:  # another process was faster, with the same weights
+            shutil.rmtree(partial)
 
     def frontend(self, time_prompt: TimePrompt | None) -> Frontend:
         """As of any other checkpoint folder."""
-        return self._loader.frontend(time_prompt)
+        return self.loader.frontend(time_prompt)
 
     def load(self, time_prompt: TimePrompt | None, whole: bool = False) -> LALM:
         """As of any other checkpoint folder."""
-        return self._loader.load(time_prompt, whole)
+        return self.loader.load(time_prompt, whole)

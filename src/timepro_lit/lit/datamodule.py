@@ -18,11 +18,11 @@ from timepro_lit.data.costs import Costs, num_frames
 from timepro_lit.data.dataset import ClipDataset, Clips, InterviewDataset
 from timepro_lit.data.division import ByRows, ByTokens
 from timepro_lit.data.global_batches import GlobalBatches, limit_per_task
+from timepro_lit.data.identity import identity
 from timepro_lit.data.leakage import refuse_shared
 from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
-from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.tasks.base import Task, scored
 
 Rows = Literal["prompt", "question", "clip"]
@@ -203,10 +203,14 @@ class ClipDataModule(LightningDataModule):
         pairs = ((self.tasks[example.task], example) for example in self.examples(self.train_split)[:20_000])
         return [text for task, example in pairs for text in (task.prompt(example), task.target(example))]
 
-    def fingerprints(self) -> dict[str, list[str]]:
-        """What identifies the examples that training and validation see."""
-        splits = (self.train_split, self.validation_split)
-        return {split: [fingerprint(path) for path, _ in self.corpus.manifests(split)] for split in splits}
+    def fingerprints(self) -> dict[str, Any]:
+        """What identifies the examples that training and validation see, and their recordings."""
+        return {"train": self.identity(self.train_split), "validation": self.identity(self.validation_split)}
+
+    def identity(self, split: str) -> dict[str, Any]:
+        """What identifies the examples of a split, their recordings, and how they are asked."""
+        tasks = self.tasks if split == self.train_split else scored(self.tasks)
+        return identity(self._manifests(split), tasks, self.corpus.store())
 
     def _evaluation_loader(self, examples: ExampleTable) -> DataLoader[Any]:
         self._try_targets(examples)

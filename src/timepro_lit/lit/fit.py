@@ -123,6 +123,16 @@ def _module(setting: Setting, name: str, stage: Stage, source: ModelSource) -> T
     except ValueError as error:
         raise ValueError(f"stage.{name}: {error}") from error
     assert isinstance(module, TrainingModule)
+    if source.trains_base and module.needs_adapter:
+        raise ValueError(
+            f"stage.{name}.module.kl_coefficient: the KL term is measured against the adapter as it was, "
+            "and lora=none has none: set it to 0"
+        )
+    if source.trains_base and source.backbone.dtype != "float32":
+        raise ValueError(
+            f"model.dtype: lora=none trains the weights themselves, and {source.backbone.dtype} would round small "
+            "updates away: set it to float32"
+        )
     return module
 
 
@@ -130,10 +140,10 @@ def _store(module: TrainingModule, source: ModelSource, curves: Path, folder: Pa
     """Put what a stage trained, and its curves, into a folder."""
     if curves.exists():
         shutil.copy(curves, folder / CURVES)
-    if source.lora is not None or source.adapter is not None:
-        source.save_adapter(module.lalm, folder / ADAPTER)
-    else:
+    if source.trains_base:
         module.save_base(folder / CHECKPOINT)
+    else:
+        source.save_adapter(module.lalm, folder / ADAPTER)
 
 
 def _num_steps(trainer: Trainer, batches: TrainingBatches) -> int:

@@ -2,63 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
-from timepro_lit.evaluation.answers import is_complete, read_answers, write_evaluation
+from timepro_lit.evaluation.answers import (
+    found_record,
+    read_answers,
+    read_skipped,
+    write_evaluation,
+    write_readings,
+)
 from timepro_lit.evaluation.numbers import scores_by_task
 from timepro_lit.evaluation.publish import publish, report_of, table_of
-from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.files.fingerprint import fingerprint
+from timepro_lit.lalm.checkpoint import ModelSource, base_fingerprint
 from timepro_lit.lit.base import AnsweringModule
 from timepro_lit.lit.processes import gathered
 from timepro_lit.lit.setting import Setting, release
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, RunDescription
+from timepro_lit.runs.origin import Grounds, Origin, listed, other_versions
 from timepro_lit.runs.stages import is_rank_zero, say
 
+ANSWERS = "answers"
 
-def answer_rows(
-    setting: Setting,
-    sources: Mapping[str, ModelSource],
-    split: str,
-    described: RunDescription,
-    heard: str | None = None,
-) -> str:
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows to answer: a model each, and what decides whether answers that are there are taken."""
+
+    sources: Mapping[str, ModelSource]
+    split: str
+    grounds: Grounds
+    data: Mapping[str, Any]
+    """Identity of the split."""
+    reuse_anyway: bool = False
+    """Take answers that other code made."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader of the numbers must know of reused results."""
+    heard: str | None = None
+    """What a reader must know of recordings that the models were trained on."""
+
+    def origin(self, name: str) -> Origin:
+        """What a row's answers are made from."""
+        source = self.sources[name]
+        return self.grounds.on(
+            base=base_fingerprint(source.backbone),
+            time_prompt=None if source.time_prompt is None else asdict(source.time_prompt),
+            adapter=None if source.adapter is None else fingerprint(source.adapter),
+            data=self.data,
+        )
+
+    def found(self, folder: Path, name: str) -> dict[str, Any] | None:
+        """The record of answers that are there and to be taken."""
+        origin = self.origin(name)
+        record = found_record(folder / name, origin)
+        return record if record is not None and (self.reuse_anyway or not origin.other_code(record)) else None
+
+
+def answer_rows(setting: Setting, rows: Rows, described: RunDescription) -> str:
     """Answers of each row's model, scored; writes report.json and report.html; returns the table.
 
-    `heard` is said beside the figures, with what the corpus says of its test split.
+    Rank zero alone scores, writes and has a table.
     """
-    rows = {name: answer_row(setting, name, source, split) for name, source in sources.items()}
-    note = "; ".join(filter(None, (setting.parts.data.corpus.note(), heard))) or None
-    report = report_of(rows, setting.scored, described, note)
+    scores = {name: answer_row(setting, rows, name) for name in rows.sources}
     if not is_rank_zero():
-        return table_of(report)
+        return ""
+    note = "; ".join(filter(None, (setting.parts.data.corpus.note(), rows.heard))) or None
+    report = report_of(scores, setting.scored, described, note, rows.notes)
     return f"{table_of(report)}page: {publish(setting.directory, report)}\n"
 
 
-def answer_row(setting: Setting, name: str, source: ModelSource, split: str) -> dict[str, Scores]:
-    """Scores of one model on a split; its evaluation is read, where it is there already, and otherwise written."""
-    folder = setting.directory / "evaluation" / name
-    tasks = setting.scored
-    if is_complete(folder):
-        say(f"{name}: answers reused from {folder}")
-        return scores_by_task(read_answers(folder, tasks), tasks)
+def answer_row(setting: Setting, rows: Rows, name: str) -> dict[str, Scores]:
+    """Scores of one model on a split; its answers are read, where they are there already, and otherwise made."""
+    folder, origin, tasks = setting.directory / "evaluation" / name, rows.origin(name), setting.scored
+    locate = setting.parts.data.corpus.store().location
+    if (record := rows.found(folder.parent, name)) is not None:
+        if not is_rank_zero():
+            return {}
+        files = origin.other_code(record)
+        note = f"{ANSWERS} made by other code ({listed(files)})" if files else None
+        said = "; ".join(part for part in (note, other_versions(record)) if part)
+        say(f"{name}: answers reused from {folder}{f' ({said})' if said else ''}")
+        rows.notes.extend([f"{name}: {note}"] if note else [])
+        answers = read_answers(folder, tasks)
+        scores = scores_by_task(answers, tasks)
+        write_readings(folder, answers, scores, locate, read_skipped(folder))
+        return scores
+    _say_why(folder, name, origin)
+    answers, skipped = _made(setting, rows.sources[name], name, rows.split)
+    if not is_rank_zero():
+        return {}
+    scores = scores_by_task(answers, tasks)
+    write_evaluation(folder, answers, scores, locate, skipped, origin)
+    return scores
+
+
+def _say_why(folder: Path, name: str, origin: Origin) -> None:
+    """Why answers that are there are made anew."""
+    if not folder.exists():
+        return
+    record = found_record(folder, origin)
+    files = listed(origin.other_code(record)) if record else ""
+    why = f"by other code ({files})" if record else "from something else"
+    say(f"{name}: answers made anew; those in {folder} were made {why}")
+
+
+def _made(setting: Setting, source: ModelSource, name: str, split: str) -> tuple[list[Answer], Mapping[str, int]]:
+    """The answers of all processes in the order of their ids, and how many examples have none, by kind of fault."""
     release()
-    module = AnsweringModule(source.load, tasks, metrics={})
+    module = AnsweringModule(source.load, setting.scored, metrics={})
     trainer = setting.new_trainer(name, logger=False)
     setting.parts.data.place(trainer.global_rank, trainer.world_size)
     setting.parts.data.connect(source.frontend())
     loader = setting.parts.data.evaluation_loader(split)
     module.skips = setting.parts.data.skips(trainer.world_size, loader)
     trainer.test(module, loader, verbose=False)
-    answers = gather_answers(module.answers)
-    scores = scores_by_task(answers, tasks)
-    if is_rank_zero():
-        store = setting.parts.data.corpus.store()
-        write_evaluation(folder, answers, scores, store.location, module.skips.by_kind())
-    return scores
-
-
-def gather_answers(answers: Sequence[Answer]) -> list[Answer]:
-    """The answers of all processes, in the order of their ids; batches are dealt out without copies."""
-    parts = gathered(list(answers))
-    return sorted((answer for part in parts for answer in part), key=lambda answer: answer.example.id)
+    kinds = {id_: kind for of_process in gathered(module.skips.kind_of) for id_, kind in of_process.items()}
+    answers = [answer for of_process in gathered(module.answers) for answer in of_process]
+    return sorted(answers, key=lambda answer: answer.example.id), Counter(kinds.values())

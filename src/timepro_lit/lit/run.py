@@ -3,67 +3,99 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from timepro_lit.data.leakage import heard_before
 from timepro_lit.evaluation.answers import is_complete
+from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.files.mirror import mirror
-from timepro_lit.lalm.checkpoint import base_fingerprint
-from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, RECORDINGS, fit, plan
+from timepro_lit.lalm.checkpoint import ModelSource, base_fingerprint
+from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, Plan, fit, plan
 from timepro_lit.lit.progress_line import Course
-from timepro_lit.lit.rows import answer_rows
+from timepro_lit.lit.rows import Rows, answer_rows
 from timepro_lit.lit.setting import Parts, Setting, quiet
 from timepro_lit.records import RunDescription
-from timepro_lit.runs.stages import StageStore, is_rank_zero, say
+from timepro_lit.runs.directory import Run
+from timepro_lit.runs.origin import Grounds
+from timepro_lit.runs.stages import Claim, StageStore, is_rank_zero, say
 
 
 def run(
     parts: Parts,
     directory: Path,
     store: StageStore,
-    determinants: Mapping[str, Any],
+    grounds: Mapping[str, Grounds],
+    answers: Grounds,
     described: RunDescription,
     init_from: str | None,
     seed: int,
     checkpoint_every: int | None,
     rows: Sequence[str] | None,
-) -> tuple[str, float | None]:
-    """Train what is missing, evaluate, write the report; returns the table and the last stage's validation score.
+) -> tuple[str, float | None, dict[str, Any]]:
+    """Train what is missing, evaluate, write the report.
 
-    `determinants` are the settings that each stage's result depends on.
+    `grounds` are what each stage's result depends on, by its settings, and `answers` what those of its model do.
+    Returns the table, the last stage's validation score, and what the run was made from.
     """
     quiet()
     say(f"run directory: {directory}")
     setting, data = Setting(parts, directory, seed, checkpoint_every), parts.data
-    trains_base = bool(parts.stage) and init_from is None and parts.lora is None
-    _make_ready(parts, tests=not trains_base)
+    wanted = _wanted(described, rows)
+    _make_ready(parts, tests=bool(wanted))
     source = parts.source(Path(init_from) / ADAPTER if init_from else None)
     plans = {name: plan(setting, name, stage, source) for name, stage in parts.stage.items()}
-    sources = {described.rows[0].key: parts.base()}
-    wanted = [] if trains_base else rows or [[*sources, *plans][-1]]
-    setting = setting.on(_course(setting, list(plans), wanted, data.test_split))
-    parent = fingerprint(Path(init_from)) if init_from else base_fingerprint(parts.model)
-    metric = None
+    setting = setting.on(course_of(setting, list(plans), wanted, data.test_split))
+    found = made_from(parts, grounds, answers, init_from, wanted)
+    claims = _make_stages(setting, plans, source, store, grounds, found)
+    metric = [claim.result["validation"] for claim in claims.values()][-1] if claims else None
+    if not wanted:
+        return f"trained: {list(claims.values())[-1].final}", metric, found
+    sources = {name: after_stage(parts, claim.final) for name, claim in claims.items()}
+    sources[described.rows[0].key] = parts.base()
+    notes = [f"{name}: {claim.note}" for name, claim in claims.items() if claim.note]
+    chosen, seen = {name: sources[name] for name in wanted}, data.identity(data.test_split)
+    table = Rows(chosen, data.test_split, answers, seen, store.reuse_anyway, notes)
+    return answer_rows(setting, table, described), metric, found
+
+
+def _make_stages(
+    setting: Setting,
+    plans: Mapping[str, Plan],
+    source: ModelSource,
+    store: StageStore,
+    grounds: Mapping[str, Grounds],
+    found: Mapping[str, Any],
+) -> dict[str, Claim]:
+    """The result of each stage, one after the other, made where it is missing."""
+    seen = {role: of_split for role, of_split in found["data"].items() if role != "test"}
+    parent, claims = found["init_from"] or found["base"], {}
     for name, planned in plans.items():
-        given = {"settings": determinants[name], "parent": parent, "data": data.fingerprints()}
-        with store.claim(name, given) as claim:
+        given = {"base": found["base"], "parent": parent, "data": seen, "lengths": _lengths(planned)}
+        with store.claim(name, grounds[name].on(**given)) as claim:
             if claim.complete:
-                say(f"{name}: reused from {claim.final}")
+                say(f"{name}: reused from {claim.told}")
             else:
                 claim.publish(fit(setting, name, planned, source, claim))
             if is_rank_zero():
                 shutil.rmtree(claim.states, ignore_errors=True)
-            metric, parent = claim.result["validation"], claim.key
-            adapter = claim.final / ADAPTER
-            source = parts.source(adapter if adapter.exists() else None)
-            sources[name] = source
-            _show(directory / name, claim.final)
-    if trains_base:  # the weights themselves were trained: nothing to put beside them
-        return f"trained weights: {claim.final / CHECKPOINT}", metric
-    return answer_rows(setting, {name: sources[name] for name in wanted}, data.test_split, described), metric
+            _show(setting.directory / name, claim.final)
+        claims[name], parent, source = claim, claim.key, after_stage(setting.parts, claim.final)
+    return claims
+
+
+def after_stage(parts: Parts, result: Path) -> ModelSource:
+    """The model as a stage left it, whose result is in this folder."""
+    if (result / CHECKPOINT).exists():
+        return parts.trained(result / CHECKPOINT)
+    return parts.source(result / ADAPTER)
+
+
+def _wanted(described: RunDescription, rows: Sequence[str] | None) -> list[str]:
+    """The rows to answer: those asked for, the last one where nothing is said."""
+    return [described.rows[-1].key] if rows is None else list(rows)
 
 
 def _make_ready(parts: Parts, tests: bool) -> None:
@@ -75,49 +107,47 @@ def _make_ready(parts: Parts, tests: bool) -> None:
     parts.model.make_checkpoint(data.texts)
 
 
-def evaluate(
+def made_from(
+    parts: Parts, grounds: Mapping[str, Grounds], answers: Grounds, init_from: str | None, rows: Sequence[str]
+) -> dict[str, Any]:
+    """All that decides what a run comes to, besides its sizes. Raises OSError where something of it is not here."""
+    data = parts.data.fingerprints() if parts.stage else {}
+    if rows:
+        data |= {"test": parts.data.identity(parts.data.test_split)}
+    return {
+        "stages": {name: asdict(of_stage) for name, of_stage in grounds.items()},
+        "answers": asdict(answers),
+        "base": base_fingerprint(parts.model),
+        "init_from": fingerprint(Path(init_from)) if init_from else None,
+        "data": data,
+    }
+
+
+def is_up_to_date(
+    finished: Run,
     parts: Parts,
-    directory: Path,
-    rows: Sequence[str] | None,
-    split: str,
+    grounds: Mapping[str, Grounds],
+    answers: Grounds,
     described: RunDescription,
-    writable: Collection[Path] | None,
-) -> str:
-    """Evaluate stages of a finished run on a split, into `<directory>/evaluation-<split>`; returns the table.
-
-    The run may come from anybody: data are generated below the `writable` folders alone, None = anywhere, and nothing
-    is written through a link. Raises ValueError where either were needed. Recordings that it was trained on are counted
-    beside the figures; they are no error: such a split may be asked for on purpose.
-    """
-    quiet()
-    place = parts.data.corpus.generated_in()
-    own = writable is None or place is None or any(place.resolve().is_relative_to(w.resolve()) for w in writable)
-    if not own:
-        raise ValueError(f"the run's data would be generated in {place}: allow it by paths.data={place.parent}")
-    for path in (directory / f"evaluation-{split}", *directory.glob(f"evaluation-{split}/**/*")):
-        if path.is_symlink():
-            raise ValueError(f"{path} is a link, and nothing is written through it")
-    parts.data.prepare_data()
-    base, *stages = (row.key for row in described.rows)
-    sources = {base: parts.base()}
-    for name in stages:
-        sources[name] = parts.source(directory / name / "result" / ADAPTER)
-    setting, wanted = Setting(parts, directory / f"evaluation-{split}"), rows or list(sources)
-    say(f"evaluation directory: {setting.directory}")
-    setting = setting.on(_course(setting, [], wanted, split))
-    heard = _heard(parts, {name: directory / name / "result" / RECORDINGS for name in stages}, split)
-    return answer_rows(setting, {name: sources[name] for name in wanted}, split, described, heard)
+    init_from: str | None,
+    rows: Sequence[str] | None,
+) -> bool:
+    """Whether a finished run would come to the same today, as far as it can be told; says in what it would not."""
+    try:
+        now = made_from(parts, grounds, answers, init_from, _wanted(described, rows))
+    except OSError:  # a copy of the run without its data or its base: there is nothing to compare
+        return True
+    if (outdated := finished.outdated(now)) is not None:
+        say(f"{finished.directory} was finished, and would come to something else today: {outdated}")
+    return outdated is None
 
 
-def _heard(parts: Parts, stored: Mapping[str, Path], split: str) -> str | None:
-    """What a reader of scores on a split must know of the recordings that the run's stages were trained on."""
-    if silent := [name for name, path in stored.items() if not path.exists()]:
-        return f"whether the run was trained on some of it is not known: an older result of {silent[0]} does not say"
-    heard, of = heard_before(parts.data.examples(split), list(stored.values()))
-    return f"{heard} of its {of} recordings were trained on" if heard else None
+def _lengths(planned: Plan) -> dict[str, Any]:
+    """Optimiser steps and rows to each, whatever they were given as."""
+    return {"max_steps": planned.arguments["max_steps"], "batch_size": planned.stage.batch_size}
 
 
-def _course(setting: Setting, stages: Sequence[str], rows: Sequence[str], split: str) -> Course:
+def course_of(setting: Setting, stages: Sequence[str], rows: Sequence[str], split: str) -> Course:
     """What there is to do. Raises ValueError now where the table could not be made at the end."""
     data = setting.parts.data
     missing = [row for row in rows if not is_complete(setting.directory / "evaluation" / row)]
@@ -126,7 +156,10 @@ def _course(setting: Setting, stages: Sequence[str], rows: Sequence[str], split:
 
 def _show(folder: Path, result: Path) -> None:
     """Show a stage's result in the run directory, which may move, with the curves of the run that made it."""
-    if is_rank_zero():
-        mirror(result, folder / "result")
-        if (result / CURVES).exists() and not (folder / CURVES).exists():
-            shutil.copy(result / CURVES, folder / CURVES)
+    if not is_rank_zero():
+        return
+    mirror(result, folder / "result")
+    if (result / CURVES).exists():
+        write_if_changed(folder / CURVES, (result / CURVES).read_bytes().decode())
+    else:
+        (folder / CURVES).unlink(missing_ok=True)  # of an earlier result

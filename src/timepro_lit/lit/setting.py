@@ -42,6 +42,10 @@ class Parts:
         """The model with a stored adapter, or with a new one."""
         return ModelSource(self.model, self.time_prompt, self.lora, adapter)
 
+    def trained(self, checkpoint: Path) -> ModelSource:
+        """The model with base weights that were trained."""
+        return ModelSource(self.model.at(checkpoint), self.time_prompt, None)
+
     def base(self) -> ModelSource:
         """The model as it comes."""
         return ModelSource(self.model, None, None)

@@ -16,13 +16,17 @@ from filelock import FileLock, Timeout
 
 from timepro_lit.files.atomic import write_atomically
 from timepro_lit.runs.config_file import CONFIG, read_config, resolved, write_config
-from timepro_lit.runs.stages import differing_keys, is_rank_zero, unnamed, without_presence
+from timepro_lit.runs.determinants import unnamed, without_presence
+from timepro_lit.runs.origin import differing_keys, read_record
+from timepro_lit.runs.stages import is_rank_zero
 
 LOCK, ERROR = ".lock", "error.txt"
 OWN = (CONFIG, LOCK, ERROR)
 """Files of a run directory in which nothing has been made yet."""
-SPOKEN = ("experiment", "scale", "seed", "name", "output_dir", "paths.outputs")
-"""Overrides that a run directory's path spells out; all others go into its hash."""
+SPOKEN = ("experiment", "scale", "seed", "name", "output_dir", "paths.outputs", "reuse")
+"""Overrides that a run directory's path spells out, or that it does not depend on; all others go into its hash."""
+PUBLISHED = ("report.json", "report.html")
+"""Without them a run that wrote them is not finished."""
 
 
 def override_key(override: str) -> str:
@@ -64,13 +68,31 @@ class Run:
 
     @property
     def finished(self) -> dict[str, Any] | None:
-        """What `finish` stored, or None while there is something left to do."""
-        path = self.directory / "finished.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        """What `finish` stored, or None while there is something left to do: also where a report has gone."""
+        stored = read_record(self.directory / "finished.json")
+        if stored is None or not {"table", "metric"} <= stored.keys():
+            return None
+        # Before there was this list, whatever evaluated its rows had a report.
+        evaluated = (self.directory / "evaluation").exists()
+        published = stored.get("published", PUBLISHED if evaluated else ())
+        return stored if all((self.directory / name).exists() for name in published) else None
 
-    def finish(self, table: str, metric: float | None) -> None:
-        """Mark the run as complete; `table` is printed and `metric` returned by every later call."""
-        write_atomically(self.directory / "finished.json", json.dumps({"table": table, "metric": metric}, indent=1))
+    def outdated(self, made_from: Mapping[str, Any]) -> str | None:
+        """In what a finished run would come to something else today; None where it would not, or nobody can tell."""
+        stored = (self.finished or {}).get("made_from")
+        if stored is None:  # of an earlier version
+            return None
+        differing = differing_keys(stored, json.loads(json.dumps(made_from)))
+        return differing[0] if differing else None
+
+    def finish(self, table: str, metric: float | None, made_from: Mapping[str, Any]) -> None:
+        """Mark the run as complete; `table` is printed and `metric` returned by every later call.
+
+        `made_from` is all that decides what the run comes to.
+        """
+        published = [name for name in PUBLISHED if (self.directory / name).exists()]
+        stored = {"table": table, "metric": metric, "published": published, "made_from": made_from}
+        write_atomically(self.directory / "finished.json", json.dumps(stored, indent=1))
 
 
 @contextmanager
@@ -124,7 +146,7 @@ def _store_settings(directory: Path, settings: Mapping[str, Any]) -> None:
 def _compared(settings: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
     """Settings without what says only where things lie and what they are called."""
     compared = resolved(settings, paths)
-    for key in ("paths", "output_dir"):
+    for key in ("paths", "output_dir", "reuse"):
         compared.pop(key, None)
     compared["stage"] = {name: unnamed(stage) for name, stage in compared.get("stage", {}).items()}
     compared["reward"] = unnamed(compared.get("reward") or {})

@@ -3,16 +3,18 @@
 A store is a folder with one folder per result, `<stage>-<key>`. While it is made it is called `<stage>-<key>.partial`
 and one process holds `<stage>-<key>.lock`; a crash frees the lock and leaves the partial folder, and the states beside
 it (`<stage>-<key>.states`), to whoever comes next.
+
+The code counts among what determines a result. Where it alone is another, the run says which files, and makes the
+stage anew; a store that reuses anyway takes the old result, and the claim says so.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,22 +22,16 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from timepro_lit.files.atomic import fsync_folder, write_atomically
+from timepro_lit.files.atomic import write_atomically
 from timepro_lit.files.fingerprint import file_digest
+from timepro_lit.files.sealing import files_in, seal
+from timepro_lit.runs.origin import Origin, listed, other_versions, read_record
 
 log = logging.getLogger(__name__)
 
+RECORD = "result.json"
+"""In a result's folder: what it was made from, its numbers and the checksums of its files."""
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
-SHARED_GROUPS = ("model", "lora", "time_prompt", "task", "data", "seed")
-PLACEMENT = (
-    "_target_", "_partial_", "accelerator", "devices", "num_nodes", "strategy", "default_root_dir", "benchmark",
-    "profiler", "log_every_n_steps", "enable_checkpointing", "enable_progress_bar", "enable_model_summary",
-)  # fmt: skip
-"""Trainer settings that say where a stage runs and what it shows, not what comes out."""
-PRESENCE = ("audio", "max_skipped_share")
-"""Settings of the data that say where its recordings are and how many may be missing, not what is learnt from them."""
-WORDS = ("label", "about")
-"""Settings of a stage, and of its reward, that say what it is called and change nothing else."""
 
 
 def is_rank_zero() -> bool:
@@ -49,44 +45,6 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
-def determinants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """For each stage the settings that its result depends on; logging, folders and other stages' settings do not.
-
-    The reward counts where a stage refers to it.
-    """
-    trainer = {key: value for key, value in settings["trainer"].items() if key not in PLACEMENT}
-    shared = {group: settings[group] for group in SHARED_GROUPS} | {"trainer": trainer}
-    shared["data"] = without_presence(settings["data"])
-    return {name: _determining(shared | {"stage": unnamed(node)}) for name, node in settings["stage"].items()}
-
-
-def unnamed(node: Mapping[str, Any]) -> dict[str, Any]:
-    """A stage or a reward without what it is called."""
-    kept = {key: value for key, value in node.items() if key not in WORDS}
-    module = node.get("module")
-    if isinstance(module, Mapping) and isinstance(module.get("reward"), Mapping):
-        kept["module"] = {**module, "reward": unnamed(module["reward"])}
-    return kept
-
-
-def without_presence(data: Any) -> Any:
-    """The settings of the data without `PRESENCE`, of whichever of its corpora."""
-    if isinstance(data, Mapping):
-        return {key: without_presence(value) for key, value in data.items() if key not in PRESENCE}
-    return data
-
-
-def _determining(node: Any) -> Any:
-    if isinstance(node, Mapping):
-        return {key: _determining(value) for key, value in node.items() if key != "num_workers"}
-    return node
-
-
-def key_of(determinants: Mapping[str, Any]) -> str:
-    """12 hex digits; the order of keys does not count."""
-    return hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()[:12]
-
-
 @dataclass
 class Claim:
     """One stage's result: either complete, or to be made in `folder` and then published."""
@@ -96,7 +54,9 @@ class Claim:
     folder: Path
     """Where the result lies or, until `publish`, where it is made."""
     final: Path
-    determinants: Mapping[str, Any]
+    origin: Origin
+    note: str | None = None
+    """What a reader of the result's numbers must know: that other code made it."""
 
     @property
     def states(self) -> Path:
@@ -113,52 +73,90 @@ class Claim:
         Ranks other than zero wait for rank zero to do so.
         """
         if is_rank_zero():
-            sizes = {p.relative_to(self.folder).as_posix(): file_digest(p) for p in _files(self.folder)}
-            record = {"determinants": self.determinants, "result": dict(result), "files": sizes}
-            for path in _files(self.folder):
-                with path.open("rb") as stream:
-                    os.fsync(stream.fileno())
-            write_atomically(self.folder / "result.json", json.dumps(record, indent=1))
-            self.folder.rename(self.final)
-            fsync_folder(self.final.parent)
+            (self.folder / RECORD).unlink(missing_ok=True)  # of an attempt that was killed in the midst of this
+            digests = {p.relative_to(self.folder).as_posix(): file_digest(p) for p in files_in(self.folder)}
+            record = self.origin.record() | {"result": dict(result), "files": digests}
+            seal(self.folder, self.final, RECORD, json.dumps(record, indent=1))
         _wait(self.final.exists, f"rank zero to store {self.final}", timeout_s=1800.0)
         self.folder = self.final
 
     @property
     def result(self) -> dict[str, Any]:
         """What `publish` was given."""
-        result: dict[str, Any] = json.loads((self.final / "result.json").read_text())["result"]
+        result: dict[str, Any] = self._record["result"]
         return result
+
+    @property
+    def told(self) -> str:
+        """Of a complete one: where it lies, and what is not as it would be today."""
+        said = [part for part in (self.note, other_versions(self._record)) if part]
+        return f"{self.final} ({'; '.join(said)})" if said else str(self.final)
+
+    @property
+    def _record(self) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads((self.final / RECORD).read_text(encoding="utf-8"))
+        return record
 
 
 class StageStore:
-    """The folder of all stages' results; `owner` is the run directory on whose behalf stages are made."""
+    """The folder of all stages' results.
 
-    def __init__(self, folder: Path, owner: Path) -> None:
+    Args:
+        folder: where they lie.
+        owner: the run directory on whose behalf stages are made.
+        reuse_anyway: take results that differ in nothing but the code that made them.
+    """
+
+    def __init__(self, folder: Path, owner: Path, reuse_anyway: bool = False) -> None:
         self.folder = folder
         self.owner = owner
+        self.reuse_anyway = reuse_anyway
 
     @contextmanager
-    def claim(self, stage: str, determinants: Mapping[str, Any]) -> Iterator[Claim]:
+    def claim(self, stage: str, origin: Origin) -> Iterator[Claim]:
         """The result of a stage; where it is missing, the right to make it, held while the context lasts.
 
         Waits while another process makes it. Raises ValueError where a stored result is damaged.
         """
-        key = key_of(determinants)
-        final = self.folder / f"{stage}-{key}"
-        claim = Claim(key, self.folder / f"{final.name}.partial", final, determinants)
-        if final.exists():
-            yield _checked(claim)
+        claim = self._new(stage, origin.key, origin)
+        if (found := self._found(stage, claim)) is not None:
+            yield found
         elif is_rank_zero():
             self.folder.mkdir(parents=True, exist_ok=True)
             with _held(self._path(claim, "lock"), f"{stage} is being made by another run; waiting for it"):
-                if final.exists():
-                    yield _checked(claim)
+                if (found := self._found(stage, claim)) is not None:
+                    yield found
                 else:
+                    if (other := self._of_other_code(stage, origin)) is not None:
+                        say(f"{stage}: made anew; {other.final} was {other.note}: reuse=anyway takes it all the same")
                     yield from self._to_make(claim)
         else:
-            self._follow(claim)
-            yield claim
+            yield self._followed(stage, claim)
+
+    def _new(self, stage: str, key: str, origin: Origin) -> Claim:
+        final = self.folder / f"{stage}-{key}"
+        return Claim(key, self.folder / f"{final.name}.partial", final, origin)
+
+    def _found(self, stage: str, claim: Claim) -> Claim | None:
+        """The claim on what is there and is to be taken."""
+        if claim.final.exists():
+            return _checked(claim)
+        other = self._of_other_code(stage, claim.origin) if self.reuse_anyway else None
+        return None if other is None else _checked(other)
+
+    def _of_other_code(self, stage: str, origin: Origin) -> Claim | None:
+        """The result that differs from what is asked for in its code alone, and in the fewest files."""
+        found = []
+        for folder in sorted(self.folder.glob(f"{stage}-{'[0-9a-f]' * 12}")):
+            record = read_record(folder / RECORD)
+            if record is not None and "code" in record and not origin.other_settings(record):
+                found.append((len(origin.other_code(record)), folder, record))
+        if not found:
+            return None
+        _, folder, record = min(found, key=lambda one: one[:2])
+        claim = self._new(stage, folder.name.removeprefix(f"{stage}-"), origin)
+        claim.note = f"made by other code ({listed(origin.other_code(record))})"
+        return claim
 
     def _to_make(self, claim: Claim) -> Iterator[Claim]:
         claim.folder.mkdir(exist_ok=True)
@@ -169,16 +167,18 @@ class StageStore:
         finally:
             owner.unlink()
 
-    def _follow(self, claim: Claim) -> None:
+    def _followed(self, stage: str, claim: Claim) -> Claim:
         """Ranks other than zero do as rank zero decided: it either found the result or owns the making of it."""
         owner = self._path(claim, "owner")
+        found: list[Claim] = []
 
         def decided() -> bool:
-            return claim.final.exists() or (owner.exists() and owner.read_text() == str(self.owner))
+            if (one := self._found(stage, claim)) is not None:
+                found.append(one)
+            return bool(found) or (owner.exists() and owner.read_text() == str(self.owner))
 
         _wait(decided, f"rank zero to decide on {claim.final}", timeout_s=None)
-        if claim.final.exists():
-            _checked(claim)
+        return found[0] if found else claim
 
     def _path(self, claim: Claim, suffix: str) -> Path:
         return self.folder / f"{claim.final.name}.{suffix}"
@@ -186,14 +186,15 @@ class StageStore:
 
 def _checked(claim: Claim) -> Claim:
     """The claim on a stored result, after a comparison of its files with their checksums."""
-    record = json.loads((claim.final / "result.json").read_text())
-    wanted = json.loads(json.dumps(claim.determinants))
-    if differing := differing_keys(record["determinants"], wanted):
+    record, again = read_record(claim.final / RECORD), f"delete {claim.final} to make this stage again"
+    if record is None:
+        raise ValueError(f"{claim.final / RECORD} is missing or damaged; {again}")
+    if differing := claim.origin.other_settings(record):
         raise ValueError(f"{claim.final} holds the result of other settings: {differing[0]}")
-    for name, digest in record["files"].items():
+    for name, digest in record.get("files", {}).items():
         path = claim.final / name
         if not path.exists() or file_digest(path) != digest:
-            raise ValueError(f"{path} is missing or damaged; delete {claim.final} to make this stage again")
+            raise ValueError(f"{path} is missing or damaged; {again}")
     claim.folder = claim.final
     return claim
 
@@ -212,31 +213,9 @@ def _held(path: Path, waiting: str) -> Iterator[None]:
         lock.release()
 
 
-def _wait(condition: Any, what: str, timeout_s: float | None) -> None:
+def _wait(condition: Callable[[], bool], what: str, timeout_s: float | None) -> None:
     start = time.monotonic()
     while not condition():
         if timeout_s is not None and time.monotonic() - start > timeout_s:
             raise TimeoutError(f"waited {timeout_s:.0f} s for {what}")
         time.sleep(0.1)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.is_file())
-
-
-def differing_keys(stored: Any, wanted: Any, path: str = "") -> list[str]:
-    """Paths of the leaves in which two trees of settings differ, with both values."""
-    if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
-        keys = [*stored, *(k for k in wanted if k not in stored)]
-        absent = "nothing"
-        return [
-            found
-            for key in keys
-            for found in differing_keys(stored.get(key, absent), wanted.get(key, absent), f"{path}.{key}".lstrip("."))
-        ]
-    return [] if stored == wanted else [f"{path} ({_short(stored)} there, {_short(wanted)} now)"]
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -51,6 +51,8 @@ def validate(cfg: DictConfig) -> None:
             faults += _node_faults(node, f"{group}.{name}", group)
     if cfg.checkpoint_every is not None and cfg.checkpoint_every < 1:
         faults.append(f"checkpoint_every: must be at least 1, or null for never, not {cfg.checkpoint_every}")
+    if cfg.reuse not in (None, "anyway"):
+        faults.append(f"reuse: must be anyway, or null, not {cfg.reuse}")
     faults += _fit_faults(plain)
     faults += _unused_sizes(cfg)
     _refuse(faults)

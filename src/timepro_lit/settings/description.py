@@ -8,7 +8,8 @@ from pathlib import PurePath
 from typing import Any
 
 from timepro_lit.records import Row, RunDescription
-from timepro_lit.runs.stages import determinants, differing_keys
+from timepro_lit.runs.determinants import determinants, without_num_workers, without_presence
+from timepro_lit.runs.origin import differing_keys
 
 ZERO_SHOT = "zero_shot"
 """Key of the base model's row, beside those of the stages."""
@@ -53,8 +54,8 @@ def check_seeds(settings: Sequence[Mapping[str, Any]]) -> None:
 
 def _without_seed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the results depend on, with the run's own seed left out: at the top, and of its stages."""
-    of_base = determinants({**settings, "stage": {ZERO_SHOT: {}}})[ZERO_SHOT]
-    groups = {group: of_base[group] for group in ("model", "lora", "time_prompt", "task", "data")}
+    groups = {group: settings[group] for group in ("model", "lora", "time_prompt", "task")}
+    groups["data"] = without_num_workers(without_presence(settings["data"]))
     stages = determinants(settings)
     for found in stages.values():
         found.pop("seed")

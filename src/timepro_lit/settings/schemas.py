@@ -65,6 +65,8 @@ class TrainConfig:
     """Result folder of a stage to start the first stage from; null = the base model."""
     rows: list[str] | None = None
     """Of the table: zero_shot and names of stages; null = the last of them alone."""
+    reuse: str | None = None
+    """anyway = also take stored results that differ in nothing but the code that made them; null = make them anew."""
     output_dir: str | None = None
     """Run directory; null = outputs/<experiment>/<scale>-seed<seed>[-<hash of the other overrides>]."""
 

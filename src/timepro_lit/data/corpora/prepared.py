@@ -146,3 +146,12 @@ class JoinedStores:
         """As in `AudioStore`."""
         name, _, path = audio.partition("/")
         return self.stores[name].location(path)
+
+    def contents(self, audio: Sequence[str], cache: Path) -> list[str]:
+        """As in `AudioStore`."""
+        found: dict[str, str] = {}
+        for name, store in self.stores.items():
+            prefix = f"{name}/"
+            own = [one.removeprefix(prefix) for one in audio if one.startswith(prefix)]
+            found |= {f"{prefix}{one}": said for one, said in zip(own, store.contents(own, cache), strict=True)}
+        return [found[one] for one in audio]

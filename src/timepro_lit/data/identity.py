@@ -1,0 +1,52 @@
+"""What identifies a split: its examples, the content of their recordings, and how they are asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from timepro_lit.data.store import AudioStore
+from timepro_lit.data.table import ExampleTable
+from timepro_lit.files.fingerprint import content_digest
+from timepro_lit.tasks.base import Task
+
+CACHE = ".recordings.json"
+"""Beside the manifests: what is known of their recordings."""
+_ASKED = 64
+"""Questions of each task whose wording is looked at, spread over the split."""
+
+
+def identity(
+    manifests: Sequence[tuple[Path, str]], tasks: Mapping[str, Task], store: AudioStore
+) -> dict[str, dict[str, str] | list[str]]:
+    """Of the examples of these tasks: hashes of each manifest, of its recordings, and of each task's wording.
+
+    The names of files and folders do not count, only their content.
+    """
+    table = ExampleTable(manifests).of_tasks(list(tasks))
+    recordings = []
+    for manifest, prefix in manifests:
+        audio = ExampleTable([(manifest, prefix)]).of_tasks(list(tasks)).audio_files
+        recordings.append(_hash(store.contents(audio, manifest.parent / CACHE)))
+    return {
+        "examples": [content_digest(manifest)[:16] for manifest, _ in manifests],
+        "recordings": recordings,
+        "wording": {name: _wording(task, table, name) for name, task in tasks.items()},
+    }
+
+
+def _wording(task: Task, table: ExampleTable, name: str) -> str:
+    places = np.flatnonzero(table.tasks == name)
+    chosen = places[np.unique(np.linspace(0, len(places) - 1, _ASKED).astype(np.int64))] if len(places) else places
+    examples = [table[int(place)] for place in chosen]
+    return _hash([text for example in examples for text in (task.prompt(example), task.target(example))])
+
+
+def _hash(texts: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(f"{len(text)} {text}\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,109 @@
+"""Digests of many files by their whole content, which are read once: a cache knows them by size and time of change."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from rich.progress import track
+
+from timepro_lit.files.atomic import write_atomically
+
+log = logging.getLogger(__name__)
+
+Stamp = tuple[int, int]
+"""Size in bytes and time of change in ns of the file that a digest was taken of."""
+_NUM_THREADS = 16  # they wait for disks; hashing itself releases Python's lock
+_SETTLED_NS = 2 * 10**9
+"""A file changed later than so long ago may change again without another time: file systems count in ticks."""
+_BATCH = 4096
+"""Digests after which the cache is written, so that a killed start goes on from there."""
+_ASKED = 256
+"""Files that a thread asks for at a time."""
+_SHOWN_FROM = 2000
+"""Files that take long enough to say so."""
+
+
+def stamps_of(paths: Sequence[Path]) -> list[Stamp | None]:
+    """Stamp of each file, None where there is none."""
+    parts = [paths[start : start + _ASKED] for start in range(0, len(paths), _ASKED)]
+    with ThreadPoolExecutor(_NUM_THREADS) as pool:
+        return [stamp for of_part in pool.map(lambda part: [_stamp(path) for path in part], parts) for stamp in of_part]
+
+
+def cached_digests(cache: Path, stamps: Mapping[str, Stamp], digest: Callable[[str], str]) -> dict[str, str]:
+    """The digest of each name, by `digest` where the cache holds none that was taken under the same stamp.
+
+    Of several processes one reads the files, and the others find them read. Where the cache cannot be written, all is
+    read each time.
+    """
+    found = _known(cache, stamps)
+    if len(found) < len(stamps):
+        with _alone(cache):
+            found = _known(cache, stamps)
+            missing = [name for name in stamps if name not in found]
+            for part in _parts(missing):
+                with ThreadPoolExecutor(_NUM_THREADS) as pool:
+                    found |= dict(zip(part, pool.map(digest, part), strict=True))
+                _write(cache, {name: (stamps[name], found[name]) for name in part})
+    return found
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    starts = range(0, len(names), _BATCH)
+    shown = track(starts, "looking at recordings", transient=True) if len(names) >= _SHOWN_FROM else starts
+    yield from (names[start : start + _BATCH] for start in shown)
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Held against other processes, as far as the folder lets itself be written to."""
+    lock = FileLock(cache.with_suffix(".lock"))
+    try:
+        lock.acquire()
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _known(cache: Path, stamps: Mapping[str, Stamp]) -> dict[str, str]:
+    kept = _read(cache)
+    return {name: kept[name][1] for name, stamp in stamps.items() if name in kept and kept[name][0] == list(stamp)}
+
+
+def _read(cache: Path) -> dict[str, Any]:
+    try:
+        kept = json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    usable = isinstance(kept, dict) and all(isinstance(one, list) and len(one) == 2 for one in kept.values())
+    return kept if usable else {}
+
+
+def _write(cache: Path, taken: Mapping[str, tuple[Stamp, str]]) -> None:
+    settled = time.time_ns() - _SETTLED_NS
+    lasting = {name: [list(stamp), digest] for name, (stamp, digest) in taken.items() if stamp[1] < settled}
+    try:
+        write_atomically(cache, json.dumps(_read(cache) | lasting))
+    except OSError as error:
+        log.warning(f"{cache} cannot be written ({error}), so that all recordings are read at every start")

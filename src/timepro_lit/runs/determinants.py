@@ -1,0 +1,136 @@
+"""Which settings a result depends on: those of a stage, and those of the answers of a trained model.
+
+What is not known to leave a result as it is counts. Bases, examples and recordings count by their content, which is
+looked at elsewhere, so where they lie does not count here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from timepro_lit.runs.code import PACKAGE, code_of, targets_of
+from timepro_lit.runs.origin import Grounds
+
+SHARED_GROUPS = ("lora", "time_prompt", "task", "seed")
+PLACEMENT = (
+    "_target_", "_partial_", "accelerator", "devices", "num_nodes", "strategy", "default_root_dir", "benchmark",
+    "profiler", "log_every_n_steps", "enable_checkpointing", "enable_progress_bar", "enable_model_summary",
+    "detect_anomaly", "num_sanity_val_steps", "use_distributed_sampler", "logger", "barebones", "limit_test_batches",
+)  # fmt: skip
+"""Trainer settings that say where a stage runs and what it shows, not what comes out."""
+PLAIN_STRATEGIES = (None, "auto", "single_device", "ddp", "ddp_spawn", "ddp_fork", "ddp_notebook")
+"""They sum the same gradient on any number of processes; also with what is added as in `ddp_find_unused_...`."""
+PRESENCE = ("audio", "max_skipped_share")
+"""Settings of the data that say where its recordings are and how many may be missing, not what is learnt from them."""
+CONTENT = (
+    "corpus", "folder", "tasks", "train_split", "validation_split", "test_split", "batch_size", "eval_batch_size",
+    "num_workers", *PRESENCE,
+)  # fmt: skip
+"""Settings of the data that its content stands for, or the stage, and those that change speed and memory alone."""
+LOADING = (
+    "checkpoint", "folder", "revision", "local_files_only", "capture_steps", "gradient_checkpointing",
+)  # fmt: skip
+"""Settings of the model that its base's content stands for, and those that change speed and memory alone."""
+WORDS = ("label", "about")
+"""Settings of a stage, and of its reward, that say what it is called and change nothing else."""
+MICRO = ("micro_batch_size", "micro_batch_tokens")
+"""Settings of a stage that change speed and memory alone."""
+LENGTHS = ("batch_size", "max_epochs", "max_steps")
+"""Settings of a stage that count as what comes of them: the run knows how many rows to how many steps."""
+OBSERVERS = ("DeviceStatsMonitor", "LearningRateMonitor", "ModelSummary", "RichProgressBar", "Timer", "TQDMProgressBar")
+"""Callbacks of Lightning that watch and leave everything as it is."""
+STAGE_CODE = ("lit.fit",)
+ANSWERS_CODE = ("lit.base", "lit.datamodule", "inference.answering")
+"""What makes them besides what the settings name."""
+READING = ("events/", "metrics/", "rewards/", "tasks/brackets.py", "tasks/reading.py", "tasks/times.py")
+"""Code that reads and scores answers, which is done anew each time."""
+
+
+def grounds_of_stages(settings: Mapping[str, Any], package: Path = PACKAGE) -> dict[str, Grounds]:
+    """What the settings say that each stage's result depends on, and the code, below `package`, that makes it."""
+    shared = [settings[group] for group in ("model", "lora", "time_prompt", "task")]
+    shared += [without(settings["data"], ("corpus", "tasks")), settings.get("callbacks")]
+    found = {}
+    for name, determining in determinants(settings).items():
+        stage = without(determining["stage"], LENGTHS)
+        stage |= {"fit": without(stage["fit"], LENGTHS)} if "fit" in stage else {}
+        code = code_of([*_own(STAGE_CODE), *targets_of([*shared, settings["stage"][name]])], package)
+        found[name] = Grounds(determining | {"stage": stage}, code)
+    return found
+
+
+def grounds_of_answers(settings: Mapping[str, Any], package: Path = PACKAGE) -> Grounds:
+    """The same for a model's answers."""
+    trainer = {key: settings["trainer"][key] for key in ("precision", "plugins") if key in settings["trainer"]}
+    limit = {"limit": limit} if (limit := settings["trainer"].get("limit_test_batches")) is not None else {}
+    named = [settings["model"], settings["task"], without(settings["data"], ("corpus", "tasks"))]
+    code = code_of([*_own(ANSWERS_CODE), *targets_of(named)], package)
+    kept = {name: digest for name, digest in code.items() if not name.startswith(READING)}
+    model = without(settings["model"], LOADING)
+    return Grounds({"model": model, "task": settings["task"], "trainer": trainer | limit}, kept)
+
+
+def determinants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """For each stage the settings that its result depends on; logging, folders and other stages' settings do not.
+
+    The reward counts where a stage refers to it.
+    """
+    shared = {group: settings[group] for group in SHARED_GROUPS}
+    shared["model"] = without(settings["model"], LOADING)
+    shared["data"] = without(settings["data"], CONTENT)
+    shared["trainer"] = _trainer(settings["trainer"])
+    callbacks = settings.get("callbacks") or {}
+    watched = {name: node for name, node in callbacks.items() if str(node["_target_"]).split(".")[-1] not in OBSERVERS}
+    shared |= {"callbacks": watched} if watched else {}
+    return {name: without_num_workers(shared | {"stage": _stage(node)}) for name, node in settings["stage"].items()}
+
+
+def unnamed(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A stage or a reward without what it is called."""
+    kept = without(node, WORDS)
+    module = node.get("module")
+    if isinstance(module, Mapping) and isinstance(module.get("reward"), Mapping):
+        kept["module"] = {**module, "reward": unnamed(module["reward"])}
+    return kept
+
+
+def without(node: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    """A node without these keys of its own."""
+    return {key: value for key, value in node.items() if key not in keys}
+
+
+def without_presence(data: Any) -> Any:
+    """The settings of the data without `PRESENCE`, of whichever of its corpora."""
+    if isinstance(data, Mapping):
+        return {key: without_presence(value) for key, value in data.items() if key not in PRESENCE}
+    return data
+
+
+def without_num_workers(node: Any) -> Any:
+    """Numbers of worker processes change speed alone, wherever they stand."""
+    if isinstance(node, Mapping):
+        return {key: without_num_workers(value) for key, value in node.items() if key != "num_workers"}
+    return node
+
+
+def _stage(node: Mapping[str, Any]) -> dict[str, Any]:
+    kept = without(unnamed(node), MICRO)
+    return kept | ({"fit": without(kept["fit"], PLACEMENT)} if "fit" in kept else {})
+
+
+def _trainer(node: Mapping[str, Any]) -> dict[str, Any]:
+    strategy = node.get("strategy")
+    return without(node, PLACEMENT) | ({} if _is_plain(strategy) else {"strategy": strategy})
+
+
+def _is_plain(strategy: Any) -> bool:
+    if isinstance(strategy, Mapping):
+        named = str(strategy.get("_target_")).split(".")[-1]
+        return named in ("DDPStrategy", "SingleDeviceStrategy") and "ddp_comm_hook" not in strategy
+    return strategy in PLAIN_STRATEGIES or str(strategy).startswith("ddp_find_unused_parameters")
+
+
+def _own(modules: tuple[str, ...]) -> list[str]:
+    return [f"timepro_lit.{module}" for module in modules]

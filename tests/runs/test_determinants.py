@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from timepro_lit.runs.determinants import determinants, grounds_of_answers, grounds_of_stages, unnamed
+
+SETTINGS: dict[str, Any] = {
+    "model": {"checkpoint": "<assets>/tiny_base"},
+    "lora": {"rank": 8},
+    "time_prompt": {"stride": 1},
+    "task": {"ag": {}},
+    "data": {
+        "_target_": "timepro_lit.lit.datamodule.ClipDataModule",
+        "corpus": {"_target_": "a.Soundscapes", "folder": "<data>", "seed": 7, "num_workers": 2},
+        "weights": None,
+        "num_workers": 0,
+    },
+    "stage": {
+        "sft": {
+            "label": "SFT",
+            "about": "teaches",
+            "module": {"learning_rate": 1e-5},
+            "batch_size": 8,
+            "micro_batch_size": 2,
+            "fit": {"max_epochs": 1, "val_check_interval": 10},
+        },
+        "grpo": {
+            "label": "GRPO",
+            "module": {"learning_rate": 1e-6, "reward": {"label": "adaptive", "threshold": 1e-6}},
+        },
+    },
+    "reward": {"label": "adaptive", "threshold": 1e-6},
+    "trainer": {"precision": "bf16-mixed", "devices": 1, "accelerator": "cpu"},
+    "logger": {"csv": {}},
+    "paths": {"outputs": "/scratch"},
+    "seed": 1,
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    settings = copy.deepcopy(SETTINGS)
+    *parents, leaf = path.split(".")
+    node = settings
+    for parent in parents:
+        node = node[parent]
+    node[leaf] = value
+    return settings
+
+
+def keys(settings: dict[str, Any]) -> dict[str, str]:
+    return {stage: grounds.on().key for stage, grounds in grounds_of_stages(settings).items()}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changes"),
+    [
+        ("seed", 2, {"sft", "grpo"}),
+        ("time_prompt", None, {"sft", "grpo"}),
+        ("lora.rank", 16, {"sft", "grpo"}),
+        ("data.weights", {"ag": 1.0}, {"sft", "grpo"}),
+        ("data.max_validation_examples", 8, {"sft", "grpo"}),
+        ("callbacks", {"mine": {"_target_": "mine.Freezing"}}, {"sft", "grpo"}),
+        ("trainer.strategy", {"_target_": "lightning.pytorch.strategies.DeepSpeedStrategy"}, {"sft", "grpo"}),
+        ("stage.sft.fit.val_check_interval", 5, {"sft"}),
+        ("trainer.precision", "32-true", {"sft", "grpo"}),
+        ("stage.sft.module.learning_rate", 1e-4, {"sft"}),
+        ("stage.grpo.module.reward.threshold", 0.1, {"grpo"}),
+        ("reward.threshold", 0.1, set()),
+        ("stage.sft.label", "Fine-tuning", set()),
+        ("stage.sft.label", None, set()),
+        ("stage.sft.about", "trains", set()),
+        ("stage.grpo.about", "trains", set()),
+        ("stage.grpo.module.reward.label", "eq. (2)", set()),
+        ("stage.sft.micro_batch_size", 4, set()),
+        ("stage.sft.micro_batch_tokens", 4096, set()),
+        ("stage.sft.fit.log_every_n_steps", 1, set()),
+        # What these come to is looked at itself: the run's steps and rows, the base, the manifests and recordings.
+        ("stage.sft.fit.max_epochs", 2, set()),
+        ("stage.sft.batch_size", 4, set()),
+        ("model.checkpoint", "/elsewhere/base", set()),
+        ("data.corpus.seed", 8, set()),
+        ("data.corpus.folder", "/elsewhere", set()),
+        ("data.folder", "/elsewhere", set()),
+        ("data.eval_batch_size", 4, set()),
+        ("model.capture_steps", False, set()),
+        ("model.local_files_only", True, set()),
+        ("model.gradient_checkpointing", True, set()),
+        ("callbacks", {"rate": {"_target_": "lightning.pytorch.callbacks.LearningRateMonitor"}}, set()),
+        ("trainer.strategy", "ddp", set()),
+        ("trainer.strategy", {"_target_": "lightning.pytorch.strategies.DDPStrategy"}, set()),
+        ("trainer.detect_anomaly", True, set()),
+        ("data.num_workers", 4, set()),
+        ("data.corpus.num_workers", 4, set()),
+        ("data.corpus.audio", "s3://bucket/clips", set()),
+        ("data.max_skipped_share", 0.05, set()),
+        ("trainer.devices", 8, set()),
+        ("trainer.accelerator", "gpu", set()),
+        ("logger", {}, set()),
+        ("paths.outputs", "/elsewhere", set()),
+    ],
+)
+def test_what_changes_a_key(path: str, value: Any, changes: set[str]) -> None:
+    before, after = keys(SETTINGS), keys(changed(path, value))
+    assert {stage for stage in before if before[stage] != after[stage]} == changes
+
+
+def test_only_data_have_recordings_that_lie_somewhere() -> None:
+    assert keys(changed("model.audio", "s3://bucket/clips")) != keys(SETTINGS)
+
+
+def test_only_what_a_stage_and_its_reward_are_called_is_left_out() -> None:
+    model = {"label": "counts", "reward": {"about": "does not", "main": {"label": "counts"}}}
+    named = {"label": "does not", "about": "does not", "module": model, "fit": {"about": "counts"}}
+    kept = {"module": {"label": "counts", "reward": {"main": {"label": "counts"}}}, "fit": {"about": "counts"}}
+    assert unnamed(named) == kept
+    assert determinants({**SETTINGS, "stage": {"sft": kept}})["sft"]["stage"] == kept
+
+
+def test_a_new_trainer_setting_counts() -> None:
+    assert keys(changed("trainer.limit_train_batches", 3)) != keys(SETTINGS)
+
+
+def test_every_line_of_deepspeeds_config_counts() -> None:
+    deepspeed = {"_target_": "lightning.pytorch.strategies.DeepSpeedStrategy", "config": {"bf16": {"enabled": False}}}
+    one = keys(changed("trainer.strategy", deepspeed))
+    assert keys(changed("trainer.strategy", deepspeed | {"config": {"bf16": {"enabled": True}}})) != one
+    assert keys(changed("trainer.strategy", "deepspeed_stage_2")) != keys(SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "counts"),
+    [
+        ("task.ag", {"classes": ["dog"]}, True),
+        ("trainer.precision", "32-true", True),
+        ("trainer.limit_test_batches", 2, True),
+        ("model.dtype", "float32", True),
+        ("model.checkpoint", "/elsewhere/base", False),
+        ("stage.sft.module.learning_rate", 1e-4, False),
+        ("data.eval_batch_size", 4, False),
+        ("seed", 2, False),
+        ("trainer.devices", 8, False),
+    ],
+)
+def test_what_answers_depend_on(path: str, value: Any, counts: bool) -> None:
+    assert (grounds_of_answers(changed(path, value)).on().key != grounds_of_answers(SETTINGS).on().key) == counts
