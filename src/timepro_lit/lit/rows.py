@@ -77,7 +77,7 @@ def answer_rows(setting: Setting, rows: Rows, described: RunDescription) -> str:
 
 
 def answer_row(setting: Setting, rows: Rows, name: str) -> dict[str, Scores]:
-    """Scores of one model on a split; its answers are read, where they are there already, and otherwise made."""
+    """Scores of one model on a split, on rank zero; answers are read, where they are there, and otherwise made."""
     folder, origin, tasks = setting.directory / "evaluation" / name, rows.origin(name), setting.scored
     locate = setting.parts.data.corpus.store().location
     if (record := rows.found(folder.parent, name)) is not None:

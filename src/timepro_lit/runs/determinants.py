@@ -39,10 +39,10 @@ MICRO = ("micro_batch_size", "micro_batch_tokens")
 """Settings of a stage that change speed and memory alone."""
 LENGTHS = ("batch_size", "max_epochs", "max_steps")
 """Settings of a stage that count as what comes of them: the run knows how many rows to how many steps."""
-OBSERVERS = ("DeviceStatsMonitor", "LearningRateMonitor", "ModelSummary", "RichProgressBar", "Timer", "TQDMProgressBar")
+OBSERVERS = ("DeviceStatsMonitor", "LearningRateMonitor", "ModelSummary", "RichProgressBar", "TQDMProgressBar")
 """Callbacks of Lightning that watch and leave everything as it is."""
 STAGE_CODE = ("lit.fit",)
-ANSWERS_CODE = ("lit.base", "lit.datamodule", "inference.answering")
+ANSWERS_CODE = ("lit.base", "lit.datamodule", "inference.answering", "lalm.checkpoint")
 """What makes them besides what the settings name."""
 READING = ("events/", "metrics/", "rewards/", "tasks/brackets.py", "tasks/reading.py", "tasks/times.py")
 """Code that reads and scores answers, which is done anew each time."""
