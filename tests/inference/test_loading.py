@@ -42,6 +42,13 @@ def test_what_a_run_lacks_is_named(tmp_path: Path) -> None:
         model_of(tmp_path)
 
 
+def test_trained_base_weights_take_the_place_of_the_base(tmp_path: Path) -> None:
+    OmegaConf.save(SETTINGS, tmp_path / "config.yaml")
+    trained = tmp_path / "sft" / "result" / "checkpoint"
+    trained.mkdir(parents=True)
+    assert model_of(tmp_path) == (SETTINGS | {"model": {"checkpoint": str(trained)}}, None)
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"scores": [1]}', '{"scores": {"sft": {"ag": {"mIoU": "<b>"}}}, "n_test": 1}']
 )

@@ -62,7 +62,8 @@ def _scores(run: Path, row: str) -> dict[str, Any] | None:
         return None
     by_task = [value for value in found.values() if isinstance(value, dict)] if isinstance(found, dict) else []
     figures = [value for of_task in by_task for value in of_task.values()]
-    if not figures or not all(isinstance(value, int | float) for value in (num_clips, *figures)):
+    counts = list(num_clips.values()) if isinstance(num_clips, dict) else [num_clips]
+    if not figures or not all(isinstance(value, int | float) for value in (*counts, *figures)):
         raise ValueError(f"{path}: scores of {row} are {shown(found)} on {shown(num_clips)} clips, which are no scores")
     return found | {"n_test": num_clips}
 

@@ -97,9 +97,15 @@ def trained_model(
         raise ValueError(f"{directory} has not finished its stage {row}")
     if (result / "adapter").exists():
         return settings, result / "adapter"
+    return settings | {"model": _trained_base(settings["model"], result / "checkpoint")}, None
+
+
+def _trained_base(model: Mapping[str, Any], checkpoint: Path) -> dict[str, Any]:
+    """The settings of a model whose own weights were trained."""
+    if "checkpoint" in model:
+        return {**model, "checkpoint": str(checkpoint)} | ({"revision": None} if "revision" in model else {})
     # Trained from nothing, which only our small Qwen2.5-Omni is.
-    model = {"_target_": "timepro_lit.lalm.qwen2_5_omni.Qwen2_5Omni", "checkpoint": str(result / "checkpoint")}
-    return settings | {"model": model, "time_prompt": None}, None
+    return {"_target_": "timepro_lit.lalm.qwen2_5_omni.Qwen2_5Omni", "checkpoint": str(checkpoint)}
 
 
 def exported_model(folder: Path, trust: Collection[str] = ()) -> tuple[dict[str, Any], Path | None]:

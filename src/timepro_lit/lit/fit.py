@@ -20,6 +20,7 @@ from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.base import TrainingModule
 from timepro_lit.lit.checkpoints import EndsWithValidation, StageCheckpoints, step_of
 from timepro_lit.lit.setting import Setting, release
+from timepro_lit.lit.sharding import check_strategy
 from timepro_lit.lit.stage import Stage
 from timepro_lit.runs.stages import Claim, is_rank_zero, say
 
@@ -50,6 +51,7 @@ class Plan:
 def plan(setting: Setting, name: str, stage: Stage, source: ModelSource) -> Plan:
     """How a stage will run. Raises ValueError or OSError, before any weight is read, where it cannot."""
     placed = setting.parts.trainer(logger=False, enable_checkpointing=False)
+    check_strategy(placed)
     data = setting.parts.data
     data.place(placed.global_rank, placed.world_size)
     data.connect(source.frontend())
