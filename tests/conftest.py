@@ -1,4 +1,5 @@
-"""What every test runs under: one thread (the tensors are tiny), no model hub, no upload; and public corpora, small."""
+"""What every test runs under: one thread (the tensors are tiny), no model hub, no upload; and public corpora, small;
+and a trained model's folders."""
 
 from __future__ import annotations
 
@@ -39,8 +40,8 @@ def desed(tmp_path: Path) -> Path:
     tsv = {
         # Windows line ends; a clip that is also in validation; times past the end; a label of another corpus
         "train/audioset_strong.tsv": "\r\n".join([
-            HEADER, "Yaaaaaaaaaaa_30.000_40.000.wav\t0.1\t0.9\tDog", "Yaaaaaaaaaaa_30.000_40.000.wav\t0.5\t2.6\tSpeech",
-            "Yaaaaaaaaaaa_30.000_40.000.wav\t3.0\t3.5\tCat", "Yvvvvvvvvvvv_0.000_10.000.wav\t0.0\t1.0\tDog",
+            HEADER, "YrqfQRErjfk8_30.000_40.000.wav\t0.1\t0.9\tDog", "YrqfQRErjfk8_30.000_40.000.wav\t0.5\t2.6\tSpeech",
+            "YrqfQRErjfk8_30.000_40.000.wav\t3.0\t3.5\tCat", "Yvvvvvvvvvvv_0.000_10.000.wav\t0.0\t1.0\tDog",
             "Ybbbbbbbbbbb_0.000_10.000.wav\t0.0\t1.0\tVuvuzela", "Ymissing0000_0.000_10.000.wav\t0.0\t1.0\tDog", "",
         ]),
         # a byte order mark
@@ -49,7 +50,7 @@ def desed(tmp_path: Path) -> Path:
         # a clip that holds no event
         "validation/validation.tsv": "\n".join([
             HEADER, "Yvvvvvvvvvvv_0.000_10.000.wav\t0.0\t1.5\tDog", "Yvvvvvvvvvvv_0.000_10.000.wav\t1.0\t1.8\tCat",
-            "Ywwwwwwwwwww_5.000_15.000.wav\t\t\t", "Yxxxxxxxxxxx_5.000_15.000.wav\t0.2\t0.4\tFrying\n",
+            "Ywwwwwwwwwww_5.000_15.000.wav\t\t\t", "Yb0RFKhbpFJA_5.000_15.000.wav\t0.2\t0.4\tFrying\n",
         ]),
         "eval/public.tsv": f"{HEADER}\nYpublic00000_1.000_11.000.wav\t0.2\t0.4\tFrying\n",
     }  # fmt: skip
@@ -58,12 +59,12 @@ def desed(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode())
     strong = root / "audio/train/strong_label_real"
-    noise(strong / "Yaaaaaaaaaaa_30.000_40.000.wav", 2.0)
+    noise(strong / "YrqfQRErjfk8_30.000_40.000.wav", 2.0)
     noise(strong / "Ybbbbbbbbbbb_0.000_10.000.wav", 2.0)
     noise(strong / "Yvvvvvvvvvvv_0.000_10.000.wav", 2.0)
     for n in range(1, 4):  # only the resampled copies are there
         noise(root / f"audio/train/synthetic21_train/soundscapes_16k/{n}.wav", 1.5, seed=n)
-    for name in ("Yvvvvvvvvvvv_0.000_10.000", "Ywwwwwwwwwww_5.000_15.000", "Yxxxxxxxxxxx_5.000_15.000"):
+    for name in ("Yvvvvvvvvvvv_0.000_10.000", "Ywwwwwwwwwww_5.000_15.000", "Yb0RFKhbpFJA_5.000_15.000"):
         noise(root / f"audio/validation/validation/{name}.wav", 2.0)
     noise(root / "audio/eval/public/Ypublic00000_1.000_11.000.wav", 2.0)
     return root
@@ -116,3 +117,29 @@ def ftar(tmp_path: Path) -> Path:
     soundfile.write(root / "wav/silent.wav", np.zeros(32_000), 16_000)
     (root / "wav/page.wav").write_text("<html>404</html>")
     return root
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `run`, as a training leaves it, and `exported`, an adapter as `export` writes it."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    from timepro_lit.inference.exporting import export
+    from timepro_lit.lalm.checkpoint import ModelSource
+    from timepro_lit.lalm.lora import LoRA
+    from timepro_lit.settings.config import build_source
+    from timepro_lit.settings.schemas import CONF, register
+    from timepro_lit.settings.stored import read_settings, to_store
+
+    folder = tmp_path_factory.mktemp("shared")
+    result = folder / "run" / "sft" / "result"
+    result.mkdir(parents=True)
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        small = ["+experiment=ablation_astp", "model.dtype=float32", "trainer.precision=32-true"]
+        OmegaConf.save(OmegaConf.create(to_store(compose("train", small))), folder / "run" / "config.yaml")
+    source = ModelSource(*build_source(read_settings(folder / "run")), LoRA(rank=2))
+    source.save_adapter(source.load(), result / "adapter")
+    export(folder / "run", folder / "exported", "adapter")
+    return folder

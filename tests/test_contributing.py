@@ -94,6 +94,8 @@ def test_the_task_and_the_reward_are_in_the_table_the_report_and_the_page(clone:
     assert "COUNTED Eb-F1/p0.5" in table
     assert report["scores"]["grpo"]["counted"].keys() == {"Eb-F1", "Eb-F1/p0.5"}
     assert page.count("Counting with times") > 1
+    again = [sys.executable, "-m", "timepro_lit.report", "runs=[outputs/counted]", "output_dir=outputs/pooled"]
+    assert "COUNTED Eb-F1/p0.5" in run(clone, again)  # in a room of the package, they need nobody's trust
 
 
 def test_the_files_keep_the_rules_of_the_house(clone: Path) -> None:

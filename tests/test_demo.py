@@ -69,7 +69,7 @@ def test_a_run_says_where_it_is_and_nothing_else(done: subprocess.CompletedProce
 
 def test_the_report_holds_three_rows_in_percent(finished: Path) -> None:
     report = json.loads((finished / "report.json").read_text())
-    assert report["n_test"] == 4
+    assert report["n_test"] == {"ag": 4, "sed": 4, "dac": 4}
     assert [row["name"] for row in report["rows"].values()] == [
         "Zero-shot", "SFT with the time prompt", "GRPO with the time prompt, adaptive reward"
     ]  # fmt: skip
@@ -123,8 +123,8 @@ def test_a_finished_run_is_evaluated_again_on_another_split(finished: Path, fold
     assert "METEOR" in done.stdout
     [again] = finished.glob("evaluation-val-????????")
     assert len((again / "evaluation" / "sft" / "predictions.jsonl").read_text().splitlines()) == 6
-    assert json.loads((again / "report.json").read_text())["n_test"] == 2
-    assert json.loads((finished / "report.json").read_text())["n_test"] == 4
+    assert json.loads((again / "report.json").read_text())["n_test"]["ag"] == 2
+    assert json.loads((finished / "report.json").read_text())["n_test"]["ag"] == 4
 
 
 def test_the_rl_rows_of_an_ablation_share_one_sft(finished: Path, folder: Path) -> None:

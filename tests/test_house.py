@@ -43,7 +43,7 @@ SETTINGS = ("settings", *DOORS)
 # Which modules may import a big library: rooms, or single modules in dotted form.
 LIBRARY_DOORS: dict[str, tuple[str, ...]] = {
     "hydra": SETTINGS,
-    "omegaconf": (*SETTINGS, "runs.directory"),
+    "omegaconf": (*SETTINGS, "runs.config_file"),
     "lightning": ("lit",),
     "pytorch_lightning": (),  # the old name of the same library
     "wandb": ("lit",),

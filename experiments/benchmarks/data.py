@@ -114,7 +114,7 @@ def throughput(folder: Path) -> None:
         examples.append(Example(str(n), "ag", f"{n}.wav", 10.0, (Event(0.5, 1.0, "rain"),), "rain"))
     write_manifest(folder / "train.jsonl", examples[:-1])
     write_manifest(folder / "val.jsonl", examples[-1:])
-    data = ClipDataModule(Corpus(folder, folder), {"ag": TASKS["ag"]}, batch_size=BATCH, num_workers=WORKERS)
+    data = ClipDataModule(Corpus(folder, folder), {"ag": TASKS["ag"]}, num_workers=WORKERS)
     data.connect(frontend())
     extractor = WhisperFeatureExtractor(feature_size=128)
     plain: DataLoader[Any] = DataLoader(
@@ -125,7 +125,7 @@ def throughput(folder: Path) -> None:
     )
     ours_s, plain_s = [], []
     for _ in range(REPEATS):  # by turns, so that both meet the same machine
-        ours_s.append(clips_per_s(data.train_loader()))
+        ours_s.append(clips_per_s(data.train_loader(BATCH)))
         plain_s.append(clips_per_s(plain))
     ours, theirs = statistics.median(ours_s), statistics.median(plain_s)
     show("throughput", clips_per_s=round(ours), plain_loader=round(theirs), ratio=round(ours / theirs, 2))
@@ -178,7 +178,7 @@ def padding(folder: Path) -> None:
         padded = sum(len(batch) * -(-int(exact[batch].max()) // multiple) * multiple for batch in batches)
         return round(100 * (1 - exact.sum() / padded), 2)
 
-    ours = list(data.train_loader(rows="question", max_tokens=4096).batch_sampler)
+    ours = [b for b in data.train_loader(64, rows="question", micro_batch_tokens=4096).batch_sampler if b]
     random = np.random.default_rng(2).permutation(len(examples)).reshape(-1, 8)
     show("padding_percent", token_budget_4096=waste(ours, 16), random_batches_of_8=waste(random.tolist(), 1),
          mean_rows=round(len(examples) / len(ours), 1))  # fmt: skip
@@ -200,7 +200,7 @@ def many_rows(folder: Path, num_rows: int, file: Path) -> None:
     data = ClipDataModule(OneFileCorpus(folder, file), {"ag": TASKS["ag"]}, num_workers=WORKERS)
     data.prepare_data()
     data.connect(frontend())
-    batches = iter(data.train_loader(rows="question", max_tokens=4096))
+    batches = iter(data.train_loader(64, rows="question", micro_batch_tokens=4096))
     next(batches)
     ready_s = time.perf_counter() - started
     for _ in range(20):

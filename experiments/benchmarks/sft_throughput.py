@@ -27,6 +27,8 @@ from torch.utils.data import DataLoader
 from timepro_lit.data.collate import BUDGET_MULTIPLE, CollateInterviews, dialogue
 from timepro_lit.data.costs import Costs
 from timepro_lit.data.dataset import Clips
+from timepro_lit.data.division import ByTokens
+from timepro_lit.data.global_batches import GlobalBatches
 from timepro_lit.data.manifest import write_manifest
 from timepro_lit.data.sampler import TrainingBatches
 from timepro_lit.data.table import ExampleTable
@@ -43,9 +45,10 @@ def ours(source: ModelSource, samples: Sequence[Sample], folder: Path) -> float:
     """Seconds of an epoch."""
     table = ExampleTable([(folder / "train.jsonl", "")])
     costs = Costs(source.frontend(), TASKS, table, with_answers=True).of_rows(Clips(np.arange(len(samples))))
+    steps = GlobalBatches(table.durations_s, table.tasks, BATCH, seed=0)
     loader = DataLoader(
         [(sample,) for sample in samples],  # type: ignore[arg-type]
-        batch_sampler=TrainingBatches(costs, table.tasks, None, seed=0, max_tokens=MAX_TOKENS),
+        batch_sampler=TrainingBatches(steps, ByTokens(costs, MAX_TOKENS), len(steps)),
         collate_fn=CollateInterviews(source.frontend(), TASKS, BUDGET_MULTIPLE),
     )
     module = SFT(source.load, TASKS, {}, learning_rate=1e-4)

@@ -17,7 +17,7 @@ def main(cfg: DictConfig) -> None:
     """Load the model, write the folder, say where it is."""
     from timepro_lit.inference.exporting import export
 
-    print(export(Path(cfg.run).absolute(), Path(cfg.output_dir).absolute(), cfg.kind, cfg.row))
+    print(export(Path(cfg.run).absolute(), Path(cfg.output_dir).absolute(), cfg.kind, cfg.row, cfg.trust))
 
 
 if __name__ == "__main__":

@@ -27,10 +27,12 @@ def main(cfg: DictConfig) -> None:
     audio, output_dir = Path(cfg.audio), Path(cfg.output_dir)
     # All that can be refused is, before the model is loaded.
     recordings(audio), new_answers(output_dir)
-    settings, _ = model_of(Path(cfg.checkpoint).absolute(), cfg.row)
+    settings, _ = model_of(Path(cfg.checkpoint).absolute(), cfg.row, cfg.trust)
     task = asked_task(tasks_of(settings), name, list(cfg.classes))
     queries = queries_of(task, cfg.query, None if cfg.queries is None else Path(cfg.queries))
-    listener = load(cfg.checkpoint, row=cfg.row, base=cfg.base, device=cfg.device, batch_size=cfg.batch_size)
+    listener = load(
+        cfg.checkpoint, row=cfg.row, base=cfg.base, device=cfg.device, batch_size=cfg.batch_size, trust=cfg.trust
+    )
     print(predict(listener, audio, task, queries, output_dir, cfg.figures))
 
 

@@ -52,6 +52,8 @@ class Example:
     """Reference events in onset order."""
     query: str | None = None
     """What to look for (grounding only)."""
+    recording: str | None = None
+    """What the recording is called in every corpus; None where it is known by its path alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,11 @@ class Batch:
         whole_step = tuple(batch.to(device) for batch in self.whole_step)
         return replace(self, **_tensors_on(self, device), whole_step=whole_step)
 
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory, out of which `to` copies to a GPU while it computes."""
+        whole_step = tuple(batch.pin_memory() for batch in self.whole_step)
+        return replace(self, **_pinned(self), whole_step=whole_step)
+
 
 @dataclass(frozen=True, slots=True)
 class Interviews:
@@ -183,11 +190,22 @@ class Interviews:
         """The same interviews with every tensor on `device`."""
         return replace(self, **_tensors_on(self, device))
 
+    def pin_memory(self) -> Interviews:
+        """The same interviews in page-locked memory, out of which `to` copies to a GPU while it computes."""
+        return replace(self, **_pinned(self))
+
 
 def _tensors_on(record: Batch | Interviews, device: torch.device | str) -> dict[str, Any]:
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in _tensors(record).items()}
+
+
+def _pinned(record: Batch | Interviews) -> dict[str, Any]:
+    return {name: tensor.pin_memory() for name, tensor in _tensors(record).items()}
+
+
+def _tensors(record: Batch | Interviews) -> dict[str, Tensor]:
     others = ("examples", "skipped", "whole_step")
-    names = [field.name for field in fields(record) if field.name not in others]
-    return {name: getattr(record, name).to(device, non_blocking=True) for name in names}
+    return {field.name: getattr(record, field.name) for field in fields(record) if field.name not in others}
 
 
 @dataclass(frozen=True, slots=True)

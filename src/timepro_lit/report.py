@@ -22,7 +22,7 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.tasks.base import scored
 
     runs = [Path(run).absolute() for run in cfg.runs]
-    settings = [read_settings(run) for run in runs]
+    settings = [read_settings(run, trust=cfg.trust) for run in runs]
     check_seeds(settings)
     tasks = scored(tasks_of(settings[0]))
     print(pooled_report(runs, Path(cfg.output_dir).absolute(), tasks, described(*settings)))

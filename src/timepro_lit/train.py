@@ -34,9 +34,9 @@ def main(cfg: DictConfig) -> float | None:
         from timepro_lit.lit.run import run as run_stages
         from timepro_lit.lit.setting import Parts
 
-        parts = Parts(**build(cfg))
+        parts, named = Parts(**build(cfg)), described(settings)
         given = (grounds_of_stages(portable(cfg)), grounds_of_answers(portable(cfg)))
-        if run.finished is not None and is_up_to_date(run, parts, *given, cfg.init_from):
+        if run.finished is not None and is_up_to_date(run, parts, *given, named, cfg.init_from, cfg.rows):
             say(f"{run.directory} is finished.\n{run.finished['table']}")
             return run.finished["metric"]
         table, metric, found = run_stages(
@@ -44,7 +44,7 @@ def main(cfg: DictConfig) -> float | None:
             run.directory,
             StageStore(Path(cfg.paths.outputs) / "stages", run.directory, cfg.reuse == "anyway"),
             *given,
-            described=described(settings),
+            described=named,
             init_from=cfg.init_from,
             seed=cfg.seed,
             checkpoint_every=cfg.checkpoint_every,

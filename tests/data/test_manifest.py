@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,23 @@ def test_examples_survive_the_file(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["train.jsonl"]
 
 
+def test_the_key_of_a_recording_is_as_written_or_as_the_audio_says(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    rows = [
+        row(recording="my room 3"),
+        row(id="b", audio="x/Yb0RFKhbpFJA.wav"),
+        row(id="c"),
+        row(id="d", recording=None),
+    ]
+    path.write_text("\n".join(rows))
+    examples = read_manifest(path)
+    assert [example.recording for example in examples] == ["my room 3", "audioset:b0RFKhbpFJA", None, None]
+    write_manifest(path, [replace(example, recording=None) for example in examples])
+    assert '"recording": "audioset:b0RFKhbpFJA"' in path.read_text().splitlines()[1]
+    write_manifest(path, examples)
+    assert read_manifest(path) == examples
+
+
 def test_byte_order_mark_crlf_blank_lines_and_unsorted_events_are_read(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     first = row(events=[[5, 6, "b"], [1, 2, "a"]])
@@ -47,6 +65,9 @@ def test_byte_order_mark_crlf_blank_lines_and_unsorted_events_are_read(tmp_path:
         ('{"id": "a", "id": "b"}', "a key is repeated"),
         (row(id=7), "id must be text, not int"),
         (row(task=" "), "task must be one line of readable text"),
+        (row(recording=7), "recording must be text, not int"),
+        (row(recording=["a"]), "recording must be text, not list"),
+        (row(recording=""), "recording must be one line of readable text"),
         (row(query="two\nlines"), "query must be one line"),
         (row(query="\ud800"), "query must be one line of readable text"),
         (row(duration_s="10"), "duration_s must be a number of seconds, not str"),

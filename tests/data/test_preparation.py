@@ -13,9 +13,9 @@ from timepro_lit.data.corpora.audiotime import AudioTime
 from timepro_lit.data.corpora.desed import Desed
 from timepro_lit.data.corpora.ftar import Ftar
 from timepro_lit.data.corpora.prepared import Prepared
-from timepro_lit.data.manifest import read_manifest
+from timepro_lit.data.manifest import read_manifest, write_manifest
 from timepro_lit.data.preparation import prepare, within
-from timepro_lit.records import Event
+from timepro_lit.records import Event, Example
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.tasks.sound_events import SoundEventDetection
@@ -34,11 +34,11 @@ def test_desed_becomes_manifests_and_nothing_disappears(desed: Path, tmp_path: P
     counts = prepare(Desed(CLASSES), desed, out, SED, num_workers=0)
     assert of_file(out / "train.jsonl") == {
         **{f"desed/train/synthetic21_train/soundscapes/{n}": [Event(0.25, 1.125, "Blender")] for n in (1, 2, 3)},
-        "desed/train/strong_label_real/Yaaaaaaaaaaa_30.000_40.000": [Event(0.1, 0.9, "Dog"), Event(0.5, 2.0, "Speech")],
+        "desed/train/strong_label_real/YrqfQRErjfk8_30.000_40.000": [Event(0.1, 0.9, "Dog"), Event(0.5, 2.0, "Speech")],
     }
     assert [e.audio for e in read_manifest(out / "test.jsonl")] == [
         "audio/validation/validation/Yvvvvvvvvvvv_0.000_10.000.wav",
-        "audio/validation/validation/Yxxxxxxxxxxx_5.000_15.000.wav",
+        "audio/validation/validation/Yb0RFKhbpFJA_5.000_15.000.wav",
     ]
     assert counts["examples"] == {"public_eval": {"sed": 1}, "test": {"sed": 2}, "train": {"sed": 4}}
     assert counts["dropped"] == {
@@ -146,29 +146,49 @@ def test_a_corpus_without_recordings_says_so(desed: Path, tmp_path: Path) -> Non
 
 def test_a_recording_that_another_corpus_tests_on_is_kept_out(desed: Path, ftar: Path, tmp_path: Path) -> None:
     prepare(Desed(CLASSES), desed, tmp_path / "desed_out", SED, num_workers=0)
-    os.rename(ftar / "wav/Yaudio000001.wav", ftar / "wav/Yxxxxxxxxxxx.wav")
+    os.rename(ftar / "wav/Yaudio000001.wav", ftar / "wav/Yb0RFKhbpFJA.wav")
     for file in ("temporal_audio_grounding", "dense_audio_caption"):
         path = ftar / f"train/{file}.json"
-        path.write_text(path.read_text().replace("Yaudio000001", "Yxxxxxxxxxxx"))
+        path.write_text(path.read_text().replace("Yaudio000001", "Yb0RFKhbpFJA"))
     corpus = Ftar(audio_prefix="/corpus/")
     corpus.held_out = {}  # type: ignore[misc]
     counts = prepare(corpus, ftar, tmp_path / "out", FTAR_TASKS, exclude=[tmp_path / "desed_out"], num_workers=0)
     assert counts["dropped"]["in train and in the test split of another corpus"] == {"ag": 2, "dac": 1}
-    assert "Yxxxxxxxxxxx" not in (tmp_path / "out/train.jsonl").read_text()
-    with pytest.raises(FileNotFoundError, match=r"exclude: .*nowhere holds no prepared\.json"):
+    assert "Yb0RFKhbpFJA" not in (tmp_path / "out/train.jsonl").read_text()
+    with pytest.raises(FileNotFoundError, match=r"exclude: .*nowhere holds no finished manifests"):
         prepare(corpus, ftar, tmp_path / "more", FTAR_TASKS, exclude=[tmp_path / "nowhere"], num_workers=0)
+
+
+def test_other_corpora_may_be_written_by_hand_but_not_half_prepared(desed: Path, tmp_path: Path) -> None:
+    def wanted(split: str) -> dict[str, dict[str, int]]:
+        """The examples of DESED beside a corpus that has a training clip of its in `split`."""
+        other = tmp_path / split
+        write_manifest(other / f"{split}.jsonl", [Example("1", "sed", "rqfQRErjfk8_30_40.flac", 10.0, ())])
+        counts = prepare(Desed(CLASSES), desed, tmp_path / "out", SED, exclude=[other], num_workers=0)
+        return counts["dropped"]
+
+    assert wanted("test")["in train and in the test split of another corpus"] == {"sed": 1}
+    assert wanted("public_eval")["in train and in the test split of another corpus"] == {"sed": 1}
+    assert wanted("val")["in train and in the val split of another corpus"] == {"sed": 1}
+    assert not [reason for reason in wanted("train") if "another corpus" in reason]
+    assert read_manifest(tmp_path / "out/train.jsonl")[0].recording == (
+        "desed:audio/train/synthetic21_train/soundscapes_16k/1"
+    )
+    (tmp_path / "test/audio.jsonl").touch()
+    with pytest.raises(FileNotFoundError, match="holds no finished manifests"):
+        wanted("test")
 
 
 def test_what_another_corpus_trains_on_is_not_held_out(desed: Path, ftar: Path, tmp_path: Path) -> None:
     prepare(Desed(CLASSES), desed, tmp_path / "desed_out", SED, num_workers=0)
     for folder, old in ((ftar / "wav", "Yaudio000002"), (ftar / "wav", "Yaudio000003")):
         path = ftar / "train/temporal_audio_grounding.json"
-        path.write_text(path.read_text().replace(old, "Yaaaaaaaaaaa"))
-        os.rename(folder / f"{old}.wav", folder / "Yaaaaaaaaaaa.wav")
+        path.write_text(path.read_text().replace(old, "YrqfQRErjfk8"))
+        os.rename(folder / f"{old}.wav", folder / "YrqfQRErjfk8.wav")
     counts = prepare(
         Ftar(audio_prefix="/corpus/"), ftar, tmp_path / "out", FTAR_TASKS, [tmp_path / "desed_out"], num_workers=0
     )
-    assert "Yaaaaaaaaaaa" in (tmp_path / "out/train.jsonl").read_text()
+    assert "YrqfQRErjfk8" in (tmp_path / "out/train.jsonl").read_text()
     assert counts["examples"]["test"] == {"ag": 2, "dac": 1}
 
 

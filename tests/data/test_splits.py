@@ -5,20 +5,61 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from timepro_lit.data.splits import hash_of, hold_out, recording_key
+from timepro_lit.data.splits import hash_of, hold_out, recording_key, video_key
 
 
 @pytest.mark.parametrize(
-    ("corpus", "audio", "key"),
+    "audio",
     [
-        ("desed", "audio/validation/validation/Y1a2B3c4D_-6_30.000_40.000.wav", "audioset:1a2B3c4D_-6"),
-        ("ftar", "wav/Y1a2B3c4D_-6.flac", "audioset:1a2B3c4D_-6"),
-        ("desed", "audio/train/soundscapes/12.wav", "desed:audio/train/soundscapes/12"),
-        ("ftar", "Yes_we_can_talk_30.000.wav", "ftar:Yes_we_can_talk_30.000"),
+        "audio/validation/validation/Yb0RFKhbpFJA_30.000_40.000.wav",  # DESED
+        "wav/Yb0RFKhbpFJA.flac",  # AudioCaps, AudioGrounding
+        "b0RFKhbpFJA.WAV",  # CASTELLA, UnAV-100
+        "b0RFKhbpFJA_30.mp3",
+        "b0RFKhbpFJA_30_40.ogg",
+        "b0RFKhbpFJA_30000.opus",  # AudioSet's segment_id
+        "b0RFKhbpFJA_30000_40000.m4a",
+        "b0RFKhbpFJA_210.0_360.0.flac",  # QVHighlights
+        "b0RFKhbpFJA_000030.mp4",  # VGGSound
+        "yt_b0RFKhbpFJA.wav",
+        "YouTube-b0RFKhbpFJA_30.wav",
+        "b0RFKhbpFJA",
     ],
 )
-def test_a_recording_is_the_same_under_all_its_names(corpus: str, audio: str, key: str) -> None:
-    assert recording_key(corpus, audio) == key
+def test_a_video_is_one_recording_under_all_its_names_and_from_any_start(audio: str) -> None:
+    assert video_key(audio) == recording_key("mine", audio) == "audioset:b0RFKhbpFJA"
+
+
+@pytest.mark.parametrize(
+    "video", ["--0w1YA1Hm4", "-AheI8Epim4", "zwoqJY03yHE", "rqfQRErjfk8", "7bHrke6zbLk", "-2FKhYSw_zU", "YjAtyabiPOg"]
+)
+def test_real_ids_are_known(video: str) -> None:
+    for name in (video, f"Y{video}", f"{video}_30", f"Y{video}_0.000_10.000"):
+        assert video_key(f"{name}.wav") == f"audioset:{video}"
+
+
+@pytest.mark.parametrize("video", ["1a2B3c4D_-6", "audio000001", "dog_barking"])
+def test_the_names_of_audioset_itself_need_no_look_at_the_id(video: str) -> None:
+    assert video_key(f"Y{video}_30.000_40.000.wav") == f"audioset:{video}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "12", "soundscape1", "soundscape4", "00000000001", "00000000004", "train-000012", "train-00004_0_10",
+        "dog_barking", "Dog_barking", "CarHorn0004", "A_Dog_Barks", "recording-0", "background0", "a002_60_120",
+        "Singapore_0.0_60.0", "1-17092-A-0", "2024-05-104", "WALKING_004", "Yes_we_can_g", "Yes_we_can_talk_30.000",
+        "Yesterday_04", "Yellow_bird0_30", "youtube_dog_barking", "b0RFKhbpFJB", "b0RFKhbpFJA_30_40_50",
+        "b0RFKhbpFJA-mono", "bé0RFKhbpFA",
+    ],
+)  # fmt: skip
+def test_words_and_numbers_of_eleven_characters_are_no_ids(name: str) -> None:
+    assert video_key(f"{name}.wav") is None
+    assert recording_key("one", f"train/{name}.wav") == f"one:train/{name}"
+
+
+def test_formats_of_one_file_are_one_recording_and_a_dot_in_a_name_is_none() -> None:
+    assert recording_key("a", "x/12.wav") == recording_key("a", "./x/12.flac") == "a:x/12"
+    assert recording_key("a", "x/take.1") != recording_key("a", "x/take.2")
 
 
 def test_hashes_are_fixed_and_even() -> None:

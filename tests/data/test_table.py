@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from timepro_lit.data.arrow import map_arrow, write_arrow
 from timepro_lit.data.manifest import write_manifest
 from timepro_lit.data.table import ExampleTable, arrow_file
+from timepro_lit.files.fingerprint import file_digest
 from timepro_lit.records import Event, Example
 
 EXAMPLES = [
@@ -57,7 +59,32 @@ def test_several_manifests_follow_each_other_under_their_prefixes(manifest: Path
     both = ExampleTable([(manifest, "one/"), (tmp_path / "more.jsonl", "two/")])
     assert [example.audio for example in both] == ["one/a.wav", "one/a.wav", "one/b.wav", "two/a.wav"]
     assert both.clips.tolist() == [0, 0, 1, 2]
-    assert both.of_tasks(["ag"]).audio_shared_with(both.of_tasks(["dac"])) == ["one/a.wav"]
+    assert both.of_tasks(["ag"]).shared_with(both.of_tasks(["dac"])).tolist() == [[0, 0]]
+    assert [both.manifest_of(place).name for place in (2, 3)] == ["train.jsonl", "more.jsonl"]
+
+
+def test_a_recording_is_shared_by_its_name_or_by_its_path(tmp_path: Path) -> None:
+    def table(name: str, *audio: str, prefix: str = "", **more: str) -> ExampleTable:
+        examples = [Example(str(n), "sed", one, 1.0, (), **more) for n, one in enumerate(audio)]
+        write_manifest(tmp_path / f"{name}.jsonl", examples)
+        return ExampleTable([(tmp_path / f"{name}.jsonl", prefix)])
+
+    train = table("train", "a.wav", "Yb0RFKhbpFJA.wav", "sub/b0RFKhbpFJA_30.flac", "b.wav", prefix="one/")
+    tested = table("test", "c.wav", "yt_b0RFKhbpFJA.ogg", "a.flac", prefix="one/")
+    assert train.shared_with(tested).tolist() == [[0, 2], [1, 1]]
+    assert train.select(np.array([3, 2])).shared_with(train).tolist() == [[0, 3], [1, 1]]
+    assert train.shared_with(table("other", "a.wav", "b.wav", prefix="two/")).tolist() == []
+    named = table("named", "c.wav", recording="room 3")
+    assert named.shared_with(table("alike", "d.wav", "e.wav", recording="room 3")).tolist() == [[0, 0]]
+    assert named.shared_with(table("same_file", "c.flac", recording="room 4")).tolist() == [[0, 0]]
+    assert train.recordings.to_pylist() == ["one/a", "audioset:b0RFKhbpFJA", "audioset:b0RFKhbpFJA", "one/b"]
+
+
+def test_a_file_of_an_earlier_version_is_made_again(manifest: Path) -> None:
+    path = arrow_file(manifest)
+    old = map_arrow(path).drop_columns(["recording"])
+    write_arrow(path, old.to_batches(), old.schema.with_metadata({"manifest": file_digest(manifest)}))
+    assert list(ExampleTable([(manifest, "")])) == EXAMPLES
 
 
 def test_a_changed_manifest_is_read_again_and_an_unchanged_one_is_not(manifest: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,32 @@ def test_every_answer_has_a_line_and_a_summary_says_what_was_odd(tmp_path: Path)
     assert summary["all"] == {"parse_rate": 80.0, "truncated": 0.0}
     assert summary["skipped"] == read_skipped(folder) == {"silent": 2}
     assert summary["repairs"] == {"prose": 2, "unclear": 1}
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"task": "dac"}, "is no answer of this run: KeyError('dac')"),
+        ({"reference": [1]}, "is no answer of this run: TypeError"),
+        ({"reference": [["1", 2.0, "dog"]]}, "onset must be a number of seconds"),
+        ({"duration_s": float("nan")}, "NaN is not a number"),
+        ({"clip": "../a.flac"}, "audio must be a plain path"),
+        ({"text": 3}, "prompt and text must be text"),
+    ],
+)
+def test_an_answer_that_is_none_is_named(tmp_path: Path, changed: dict[str, Any], fault: str) -> None:
+    folder = tmp_path / "sft"
+    write_evaluation(folder, EXACT, scores_by_task(EXACT, TASKS), str, {}, ORIGIN)
+    path = folder / "predictions.jsonl"
+    first, second = map(json.loads, path.read_text().splitlines())
+    path.write_text(f"{json.dumps(first)}\n{json.dumps(second | changed)}\n")
+    with pytest.raises(ValueError) as refusal:
+        read_answers(folder, TASKS)
+    assert str(refusal.value).startswith(f"{path}:2: ")
+    assert fault in str(refusal.value)
+    path.write_text("{")
+    with pytest.raises(ValueError, match=r"predictions\.jsonl:1: is no answer of this run"):
+        read_answers(folder, TASKS)
 
 
 @pytest.mark.parametrize("other", [{"data": {"examples": "9f"}}, {"adapter": None}])

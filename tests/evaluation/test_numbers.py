@@ -44,7 +44,7 @@ def test_a_task_that_was_not_asked_has_no_scores_and_one_that_is_not_scored_does
 
 def test_the_figures_pair_each_row_with_the_one_before() -> None:
     figures = figures_of({"zero_shot": scores(0), "sft": scores(4), "grpo": scores(4)}, TASKS)
-    assert figures["n_test"] == 4
+    assert figures["n_test"] == {"ag": 4, "sed": 4}
     assert figures["scores"]["sft"] == {"ag": {"mIoU": 100.0, "R@0.5": 100.0, "R@0.7": 100.0, "R@0.9": 100.0},
                                         "sed": {"Eb-F1": 100.0}, "parse_rate": 100.0}  # fmt: skip
     assert list(figures["intervals"]) == ["zero_shot", "sft", "grpo", "sft - zero_shot", "grpo - sft"]

@@ -147,7 +147,7 @@ def test_seeds_are_pooled_into_one_report(tmp_path: Path) -> None:
     table = pooled_report(runs, tmp_path / "both", TASKS, DESCRIBED)
     report = json.loads((tmp_path / "both" / "report.json").read_text())
     assert report["run"]["seeds"] == [1, 2]
-    assert (report["n_test"], report["note"]) == (4, "four clips alone")
+    assert (report["n_test"], report["note"]) == ({"ag": 4, "knocks": 4}, "four clips alone")
     assert report["scores"]["zero_shot"]["knocks"]["right_number"] == 12.5
     assert report["scores"]["warm_up"]["ag"]["mIoU"] == 75.0
     assert "KNOCKS Right number 12.5 75.0 +62.5*" in words(table)

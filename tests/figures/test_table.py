@@ -71,6 +71,7 @@ def test_a_report_that_does_not_say_what_it_is_of_has_a_table_all_the_same() -> 
     text = printed({key: value for key, value in REPORT.items() if key not in ("run", "n_test", "intervals")})
     assert text.startswith("results on the test clips, in percent")
     assert "bootstrap over the test clips" in text
+    assert "bootstrap over 1,050 AG and 7 SED test examples" in printed(REPORT | {"n_test": {"ag": 1050, "sed": 7}})
 
 
 def test_names_with_brackets_stand_as_they_are() -> None:

@@ -1,18 +1,23 @@
-"""Which model of a folder is meant, and what is missing of it, before a weight is read."""
+"""Which model of a folder is meant, what is missing of it, and what in it is not what it should be."""
 
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
+import timepro_lit
+from timepro_lit.inference.exporting import export
 from timepro_lit.inference.loading import EXPORTED, model_of
 
 SETTINGS: dict[str, Any] = {
     "model": {"checkpoint": "a"}, "time_prompt": {"stride": 1}, "stage": {"sft": {"module": {}}}, "paths": {},
+    "task": {}, "trainer": {},
 }  # fmt: skip
 
 
@@ -35,3 +40,65 @@ def test_what_a_run_lacks_is_named(tmp_path: Path) -> None:
     (tmp_path / "sft" / "result").symlink_to("../stages/sft-0")
     with pytest.raises(ValueError, match="which is not there: an older run's stages have to move with it"):
         model_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"scores": [1]}', '{"scores": {"sft": {"ag": {"mIoU": "<b>"}}}, "n_test": 1}']
+)
+def test_a_card_shows_scores_alone(text: str, shared: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shared / "run", tmp_path / "run"))
+    (folder / "report.json").write_text(text)
+    with pytest.raises(ValueError, match=r"report\.json"):
+        export(folder, tmp_path / "out")
+
+
+def reworded(**values: Any) -> Callable[[str], str]:
+    return lambda text: json.dumps(json.loads(text) | values)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "fault"),
+    [
+        ("timepro_lit.json", lambda text: "{", "timepro_lit.json cannot be read"),
+        ("timepro_lit.json", lambda text: "[" * 100_000, "timepro_lit.json cannot be read"),
+        ("timepro_lit.json", lambda text: "[]", "timepro_lit.json holds no JSON object"),
+        ("timepro_lit.json", lambda text: "{}", "timepro_lit.json: holds no model"),
+        ("timepro_lit.json", reworded(trainer="x"), "timepro_lit.json: trainer is 'x', which are no settings"),
+        ("timepro_lit.json", reworded(time_prompt=None), "was trained with another time prompt"),
+        (
+            "timepro_lit.json",
+            lambda text: text.replace('"stride": 1', '"stride": "1"'),
+            "time_prompt.stride: '1' is not",
+        ),
+        ("timepro_lit.json", lambda text: text.replace('"stride": 1', '"strde": 1'), "did you mean stride?"),
+        ("timepro_lit.json", reworded(model={"_target_": "timepro_lit.lalm.lora.LoRA"}), "LoRA, which makes no model"),
+        (
+            "timepro_lit.json",
+            reworded(time_prompt={"_target_": "timepro_lit.time_prompt.grid.TimeGrid", "frames_per_second": 25.0}),
+            "time_prompt._target_ names timepro_lit.time_prompt.grid.TimeGrid, which makes no time_prompt",
+        ),
+        ("time_prompt.json", lambda text: "[]", "time_prompt.json holds no JSON object"),
+        ("time_prompt.json", reworded(first_timestamp_id=1), "time_prompt.json: first_timestamp_id is 1, but 576"),
+        ("time_prompt.json", reworded(frames_per_second=float("nan")), "time_prompt.json: frames_per_second is nan"),
+        ("time_prompt.json", reworded(tokens=["<x>"]), "time_prompt.json: tokens is ['<x>'], but"),
+        ("time_prompt.json", reworded(more=1), "time_prompt.json: more is 1, but None"),
+        (
+            "adapter_config.json",
+            reworded(auto_mapping={"parent_library": "os"}),
+            "adapter_config.json: auto_mapping is",
+        ),
+        ("adapter_config.json", reworded(megatron_core="evil"), "adapter_config.json: megatron_core is 'evil'"),
+        ("adapter_model.safetensors", lambda text: "x", "adapter_model.safetensors cannot be read"),
+        ("time_prompt.safetensors", lambda text: "x", "time_prompt.safetensors cannot be read"),
+        ("trained_with.json", reworded(base_fingerprint=1), "trained_with.json: base_fingerprint is 1"),
+    ],
+)
+def test_every_file_of_an_exported_folder_is_looked_through(
+    file: str, change: Callable[[str], str], fault: str, shared: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(shared / "exported", tmp_path / "copy"))
+    text = "" if file.endswith(".safetensors") else (folder / file).read_text()
+    (folder / file).write_text(change(text))
+    with pytest.raises(ValueError) as refusal:
+        timepro_lit.load(folder, device="cpu")
+    assert fault in str(refusal.value)

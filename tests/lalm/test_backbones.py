@@ -36,6 +36,18 @@ def test_without_a_time_prompt_logits_equal_the_outer_forward(family, attention:
     torch.testing.assert_close(logits[mask], expected[mask], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("name", ["qwen2_5_omni", "qwen3_omni"])
+def test_the_vision_tower_is_left_out_unless_the_model_is_to_be_stored(family_of, name: str, caplog, capfd) -> None:
+    source = family_of(name).source()
+    blind, whole = source.load(None), source.load(None, whole=True)
+    assert "UNEXPECTED" not in caplog.text + capfd.readouterr().err
+    kept, all_of_it = ({n for n, _ in lalm.model.named_parameters()} for lalm in (blind, whole))
+    assert all_of_it - kept == {n for n in all_of_it if ".visual." in n} != set()
+    assert type(blind.model).__name__ == type(whole.model).__name__
+    with pytest.raises(AssertionError, match="without its vision tower"):
+        blind.save_base(Path("never"), torch.float32)
+
+
 @torch.no_grad()
 def test_greedy_answers_equal_generate(family) -> None:
     lalm, clips = family.source().load(None), family.waves()
@@ -177,7 +189,7 @@ def test_qwen3_omni_timestamps_are_true_frame_ends(family_of) -> None:
 
 
 def test_a_full_omni_folder_gives_its_thinker(full_omni: Path) -> None:
-    lalm = Qwen2_5Omni(str(full_omni), "float32", local_files_only=True).load(None)
+    lalm = Qwen2_5Omni(str(full_omni), "float32", local_files_only=True).load(None, whole=True)
     full = Qwen2_5OmniForConditionalGeneration.from_pretrained(full_omni, dtype=torch.float32)
     expected = full.thinker.state_dict()
     found = lalm.model.state_dict()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import Qwen2_5OmniForConditionalGeneration
 
 from timepro_lit.lalm.base import LALM
@@ -21,7 +21,7 @@ from timepro_lit.time_prompt.prompt import TimePrompt
 def trained(family, folder: Path) -> tuple[ModelSource, LALM]:
     """A model whose adapter has an effect, stored in `folder`, and its source; no time prompt."""
     source = ModelSource(family.source(), None, LoRA(rank=2, alpha=4))
-    lalm = source.load()
+    lalm = source.load_whole()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, weight in lalm.named_parameters():
@@ -77,11 +77,15 @@ def test_the_time_prompt_is_a_table_and_what_its_rows_say(family, tmp_path: Path
     assert len(described["tokens"]) == len(lalm.timestamps)
     assert described["tokens"][-1] == lalm.frontend.grid.token(len(lalm.timestamps))
     assert (described["stride"], described["first_timestamp_id"]) == (2, lalm.first_timestamp_id)
-    check_time_prompt(lalm, tmp_path)
+    check_time_prompt(lalm, time_prompt, tmp_path)
+    other = TimePrompt(stride=2, init="random")
+    with pytest.raises(ValueError, match=r"time_prompt\.json: init is 'digits', but 'random' by the folder's settings"):
+        check_time_prompt(family.source().load(other), other, tmp_path)
+    save_file({"timestamps": torch.full_like(lalm.timestamps, torch.nan)}, tmp_path / "time_prompt.safetensors")
     with pytest.raises(ValueError, match="does not hold the timestamps"):
-        check_time_prompt(family.source().load(TimePrompt(stride=2, init="random")), tmp_path)
+        check_time_prompt(lalm, time_prompt, tmp_path)
     with pytest.raises(ValueError, match="disagree on whether there is a time prompt"):
-        check_time_prompt(family.source().load(None), tmp_path)
+        check_time_prompt(family.source().load(None), None, tmp_path)
 
 
 def test_an_adapter_of_another_base_or_time_prompt_is_refused_before_weights(

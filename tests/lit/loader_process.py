@@ -21,8 +21,6 @@ from timepro_lit.settings.schemas import ROOT
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.time_prompt.prompt import TimePrompt
 
-NUM_EPOCHS = 2
-
 
 def digest(batch: Interviews) -> str:
     parts = [tensor.numpy().tobytes() for tensor in (batch.features, batch.feature_mask, batch.ids, batch.branch)]
@@ -30,24 +28,22 @@ def digest(batch: Interviews) -> str:
 
 
 def main(folder: str, num_workers: str, log: str, state: str) -> None:
-    data = ClipDataModule(Prepared(folder), {"ag": Grounding()}, num_workers=int(num_workers), seed=3)
+    data = ClipDataModule(Prepared(folder), {"ag": Grounding()}, num_workers=int(num_workers))
     data.connect(Qwen2_5Omni(str(ROOT / "src/timepro_lit/assets/tiny_base")).frontend(TimePrompt()))
-    loader = data.train_loader(rows="question", max_tokens=600)
+    loader = data.train_loader(8, num_epochs=2, seed=3, rows="question", micro_batch_tokens=600)
     num_read = 0
     if Path(state).exists():
         saved = torch.load(state, weights_only=False)
         num_read = saved["num_read"]
         loader.load_state_dict(saved["loader"])
     with Path(log).open("a") as lines:
-        for epoch in range(num_read // len(loader), NUM_EPOCHS):
-            loader.batch_sampler.sampler.set_epoch(epoch)
-            for batch in loader:
-                num_read += 1
-                with replacing(Path(state)) as file:
-                    torch.save({"num_read": num_read, "loader": loader.state_dict()}, file)
-                lines.write(digest(batch) + "\n")
-                lines.flush()
-                time.sleep(0.01)
+        for batch in loader:
+            num_read += 1
+            with replacing(Path(state)) as file:
+                torch.save({"num_read": num_read, "loader": loader.state_dict()}, file)
+            lines.write(digest(batch) + "\n")
+            lines.flush()
+            time.sleep(0.01)
 
 
 if __name__ == "__main__":

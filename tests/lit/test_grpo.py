@@ -129,7 +129,7 @@ def test_skipping_flat_groups_changes_no_gradient(source: ModelSource, update: s
         module.zero_grad()
         prefix = module.run_prompts(batch, embeds)
         experience = Experience(embeds, prefix, rollouts, advantages, module.kept(advantages))
-        module.policy_loss(experience, module.logprobs(batch, experience))[0].backward()
+        module.policy_loss(experience, module.logprobs(batch, experience)).backward()
         gradients.append({n: w.grad.clone() for n, w in module.named_parameters() if w.requires_grad})
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradient, gradients[1][name], atol=1e-7, rtol=1e-5)

@@ -52,7 +52,7 @@ def test_a_killed_run_goes_on_with_the_same_batches(
     folder: Path, num_workers: int, at_the_end_of_an_epoch: bool
 ) -> None:
     whole = (folder / "whole.log").read_text().split()
-    assert len(set(whole)) > 0.9 * len(whole) > 10
+    assert len(set(whole)) > 0.6 * len(whole) > 10  # some are empty
 
     target = len(whole) // 2 if at_the_end_of_an_epoch else random.randrange(1, len(whole) - 1)
     name = f"killed-{num_workers}-{at_the_end_of_an_epoch}"

@@ -92,7 +92,7 @@ def test_weights_scores_and_curves(folder: Path, stage: str) -> None:
         # In a step without some task, Lightning repeats that task's values of an earlier step, if it saw that step.
         said = {column: value for column, value in other.items() if value}
         assert {column: one[column] for column in said} == said
-    assert {path.name for path in killed.iterdir()} == {"adapter", "metrics.csv", "result.json"}
+    assert {path.name for path in killed.iterdir()} == {"adapter", "metrics.csv", "recordings.npy", "result.json"}
 
 
 def checkpoints(folder: Path, **settings: object) -> StageCheckpoints:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from timepro_lit.runs.directory import Run, claimed_run, experiment_name, read_config, run_path
+from timepro_lit.runs.config_file import read_config
+from timepro_lit.runs.directory import Run, claimed_run, experiment_name, run_path
 
 SETTINGS: dict[str, Any] = {
     "seed": 1,

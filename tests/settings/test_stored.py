@@ -82,8 +82,18 @@ def test_a_run_that_was_moved_is_the_same_run(tmp_path: Path) -> None:
 
 def test_older_runs_hold_their_folders_as_they_were(tmp_path: Path) -> None:
     old = {"data": {"folder": "/elsewhere/data"}, "output_dir": "/elsewhere/run", "paths": {"data": "/elsewhere/data"}}
+    old |= {"model": {}, "time_prompt": None, "task": {}, "trainer": {}}
     (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(old)))
     assert read_settings(tmp_path)["data"]["folder"] == "/elsewhere/data"
+
+
+def test_no_reference_comes_out_of_another(tmp_path: Path) -> None:
+    store(tmp_path / "run", "/elsewhere")
+    path = tmp_path / "run" / "config.yaml"
+    text = path.read_text().replace("${paths.assets}/tiny_base", "'${paths.dollar}{oc.env:HOME}'")
+    path.write_text(text.replace("paths:\n", "paths:\n  dollar: $\n"))
+    with pytest.raises(ValueError, match=r"model\.checkpoint is '\$\{oc\.env:HOME\}'"):
+        read_settings(tmp_path / "run")
 
 
 def test_a_folder_without_settings_is_no_run(tmp_path: Path) -> None:

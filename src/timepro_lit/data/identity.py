@@ -29,7 +29,7 @@ def identity(
     table = ExampleTable(manifests).of_tasks(list(tasks))
     recordings = []
     for manifest, prefix in manifests:
-        audio = ExampleTable([(manifest, prefix)]).of_tasks(list(tasks)).recordings
+        audio = ExampleTable([(manifest, prefix)]).of_tasks(list(tasks)).audio_files
         recordings.append(_hash(store.contents(audio, manifest.parent / CACHE)))
     return {
         "examples": [content_digest(manifest)[:16] for manifest, _ in manifests],

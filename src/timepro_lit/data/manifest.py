@@ -1,15 +1,20 @@
-"""Manifests: one JSON object a line, one `Example` each; `query` may be absent. One such line:
+"""Manifests: one JSON object a line, one `Example` each; `query` and `recording` may be absent. One such line:
 
 {"id": "7", "task": "ag", "audio": "a/7.flac", "duration_s": 10, "query": "rain", "events": [[1.2, 3.48, "rain"]]}
+
+`recording` is what the recording is called in every corpus, e.g. "audioset:b0RFKhbpFJA". Where it is absent, the name
+of the audio file says it, or nothing does.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from timepro_lit.data.splits import video_key
 from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.records import Event, Example
 
@@ -20,7 +25,7 @@ END_TOLERANCE_S = 0.1
 """How far an event may reach past the clip's end; annotation tools and resamplers round differently."""
 
 _REQUIRED = ("id", "task", "audio", "duration_s", "events")
-_KEYS = frozenset((*_REQUIRED, "query"))
+_KEYS = frozenset((*_REQUIRED, "query", "recording"))
 
 
 def read_manifest(path: str | Path) -> list[Example]:
@@ -77,6 +82,7 @@ def write_manifest(path: str | Path, examples: Iterable[Example]) -> None:
 
 def checked_line(example: Example, where: str) -> str:
     """An example as a line of a manifest. Raises ValueError where it would not read back as it is."""
+    example = replace(example, recording=example.recording or video_key(example.audio))
     line = _line(example)
     if _parse_line(line.encode("utf-8", "surrogatepass"), where) != example:
         raise ValueError(f"{where}: example {example.id!r} would read back changed; events must be in onset order")
@@ -92,6 +98,8 @@ def _line(example: Example) -> str:
     }
     if example.query is not None:
         row["query"] = example.query
+    if example.recording is not None:
+        row["recording"] = example.recording
     row["events"] = [[e.onset, e.offset, e.label] for e in example.events]
     return json.dumps(row, ensure_ascii=False)
 
@@ -111,13 +119,15 @@ def _parse_line(line: bytes, where: str) -> Example:
     duration_s = _seconds(row["duration_s"], f"{where}: duration_s")
     if duration_s <= 0:
         raise ValueError(f"{where}: duration_s is {duration_s}, it must be above 0")
+    audio = _relative_path(row["audio"], f"{where}: audio")
     return Example(
         id=_text(row["id"], f"{where}: id"),
         task=_text(row["task"], f"{where}: task"),
-        audio=_relative_path(row["audio"], f"{where}: audio"),
+        audio=audio,
         duration_s=duration_s,
         events=_events(row["events"], duration_s, where),
-        query=None if row.get("query") is None else _text(row["query"], f"{where}: query"),
+        query=_text_or_none(row.get("query"), f"{where}: query"),
+        recording=_text_or_none(row.get("recording"), f"{where}: recording") or video_key(audio),
     )
 
 
@@ -139,6 +149,10 @@ def _text(value: Any, where: str) -> str:
     if not value.strip() or len(value.splitlines()) != 1 or any("\ud800" <= c <= "\udfff" for c in value):
         raise ValueError(f"{where} must be one line of readable text, not {value!r}")
     return value
+
+
+def _text_or_none(value: Any, where: str) -> str | None:
+    return None if value is None else _text(value, where)
 
 
 def _seconds(value: Any, where: str) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from timepro_lit.data.corpora.annotated import AnnotatedCorpus, Annotation, Dropped
-from timepro_lit.data.corpora.prepared import SETTINGS
+from timepro_lit.data.corpora.prepared import SETTINGS, prepared_settings
 from timepro_lit.data.manifest import checked_line, is_plain_path, iterate_manifest, write_manifest
 from timepro_lit.data.measuring import Measurement, measure_all
 from timepro_lit.data.splits import VALIDATION_SHARE, hash_of, hold_out, recording_key
@@ -64,9 +64,9 @@ def prepare(
     """Write `<split>.jsonl`, dropped.jsonl, counts.json and prepared.json into `out`; returns the counts.
 
     Called again, it changes nothing; interrupted, it goes on where it stopped. Of each task's targets those that cannot
-    be written are dropped. Recordings of the test splits of `exclude`, prepared folders of other corpora, are kept out
-    of train and val here, and those that they train on are not held out. `count_tokens` counts an answer, to report
-    those that evaluation would cut off. `shard_bytes`: also pack the recordings into tar shards of about this size.
+    be written are dropped. What other corpora, in the folders `exclude`, test on is in neither train nor val here, what
+    they validate on not in train, what they train on neither in val nor held out. `count_tokens` counts an answer, to
+    report those that evaluation would cut off. `shard_bytes`: also pack the recordings into tar shards of that size.
     `num_workers` processes listen; 0 = this one.
 
     Raises ValueError or OSError for files in another format, for another corpus in `out`, and where no example is left.
@@ -77,7 +77,7 @@ def prepare(
     plain = {a.audio for a in annotations if is_plain_path(a.audio)}
     measured = measure_all(folder, plain, out / JOURNAL, max_duration_s, num_workers)
     questions = list(_questions(corpus.name, annotations, measured, tasks, dropped))
-    outcome = _split(corpus, questions, _elsewhere(exclude, TEST), _elsewhere(exclude, TRAIN, VALIDATION), dropped)
+    outcome = _split(corpus, questions, _elsewhere(exclude), dropped)
     _write_splits(outcome, out)
     store: dict[str, str] = {"folder": str(root.resolve())}
     if shard_bytes is not None:
@@ -179,13 +179,14 @@ def _question(
         return Dropped(one.where, "no events", one.audio, one.task)
     events.sort(key=lambda event: event.onset)
     query = None if one.query is None else " ".join(one.query.split())
-    example = Example(f"{corpus}/{one.id}", one.task, one.audio, duration_s, tuple(events), query)
+    key = recording_key(corpus, one.audio)
+    example = Example(f"{corpus}/{one.id}", one.task, one.audio, duration_s, tuple(events), query, key)
     try:
         task.target(example)
         checked_line(example, one.where)
     except ValueError as error:
         return Dropped(one.where, "unfit", str(error), one.task)
-    return Question(example, recording_key(corpus, one.audio), one.split, one.where)
+    return Question(example, key, one.split, one.where)
 
 
 def within(event: Event, duration_s: float) -> tuple[Event | None, str | None]:
@@ -203,45 +204,47 @@ def within(event: Event, duration_s: float) -> tuple[Event | None, str | None]:
     return event, None
 
 
-def _elsewhere(folders: Sequence[Path], *splits: str) -> set[str]:
-    """Recordings in these splits of other corpora. Raises FileNotFoundError for a folder that was not prepared."""
-    keys = set()
+def _elsewhere(folders: Sequence[Path]) -> dict[str, str]:
+    """Recording key -> the split of other corpora that needs it most: any that is tested on, then val, then train.
+
+    Raises FileNotFoundError for a folder without manifests, or whose preparation was interrupted.
+    """
+    found: list[tuple[int, str, str]] = []
     for folder in folders:
-        if not (folder / SETTINGS).exists():
-            raise FileNotFoundError(f"exclude: {folder} holds no {SETTINGS}: prepare the corpus there first")
-        manifests = [folder / f"{split}.jsonl" for split in splits]
-        keys |= {recording_key("", e.audio) for path in manifests if path.exists() for e in iterate_manifest(path)}
-    return keys
+        manifests = [path for path in folder.glob("*.jsonl") if path.name not in (JOURNAL, DROPPED)]
+        if not manifests or ((folder / JOURNAL).exists() and not (folder / SETTINGS).exists()):
+            raise FileNotFoundError(f"exclude: {folder} holds no finished manifests: prepare the corpus there first")
+        corpus = prepared_settings(folder).get("corpus", "")
+        for path in manifests:
+            need = (TRAIN, VALIDATION).index(path.stem) if path.stem in (TRAIN, VALIDATION) else 2
+            split = (TRAIN, VALIDATION, TEST)[need]
+            found += {(need, e.recording or recording_key(corpus, e.audio), split) for e in iterate_manifest(path)}
+    return {key: split for _, key, split in sorted(found)}
 
 
 def _split(
     corpus: AnnotatedCorpus,
     questions: Sequence[Question],
-    foreign: set[str],
-    trained_on: set[str],
+    elsewhere: Mapping[str, str],
     dropped: list[Dropped],
 ) -> SortedQuestions:
     """Test before validation before train: a recording is where it is needed most, and nowhere else."""
     note = None
     splits = {question.split for question in questions}
     if corpus.held_out and TEST not in splits:
-        known = foreign | trained_on
-        allowed = [(q.key, q.example.task) for q in questions if q.key not in known]
+        allowed = [(q.key, q.example.task) for q in questions if q.key not in elsewhere]
         chosen = hold_out(allowed, corpus.held_out)
         questions = [replace(q, split=TEST) if q.key in chosen else q for q in questions]
         note = "not the paper's test set: held out by a hash of the recording"
     if VALIDATION not in splits:
-        questions = [
-            replace(q, split=VALIDATION) if q.split == TRAIN and hash_of(f"val:{q.key}") < VALIDATION_SHARE else q
-            for q in questions
-        ]
+        questions = [replace(q, split=VALIDATION) if _validates(q, elsewhere) else q for q in questions]
     order = sorted({q.split for q in questions}, key=lambda name: (name == TRAIN, name == VALIDATION, name != TEST))
-    taken = dict.fromkeys(foreign, "the test split of another corpus")
+    taken: dict[str, str] = {}
     kept: dict[str, list[Question]] = {}
     for split in order:
         for question in (q for q in questions if q.split == split):
-            other = taken.get(question.key)
-            if other is None or (split == TEST and question.key in foreign):
+            other = taken.get(question.key) or _forbidding(split, elsewhere.get(question.key, split))
+            if other is None:
                 kept.setdefault(split, []).append(question)
             else:
                 dropped.append(
@@ -249,6 +252,18 @@ def _split(
                 )
         taken.update(dict.fromkeys((q.key for q in kept.get(split, ())), split))
     return SortedQuestions(kept, dropped, note)
+
+
+def _validates(question: Question, elsewhere: Mapping[str, str]) -> bool:
+    if question.split != TRAIN or elsewhere.get(question.key) == TRAIN:
+        return False
+    return hash_of(f"val:{question.key}") < VALIDATION_SHARE
+
+
+def _forbidding(split: str, elsewhere: str) -> str | None:
+    """What forbids a recording in a split, if it is in the split `elsewhere` of another corpus."""
+    forbids = split in (TRAIN, VALIDATION) and elsewhere != split
+    return f"the {elsewhere} split of another corpus" if forbids else None
 
 
 def _counts(

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from timepro_lit.data.arrow import map_arrow, write_arrow
 from timepro_lit.data.manifest import iterate_manifest
+from timepro_lit.data.splits import AUDIO_SUFFIX
 from timepro_lit.files.fingerprint import content_digest
 from timepro_lit.records import Event, Example
 
@@ -27,11 +28,14 @@ _SCHEMA = pa.schema(
         "audio": pa.string(),
         "duration_s": pa.float64(),
         "query": pa.string(),
+        "recording": pa.string(),
         "onset": pa.list_(pa.float64()),
         "offset": pa.list_(pa.float64()),
         "label": pa.list_(pa.string()),
     }
 )
+_VERSION = "2"
+"""Of the columns and of what is in them: files of another version are made again."""
 _ROWS = 65_536
 """Of a record batch."""
 
@@ -107,16 +111,37 @@ class ExampleTable(Sequence[Example]):
         return codes.astype(np.int64)
 
     @property
-    def recordings(self) -> list[str]:
-        """Each recording once, in order of its first example."""
-        recordings: list[str] = self._audio().unique().to_pylist()
-        return recordings
+    def recordings(self) -> pa.Array:
+        """(n,) what the recordings are called in every corpus, or the paths of those that are not called anything."""
+        return pc.coalesce(self._names(), self._paths())
 
-    def audio_shared_with(self, other: ExampleTable) -> list[str]:
-        """Recordings of examples in both."""
-        mine, theirs = self._audio().unique(), other._audio().unique()
-        shared: list[str] = mine.filter(pc.is_in(mine, theirs)).to_pylist()
-        return shared
+    def shared_with(self, other: ExampleTable) -> np.ndarray:
+        """(num_recordings, 2) int64 places, here and in the other, of the first example of each recording in both.
+
+        Recordings are the same that have one name or, whatever they are called, one path, file formats aside.
+        """
+        by_name = pc.index_in(self._names(), other._names(), skip_nulls=True)
+        there = pc.coalesce(by_name, pc.index_in(self._paths(), other._paths()))
+        here = np.flatnonzero(there.is_valid().to_numpy(zero_copy_only=False))
+        places, firsts = np.unique(there.drop_null().to_numpy(), return_index=True)
+        pairs = np.stack([here[firsts], places], axis=1).astype(np.int64)
+        return pairs[pairs[:, 0].argsort()]
+
+    def manifest_of(self, index: int) -> Path:
+        """The manifest that an example is from."""
+        return self.sources[int(np.searchsorted(self._starts, self.rows[index], side="right")) - 1][0]
+
+    def _names(self) -> pa.Array:
+        return self._column("recording").combine_chunks()
+
+    def _paths(self) -> pa.Array:
+        return pc.replace_substring_regex(self._audio(), AUDIO_SUFFIX, "")
+
+    @property
+    def audio_files(self) -> list[str]:
+        """The path of each recording once, in order of its first example."""
+        paths: list[str] = self._audio().unique().to_pylist()
+        return paths
 
     def _audio(self) -> pa.Array:
         parts = [
@@ -145,12 +170,12 @@ class ExampleTable(Sequence[Example]):
 
 
 def arrow_file(manifest: Path) -> Path:
-    """The Arrow file of a manifest, made where it is missing or of another content.
+    """The Arrow file of a manifest, made where it is missing, of another content or of another version.
 
     Raises what `read_manifest` raises.
     """
     path = manifest.with_suffix(".arrow")
-    digest = content_digest(manifest)
+    digest = f"{_VERSION}:{content_digest(manifest)}"
     if not path.exists() or _digest_in(path) != digest:
         write_arrow(path, _batches(iterate_manifest(manifest)), _SCHEMA.with_metadata({"manifest": digest}))
     return path

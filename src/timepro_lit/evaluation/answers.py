@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from timepro_lit.data.manifest import checked_line
 from timepro_lit.evaluation.numbers import ALL_TASKS
 from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.files.sealing import seal
@@ -89,14 +90,30 @@ def write_readings(
 
 
 def read_answers(folder: Path, tasks: Mapping[str, ScoredTask]) -> list[Answer]:
-    """The answers of a complete evaluation with their questions, read again by today's `parse`."""
+    """The answers of a complete evaluation with their questions, read again by today's `parse`.
+
+    Raises ValueError that names the line where one is no answer to one of `tasks`.
+    """
     answers = []
-    for row in _lines(folder):
+    with (folder / PREDICTIONS).open(encoding="utf-8", newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            answers.append(_answer(line, tasks, f"{folder / PREDICTIONS}:{number}"))
+    return answers
+
+
+def _answer(line: str, tasks: Mapping[str, ScoredTask], where: str) -> Answer:
+    try:
+        row = json.loads(line)
         reference = tuple(Event(*event) for event in row["reference"])
         example = Example(row["id"], row["task"], row["clip"], row["duration_s"], reference, row["query"])
-        prediction = tasks[row["task"]].parse(row["text"])
-        answers.append(Answer(example, row["prompt"], row["text"], prediction, row["truncated"]))
-    return answers
+        prompt, text, truncated = row["prompt"], row["text"], row["truncated"]
+        parse = tasks[row["task"]].parse
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(f"{where}: is no answer of this run: {error!r}") from error
+    checked_line(example, where)
+    if not (isinstance(prompt, str) and isinstance(text, str) and isinstance(truncated, bool)):
+        raise ValueError(f"{where}: prompt and text must be text, and truncated true or false")
+    return Answer(example, prompt, text, parse(text), truncated)
 
 
 def read_skipped(folder: Path) -> dict[str, int]:

@@ -56,7 +56,11 @@ def figures_of(rows: Mapping[str, Mapping[str, Scores]], tasks: Mapping[str, Sco
     for (earlier, before), (later, after) in pairwise(rows.items()):
         shared = [task for task in after if task in before]
         spans[f"{later} - {earlier}"] = {task: difference_intervals(after[task], before[task]) for task in shared}
-    num_examples = max(len(s.ids) for of_row in rows.values() for task, s in of_row.items() if task != ALL_TASKS)
+    num_examples = {
+        task: max(len(of_row[task].ids) for of_row in rows.values() if task in of_row)
+        for task in tasks
+        if any(task in of_row for of_row in rows.values())
+    }
     return {
         "scores": {name: _headlines(of_row, tasks) for name, of_row in values.items()},
         "intervals": {name: _headlines(of_row, tasks) for name, of_row in spans.items()},

@@ -100,7 +100,6 @@ def _results_section(found: Results) -> str:
 
 
 def _results_note(found: Results) -> str:
-    over = "the test clips" if found.num_test is None else f"the {found.num_test:,} test examples"
     marked = (
         ' In <span class="up">▲</span> and <span class="down">▼</span> differences the interval excludes zero.'
         if any(row.is_difference for row in found.rows)
@@ -112,7 +111,8 @@ def _results_note(found: Results) -> str:
         f"<dt>{term}</dt><dd>{meaning}</dd>" for term, meaning in _GLOSSARY.items() if shown & set(term.split(", "))
     )
     return (
-        f'<p class="note">In percent; in small type the 95% interval by bootstrap over {over}.{marked}{noted}</p>'
+        '<p class="note">In percent; in small type the 95% interval by bootstrap over '
+        f"{found.test_examples}.{marked}{noted}</p>"
         f"<details><summary>What the columns mean</summary><dl>{terms}</dl></details>"
     )
 

@@ -87,8 +87,8 @@ class Results:
 
     columns: tuple[Column, ...]
     rows: tuple[ResultRow, ...]
-    num_test: int | None
-    """Number of test examples, where the report tells it."""
+    test_examples: str
+    """How many the figures are of, in words."""
     note: str | None = None
     """What a reader of these numbers must know."""
 
@@ -114,7 +114,25 @@ def results(report: Mapping[str, Any]) -> Results:
         )
         name = f"{rows[later]['short']} {MINUS} {rows[earlier]['short']}"
         found.append(ResultRow(name, name, cells, is_difference=True))
-    return Results(columns, tuple(found), report.get("n_test"), report.get("note"))
+    return Results(columns, tuple(found), num_test_in_words(report.get("n_test")), report.get("note"))
+
+
+def num_test_in_words(counts: Mapping[str, int] | int | None) -> str:
+    """How many there are, by task, or in all as older reports have it.
+
+    >>> num_test_in_words({"ag": 1050, "sed": 1168})
+    '1,050 AG and 1,168 SED test examples'
+    >>> num_test_in_words({"ag": 200, "sed": 200})
+    '200 test examples of each task'
+    """
+    if not counts:
+        return "the test clips"
+    if isinstance(counts, int):
+        return f"{counts:,} test examples"
+    if len(counts) > 1 and len(set(counts.values())) == 1:
+        return f"{next(iter(counts.values())):,} test examples of each task"
+    *others, last = [f"{count:,} {task.upper()}" for task, count in counts.items()]
+    return f"{', '.join(others)} and {last} test examples" if others else f"{last} test examples"
 
 
 def _columns(report: Mapping[str, Any]) -> list[Column]:
@@ -163,11 +181,11 @@ def origin(report: Mapping[str, Any]) -> str:
 
 
 def _caption(found: Results) -> str:
-    over = "the test clips" if found.num_test is None else f"{found.num_test:,} test examples"
     marked = "; * the interval of the difference excludes 0" if any(row.is_difference for row in found.rows) else ""
     note = "" if found.note is None else f"; {found.note}"
     named = [f"{row.short}: {row.name}" for row in found.rows if row.name != row.short]
-    return f"{'; '.join(named)}\nBelow each figure its 95% interval, bootstrap over {over}{marked}{note}".lstrip()
+    said = f"Below each figure its 95% interval, bootstrap over {found.test_examples}{marked}{note}"
+    return f"{'; '.join(named)}\n{said}".lstrip()
 
 
 def _rich_cell(cell: Cell) -> Text:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +29,7 @@ def capture_on_gpu(function: Function, inputs: Sequence[Tensor]) -> tuple[Callab
     dtype, is_on = torch.get_autocast_dtype("cuda"), torch.is_autocast_enabled("cuda")
     with torch.cuda.stream(stream), torch.autocast("cuda", dtype, enabled=is_on, cache_enabled=False):
         # Other threads go on (collectives, pinned memory): only this one's calls may spoil the capture.
-        graph.capture_begin(capture_error_mode="thread_local")
+        graph.capture_begin(pool=_pool(), capture_error_mode="thread_local")
         try:
             output = function(*inputs)
         except Exception as error:
@@ -39,6 +41,12 @@ def capture_on_gpu(function: Function, inputs: Sequence[Tensor]) -> tuple[Callab
         graph.capture_end()
     before.wait_stream(stream)
     return graph.replay, output
+
+
+@cache
+def _pool() -> Any:
+    """The memory that all graphs compute in: a rollout's is the next one's, where each would else keep its own."""
+    return torch.cuda.graph_pool_handle()
 
 
 class Replayed:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from timepro_lit.inference.loading import EXPORTED, trained_model
-from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.figures.table import num_test_in_words
+from timepro_lit.files.json_object import read_object, shown
+from timepro_lit.inference.loading import EXPORTED, source_of, trained_model
 from timepro_lit.lalm.hf_folder import write_adapter, write_card, write_merged, write_time_prompt
-from timepro_lit.settings.config import build_source
 from timepro_lit.settings.description import last_row
 
 KINDS = ("merged", "adapter", "full_omni_adapter")
@@ -18,32 +18,33 @@ KEPT = ("model", "time_prompt", "task")
 """Settings of a run that its model needs to be asked again."""
 
 
-def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None) -> str:
+def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None, trust: Collection[str] = ()) -> str:
     """Write the model of a row of a run's table into a new folder; returns what to do with it.
 
     merged: the adapter added to the base weights, an ordinary Hugging Face checkpoint. adapter: the adapter alone, as
     plain peft loads it on the base. full_omni_adapter: the same, its weights named as in a whole Qwen-Omni model.
-    Raises ValueError for another kind, a folder that holds something, and an adapter that is not there.
+    `trust` as of `load`. Raises ValueError as `load`, and for another kind, a folder that holds something, and an
+    adapter that is not there.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"output_dir: {folder} is not empty, and nothing is overwritten")
-    settings, adapter = trained_model(run, row)
+    settings, adapter = trained_model(run, row, trust)
     row = row or last_row(settings)
     if kind != "merged" and adapter is None:
         raise ValueError(f"the model of {row} has no adapter; export it with kind=merged")
     # Four-bit weights cannot be merged into: the adapter goes on the whole ones that they were made from.
     settings["model"] |= {"quantization": None} if "quantization" in settings["model"] else {}
-    model, time_prompt = build_source(settings)
-    lalm = ModelSource(model, time_prompt, None, adapter).load()
+    source = source_of(settings, adapter)
+    lalm = source.load(whole=kind == "merged")
     folder.mkdir(parents=True, exist_ok=True)
     if kind == "merged":
         write_merged(lalm, folder)
     else:
         assert adapter is not None
         write_adapter(adapter, folder, "thinker." if kind == "full_omni_adapter" else "")
-    write_time_prompt(lalm, time_prompt, folder)
+    write_time_prompt(lalm, source.time_prompt, folder)
     kept = {key: settings[key] for key in KEPT} | {"trainer": {"precision": settings["trainer"].get("precision")}}
     if kind != "full_omni_adapter":  # which is for plain peft alone
         (folder / EXPORTED).write_text(json.dumps(kept, indent=1), encoding="utf-8")
@@ -54,9 +55,16 @@ def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None
 def _scores(run: Path, row: str) -> dict[str, Any] | None:
     """The row of report.json, where it was evaluated."""
     path = run / "report.json"
-    report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    found = report.get("scores", {}).get(row)
-    return found and found | {"n_test": report["n_test"]}
+    report = read_object(path) if path.exists() else {}
+    rows, num_clips = report.get("scores", {}), report.get("n_test")
+    found = rows.get(row) if isinstance(rows, dict) else rows
+    if found is None:
+        return None
+    by_task = [value for value in found.values() if isinstance(value, dict)] if isinstance(found, dict) else []
+    figures = [value for of_task in by_task for value in of_task.values()]
+    if not figures or not all(isinstance(value, int | float) for value in (num_clips, *figures)):
+        raise ValueError(f"{path}: scores of {row} are {shown(found)} on {shown(num_clips)} clips, which are no scores")
+    return found | {"n_test": num_clips}
 
 
 def _write_card(folder: Path, kind: str, row: str, settings: Mapping[str, Any], scores: Any) -> None:
@@ -92,7 +100,7 @@ def _write_card(folder: Path, kind: str, row: str, settings: Mapping[str, Any], 
             if isinstance(of_task, dict)
             for name, value in of_task.items()
         ]
-        lines += [f"## Scores on {scores['n_test']} test clips", "", "| task | metric | % |", "|---|---|---|"]
+        lines += [f"## Scores on {num_test_in_words(scores['n_test'])}", "", "| task | metric | % |", "|---|---|---|"]
         lines += [f"| {task} | {name} | {value:.1f} |" for task, name, value in rows] + [""]
     trained = {key: settings[key] for key in ("time_prompt", "lora", "stage", "seed")}
     lines += ["## Settings", "", "```json", json.dumps(trained, indent=1), "```", ""]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from timepro_lit.inference.listener import Listener
-from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.lalm.checkpoint import Backbone, ModelSource
 from timepro_lit.lalm.hf_folder import check_time_prompt
 from timepro_lit.settings.config import build_source, tasks_of
 from timepro_lit.settings.description import ZERO_SHOT, check_rows, last_row
-from timepro_lit.settings.stored import read_settings, with_todays_names
+from timepro_lit.settings.stored import read_exported, read_settings
+from timepro_lit.time_prompt.prompt import TimePrompt
 
 EXPORTED = "timepro_lit.json"
 """Of an exported folder: the settings that say how it is loaded and asked."""
@@ -26,6 +27,7 @@ def load(
     base: str | None = None,
     device: str | None = None,
     batch_size: int = 8,
+    trust: Collection[str] = (),
 ) -> Listener:
     """The model of a run directory or of an exported folder, ready to be asked.
 
@@ -34,42 +36,55 @@ def load(
         row: of a run's table, the name of a stage or "zero_shot" for the base model; None = the last stage.
         base: checkpoint of the base model, where it is not (or no longer) where the settings say.
         device: None = the GPU where there is one.
+        trust: dotted names of classes beyond those of timepro_lit that the folder's settings may name, and so call.
 
-    Raises ValueError or OSError, in one sentence, for a folder that is neither, or whose parts do not fit together.
+    Raises ValueError or OSError, in one sentence, for a folder that is neither, whose parts do not fit together, or
+    that names anything else to call: a folder may come from anybody.
     """
     path = Path(folder).absolute()
-    settings, adapter = model_of(path, row)
+    settings, adapter = model_of(path, row, trust)
     if base is not None:
         settings["model"]["checkpoint"] = base
-    model, time_prompt = build_source(settings)
-    lalm = ModelSource(model, time_prompt, None, adapter).load()
+    source = source_of(settings, adapter)
+    lalm = source.load()
     if (path / EXPORTED).exists():
-        check_time_prompt(lalm, path)
+        check_time_prompt(lalm, source.time_prompt, path)
     precision = settings["trainer"].get("precision") or "32-true"
     autocast = torch.bfloat16 if precision == "bf16-mixed" else None
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return Listener(lalm, tasks_of(settings), autocast, device, batch_size)
 
 
-def model_of(folder: Path, row: str | None = None) -> tuple[dict[str, Any], Path | None]:
+def model_of(folder: Path, row: str | None = None, trust: Collection[str] = ()) -> tuple[dict[str, Any], Path | None]:
     """Settings of the model in a run directory or an exported folder, and the folder of its adapter, if it has one.
 
     Raises ValueError or OSError as `load`.
     """
     if not (folder / EXPORTED).exists():
-        return trained_model(folder, row)
+        return trained_model(folder, row, trust)
     if row is not None:
         raise ValueError(f"row: {folder} is an exported folder, which holds one model and no {row}")
-    return exported_model(folder)
+    return exported_model(folder, trust)
 
 
-def trained_model(directory: Path, row: str | None = None) -> tuple[dict[str, Any], Path | None]:
+def source_of(settings: Mapping[str, Any], adapter: Path | None) -> ModelSource:
+    """The recipe of the model that settings name. Raises ValueError where what they name is none."""
+    model, time_prompt = build_source(settings)
+    for group, part, kind in (("model", model, Backbone), ("time_prompt", time_prompt, TimePrompt | None)):
+        if not isinstance(part, kind):
+            raise ValueError(f"{group}._target_ names {settings[group]['_target_']}, which makes no {group}")
+    return ModelSource(model, time_prompt, None, adapter)
+
+
+def trained_model(
+    directory: Path, row: str | None = None, trust: Collection[str] = ()
+) -> tuple[dict[str, Any], Path | None]:
     """Settings of a run's model and the folder of its adapter, None for the base model."""
     if not (directory / "config.yaml").exists():
         raise ValueError(
             f"{directory} is neither a run directory (no config.yaml) nor an exported model (no {EXPORTED})"
         )
-    settings = read_settings(directory)
+    settings = read_settings(directory, trust=trust)
     check_rows([row] if row else [], settings, "row")
     row = row or last_row(settings)
     if row == ZERO_SHOT:
@@ -87,9 +102,9 @@ def trained_model(directory: Path, row: str | None = None) -> tuple[dict[str, An
     return settings | {"model": model, "time_prompt": None}, None
 
 
-def exported_model(folder: Path) -> tuple[dict[str, Any], Path | None]:
+def exported_model(folder: Path, trust: Collection[str] = ()) -> tuple[dict[str, Any], Path | None]:
     """Settings of an exported folder and, where it holds one, its adapter."""
-    settings = with_todays_names(json.loads((folder / EXPORTED).read_text(encoding="utf-8")))
+    settings = read_exported(folder / EXPORTED, trust)
     if (folder / "adapter_config.json").exists():
         return settings, folder
     settings["model"]["checkpoint"] = str(folder)

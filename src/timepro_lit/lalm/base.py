@@ -32,6 +32,8 @@ class LALM(nn.Module):
     timestamps: Tensor | None
     capture_steps: bool = True
     """Whether decoding steps on a GPU are replayed as CUDA graphs."""
+    is_whole: bool = True
+    """Whether nothing of the checkpoint was left out, so that it may be stored again."""
 
     def __init__(
         self, model: nn.Module, frontend: Frontend, timestamps: Tensor | None, share_positions: bool = False
@@ -75,6 +77,12 @@ class LALM(nn.Module):
         """Make every base weight that audio and text go through trainable."""
         self.outer.requires_grad_(True)
 
+    def train_language_model(self) -> None:
+        """Make the language model trainable, but for the input embeddings: timestamps are made of those."""
+        self.language_model.requires_grad_(True)
+        self.lm_head.requires_grad_(True)
+        self.language_model.get_input_embeddings().requires_grad_(False)
+
     def position_ids(self, positions: Tensor) -> Tensor:
         """(B, L) running positions in the shape the language model wants."""
         return positions
@@ -91,6 +99,7 @@ class LALM(nn.Module):
 
     def save_base(self, folder: Path, dtype: torch.dtype) -> None:
         """Write base weights in `dtype`, tokenizer and feature extractor as an ordinary checkpoint folder."""
+        assert self.is_whole, "it was loaded without its vision tower, which others need"
         self.model.to(dtype).save_pretrained(folder)
         self.frontend.tokenizer.save_pretrained(folder)
         self.frontend.feature_extractor.save_pretrained(folder)

@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from huggingface_hub import hf_hub_download
 
 from timepro_lit.files.fingerprint import fingerprint
+from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.frontend import Frontend
 from timepro_lit.lalm.lora import LoRA, add_lora, load_adapter, save_adapter
@@ -21,11 +22,18 @@ TRAINED_WITH = "trained_with.json"
 """Beside an adapter's weights: the base and the time prompt that it was trained with."""
 
 
+@runtime_checkable
 class Backbone(Protocol):
     """Where base weights come from: what an option of the `model` config group builds."""
 
     checkpoint: str
     revision: str | None
+    dtype: str
+    """Of the base weights, as torch names it."""
+
+    def at(self, checkpoint: Path) -> Backbone:
+        """The same with the weights in another folder."""
+        ...
 
     def make_checkpoint(self, texts: Callable[[], Iterable[str]]) -> None:
         """Make the checkpoint, where it is made here; `texts` gives the corpus' prompts and answers."""
@@ -33,7 +41,7 @@ class Backbone(Protocol):
 
     def frontend(self, time_prompt: TimePrompt | None) -> Frontend: ...
 
-    def load(self, time_prompt: TimePrompt | None) -> LALM: ...
+    def load(self, time_prompt: TimePrompt | None, whole: bool = False) -> LALM: ...
 
 
 @dataclass(frozen=True)
@@ -51,14 +59,23 @@ class ModelSource:
         """Tokenizer and feature extractor, without weights."""
         return self.backbone.frontend(self.time_prompt)
 
-    def load(self) -> LALM:
+    @property
+    def trains_base(self) -> bool:
+        """Whether there is no adapter, so that training it means the base weights."""
+        return self.lora is None and self.adapter is None
+
+    def load_whole(self) -> LALM:
+        """As `load`, with what only others need, so that the base can be stored again."""
+        return self.load(whole=True)
+
+    def load(self, whole: bool = False) -> LALM:
         """Read the weights; the adapter is trainable, everything else frozen.
 
         Raises ValueError, before a weight is read, where a stored adapter was trained with another base or time prompt.
         """
         if self.adapter is not None:
             self._check_adapter(self.adapter)
-        lalm = self.backbone.load(self.time_prompt)
+        lalm = self.backbone.load(self.time_prompt, whole)
         if self.adapter is not None:
             load_adapter(lalm, self.adapter)
         elif self.lora is not None:
@@ -81,7 +98,10 @@ class ModelSource:
         path = folder / TRAINED_WITH
         if not path.exists():  # of plain peft, which says nothing about either
             return
-        theirs, ours = json.loads(path.read_text(encoding="utf-8")), self._trained_with()
+        theirs, ours = read_object(path), self._trained_with()
+        for key, kinds in (("base", str), ("base_fingerprint", str), ("time_prompt", dict | None)):
+            if not isinstance(theirs.get(key), kinds):
+                raise ValueError(f"{path}: {key} is {shown(theirs.get(key))}")
         hashes = theirs["base_fingerprint"], ours["base_fingerprint"]
         if _are_different(*hashes):
             raise ValueError(

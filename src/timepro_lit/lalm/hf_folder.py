@@ -12,7 +12,10 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
+from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.lalm.base import LALM
+from timepro_lit.lalm.checkpoint import TRAINED_WITH
+from timepro_lit.lalm.shared_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, tensor_shapes
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 TIME_PROMPT = "time_prompt"
@@ -32,14 +35,14 @@ def write_adapter(source: Path, folder: Path, outer_prefix: str = "") -> None:
     thinker loads on the full Omni model.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for path in source.iterdir():
-        if path.name != "README.md":  # peft's own card, an empty form
-            shutil.copy(path, folder / path.name)
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS, TRAINED_WITH):
+        if (source / name).exists():  # the last one is ours alone
+            shutil.copy(source / name, folder / name)
     if outer_prefix:
-        weights = load_file(folder / "adapter_model.safetensors")
+        weights = load_file(folder / ADAPTER_WEIGHTS)
         inner = "base_model.model."
         renamed = {inner + outer_prefix + name.removeprefix(inner): weight for name, weight in weights.items()}
-        save_file(renamed, folder / "adapter_model.safetensors", {"format": "pt"})
+        save_file(renamed, folder / ADAPTER_WEIGHTS, {"format": "pt"})
 
 
 def write_time_prompt(lalm: LALM, time_prompt: TimePrompt | None, folder: Path) -> None:
@@ -50,9 +53,14 @@ def write_time_prompt(lalm: LALM, time_prompt: TimePrompt | None, folder: Path) 
     if time_prompt is None or lalm.timestamps is None:
         return
     save_file({"timestamps": lalm.timestamps.cpu().contiguous()}, folder / f"{TIME_PROMPT}.safetensors")
+    described = _described(lalm, time_prompt)
+    (folder / f"{TIME_PROMPT}.json").write_text(json.dumps(described, indent=1), encoding="utf-8")
+
+
+def _described(lalm: LALM, time_prompt: TimePrompt) -> dict[str, Any]:
     grid = lalm.frontend.grid
     assert grid is not None
-    described = asdict(time_prompt) | {
+    return asdict(time_prompt) | {
         "frames_per_second": grid.frames_per_second,
         "block_s": grid.block_s,
         "max_seconds": grid.max_seconds,
@@ -60,17 +68,29 @@ def write_time_prompt(lalm: LALM, time_prompt: TimePrompt | None, folder: Path) 
         "first_timestamp_id": lalm.first_timestamp_id,
         "tokens": [grid.token(index) for index in range(1, grid.num_timestamps + 1)],
     }
-    (folder / f"{TIME_PROMPT}.json").write_text(json.dumps(described, indent=1), encoding="utf-8")
 
 
-def check_time_prompt(lalm: LALM, folder: Path) -> None:
-    """Raise ValueError where a folder's stored timestamps are not those that the model was given."""
-    path = folder / f"{TIME_PROMPT}.safetensors"
-    if path.exists() != (lalm.timestamps is not None):
-        raise ValueError(f"{folder}: its settings and {path.name} disagree on whether there is a time prompt")
-    if lalm.timestamps is not None and not torch.equal(load_file(path)["timestamps"], lalm.timestamps.cpu()):
+def check_time_prompt(lalm: LALM, time_prompt: TimePrompt | None, folder: Path) -> None:
+    """Raise ValueError where a folder's stored timestamps, or what it says of them, are not those of the model."""
+    table, words = folder / f"{TIME_PROMPT}.safetensors", folder / f"{TIME_PROMPT}.json"
+    for path in (table, words):
+        if path.exists() != (time_prompt is not None):
+            raise ValueError(f"{folder}: its settings and {path.name} disagree on whether there is a time prompt")
+    if time_prompt is None or lalm.timestamps is None:
+        return
+    stored, wanted = read_object(words), _described(lalm, time_prompt)
+    if differing := [key for key in (*wanted, *stored) if stored.get(key) != wanted.get(key)]:
+        key = differing[0]
         raise ValueError(
-            f"{path} does not hold the timestamps that the folder's settings give: one of them was changed"
+            f"{words}: {key} is {shown(stored.get(key))}, but {shown(wanted.get(key))} by the folder's settings"
+        )
+    given = lalm.timestamps.cpu()
+    # Compared before it is read, whatever its size.
+    alike = tensor_shapes(table) == {"timestamps": tuple(given.shape)}
+    stored_rows = load_file(table)["timestamps"] if alike else None
+    if stored_rows is None or stored_rows.dtype != given.dtype or not torch.equal(stored_rows, given):
+        raise ValueError(
+            f"{table} does not hold the timestamps that the folder's settings give: one of them was changed"
         )
 
 

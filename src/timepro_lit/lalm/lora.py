@@ -12,6 +12,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
 from timepro_lit.lalm.base import LALM
+from timepro_lit.lalm.shared_folder import ADAPTER_WEIGHTS, check_adapter
 
 POLICY, REFERENCE = "default", "reference"
 
@@ -46,10 +47,22 @@ def add_lora(lalm: LALM, lora: LoRA) -> None:
 
 
 def load_adapter(lalm: LALM, folder: Path) -> None:
-    """Wrap the model with a stored adapter, trainable. Raises FileNotFoundError where the folder holds none."""
-    if not (folder / "adapter_config.json").exists():
-        raise FileNotFoundError(f"{folder} holds no adapter (no adapter_config.json)")
-    lalm.model = PeftModel.from_pretrained(lalm.model, str(folder), adapter_name=POLICY, is_trainable=True)
+    """Wrap the model with a stored adapter, trainable.
+
+    Raises FileNotFoundError where the folder holds none, ValueError where it is no plain LoRA, is of another model, or
+    holds what is no number.
+    """
+    stored = check_adapter(folder)
+    try:
+        lalm.model = PeftModel.from_pretrained(lalm.model, str(folder), adapter_name=POLICY, is_trainable=True)
+    except RuntimeError as error:  # of torch, for sizes that differ
+        raise ValueError(f"{folder} holds an adapter of another model: {str(error).splitlines()[-1]}") from error
+    weights = {name: weight for name, weight in lalm.model.named_parameters() if "lora_" in name}
+    # peft leaves out what it finds no place for, and draws what it does not find.
+    if differing := sorted(stored ^ {name.replace(f".{POLICY}.", ".") for name in weights}):
+        raise ValueError(f"{folder}: its weights and target_modules disagree on {differing[0]}")
+    if odd := [name for name, weight in weights.items() if not weight.isfinite().all()]:
+        raise ValueError(f"{folder / ADAPTER_WEIGHTS}: {odd[0].replace(f'.{POLICY}.', '.')} holds what is no number")
 
 
 def save_adapter(lalm: LALM, folder: Path) -> None:

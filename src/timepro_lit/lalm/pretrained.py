@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
+from copy import copy
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -19,10 +19,12 @@ from transformers import (
 )
 from transformers.utils import cached_file, logging
 
+from timepro_lit.files.json_object import read_object
 from timepro_lit.lalm.attention import SDPA_IN_BLOCKS
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.frontend import AudioPath, Chat, Frontend, template_chat
 from timepro_lit.lalm.quantization import Quantization, four_bit
+from timepro_lit.lalm.shared_folder import check_checkpoint
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 
@@ -86,6 +88,12 @@ class Pretrained:
         self.quantization = quantization
         self.capture_steps = capture_steps
 
+    def at(self, checkpoint: Path) -> Self:
+        """The same with the weights in another folder."""
+        other = copy(self)
+        other.checkpoint, other.revision = str(checkpoint), None
+        return other
+
     def make_checkpoint(self, texts: Callable[[], Iterable[str]]) -> None:
         """The checkpoint is there already or comes from the hub."""
 
@@ -109,21 +117,31 @@ class Pretrained:
             chat=self.chat,
         )
 
-    def load(self, time_prompt: TimePrompt | None) -> LALM:
-        """The model with its timestamp table; base weights frozen."""
+    def load(self, time_prompt: TimePrompt | None, whole: bool = False) -> LALM:
+        """The model with its timestamp table; base weights frozen.
+
+        Without its vision tower, unless it is to be `whole`, so that it can be stored again.
+        """
         frontend = self.frontend(time_prompt)
         self._check_weights()
         logging.disable_progress_bar()  # a bar per loaded file says nothing about the run
         quantized = {} if self.quantization is None else {"quantization_config": four_bit(self.kept_in_dtype)}
-        model = self.outer_class.from_pretrained(
+        config, outer_class = self._config(), self.outer_class
+        without_sight = not whole and hasattr(config, "vision_config")
+        if without_sight:
+            config.vision_config.depth = 0
+            outer_class = _without_blocks(outer_class)
+        model = outer_class.from_pretrained(
             self.checkpoint,
-            config=self._config(),
+            config=config,
             dtype=getattr(torch, self.dtype),
             attn_implementation=self.attn_implementation,
             use_safetensors=True,
             **self._where(),
             **quantized,
         )
+        if without_sight:
+            del model.model.visual  # what little is left of it
         model.requires_grad_(False)
         if self.attn_implementation == "sdpa":
             model.model.language_model.config._attn_implementation = SDPA_IN_BLOCKS
@@ -132,6 +150,7 @@ class Pretrained:
         table = timestamp_table(time_prompt, frontend, model.get_input_embeddings().weight)
         lalm = self.lalm_class(model, frontend, table, time_prompt is not None and time_prompt.share_positions)
         lalm.capture_steps = self.capture_steps
+        lalm.is_whole = not without_sight
         return lalm
 
     def _where(self) -> dict[str, Any]:
@@ -141,6 +160,7 @@ class Pretrained:
         """The configuration of the task model; of a model that holds it as its thinker, the thinker's."""
         if _looks_local(self.checkpoint) and not (Path(self.checkpoint) / "config.json").exists():
             raise FileNotFoundError(f"model.checkpoint = {self.checkpoint}: no config.json there")
+        check_checkpoint(Path(self.checkpoint))
         config = self._part(AutoConfig, "configuration (config.json)")
         if config.model_type not in self.model_types:
             wanted = " or ".join(self.model_types)
@@ -149,7 +169,7 @@ class Pretrained:
 
     def _part(self, loader: Any, name: str) -> Any:
         try:
-            return loader.from_pretrained(self.checkpoint, **self._where())
+            return loader.from_pretrained(self.checkpoint, trust_remote_code=False, **self._where())
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).split("\n")[0]
             raise ValueError(f"model.checkpoint = {self.checkpoint}: no {name} can be loaded: {reason}") from error
@@ -161,7 +181,9 @@ class Pretrained:
         )
         if path is None:
             raise ValueError(f"model.checkpoint = {self.checkpoint} has no chat template: is it an instruction model?")
-        template: str = json.loads(Path(path).read_text(encoding="utf-8"))["chat_template"]
+        template = read_object(Path(path)).get("chat_template")
+        if not isinstance(template, str):
+            raise ValueError(f"{path}: chat_template is no text")
         return template
 
     def _ends_of_generation(self) -> list[int]:
@@ -185,13 +207,20 @@ def timestamp_table(time_prompt: TimePrompt | None, frontend: Frontend, embeddin
     return time_prompt.table(frontend.grid, frontend.tokens, embeddings).to(embeddings.dtype)
 
 
+def _without_blocks(outer_class: type[PreTrainedModel]) -> type[PreTrainedModel]:
+    """The class under its own name, which knows that the vision tower's blocks in a checkpoint are left out."""
+    known = outer_class._keys_to_ignore_on_load_unexpected or ()
+    also = {"_keys_to_ignore_on_load_unexpected": [*known, r"visual\.blocks\."], "__module__": outer_class.__module__}
+    return type(outer_class.__name__, (outer_class,), also)
+
+
 def _looks_local(checkpoint: str) -> bool:
     return checkpoint.startswith(("/", ".", "~")) or checkpoint.count("/") != 1
 
 
 def token_counter(checkpoint: str) -> Callable[[str], int]:
     """How many tokens an answer takes, its end of turn included, by the tokenizer of a checkpoint."""
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
 
     def count(text: str) -> int:
         return len(tokenizer(text, add_special_tokens=False)["input_ids"]) + 1

@@ -22,7 +22,8 @@ class Qwen2_5OmniLALM(LALM):
     def train_base(self) -> None:
         """All weights but those of the idle vision tower and the two boundary embeddings that thinkers do not use."""
         super().train_base()
-        self.outer.model.visual.requires_grad_(False)
+        if hasattr(self.outer.model, "visual"):
+            self.outer.model.visual.requires_grad_(False)
         self.outer.model.audio_tower.audio_bos_eos_token.requires_grad_(False)
 
     def position_ids(self, positions: Tensor) -> Tensor:

@@ -53,7 +53,8 @@ class Qwen3OmniLALM(LALM):
     def train_base(self) -> None:
         """All weights but those of the idle vision tower."""
         super().train_base()
-        self.outer.model.visual.requires_grad_(False)
+        if hasattr(self.outer.model, "visual"):
+            self.outer.model.visual.requires_grad_(False)
 
     def position_ids(self, positions: Tensor) -> Tensor:
         """Three identical rows (time, height, width), as audio-only input has them: (3, B, L)."""

@@ -131,6 +131,7 @@ class Tiny:
     """
 
     revision = None
+    dtype = "float32"
 
     def __init__(
         self,
@@ -156,7 +157,11 @@ class Tiny:
         }  # fmt: skip
         described = json.dumps([seed, vocab_size, self.sizes], sort_keys=True)
         self.checkpoint = f"{folder}-{hashlib.sha256(described.encode()).hexdigest()[:8]}"
-        self._loader = Qwen2_5Omni(self.checkpoint, "float32", attn_implementation, local_files_only=True)
+        self.loader = Qwen2_5Omni(self.checkpoint, "float32", attn_implementation, local_files_only=True)
+
+    def at(self, checkpoint: Path) -> Qwen2_5Omni:
+        """The model that was trained from it."""
+        return self.loader.at(checkpoint)
 
     def make_checkpoint(self, texts: Callable[[], Iterable[str]]) -> None:
         """Write the random checkpoint unless it is there.
@@ -179,8 +184,8 @@ class Tiny:
 
     def frontend(self, time_prompt: TimePrompt | None) -> Frontend:
         """As of any other checkpoint folder."""
-        return self._loader.frontend(time_prompt)
+        return self.loader.frontend(time_prompt)
 
-    def load(self, time_prompt: TimePrompt | None) -> LALM:
+    def load(self, time_prompt: TimePrompt | None, whole: bool = False) -> LALM:
         """As of any other checkpoint folder."""
-        return self._loader.load(time_prompt)
+        return self.loader.load(time_prompt, whole)

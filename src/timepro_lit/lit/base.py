@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import LightningModule
-from lightning.pytorch.strategies import DeepSpeedStrategy
 from torch import Tensor, nn
 
 from timepro_lit.data.skips import Skips
@@ -19,7 +17,17 @@ from timepro_lit.grpo.logprobs import branch_logprobs
 from timepro_lit.grpo.loss import attached_zero
 from timepro_lit.inference.answering import MAX_ANSWER_TOKENS, answer_batch
 from timepro_lit.lalm.base import LALM
-from timepro_lit.lit.step_mean import StepMean, scale_gradients
+from timepro_lit.lit.sharding import (
+    arrival_order,
+    asks_after_each_micro_batch,
+    autocast_outside_training,
+    begin_micro_batch,
+    check_strategy,
+    divisor,
+    mixes_by_arrival,
+    scale_gradients,
+)
+from timepro_lit.lit.step_sums import StepSums
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Answer, Batch, Interviews
 from timepro_lit.tasks.base import Task, scored
@@ -52,13 +60,7 @@ class AnsweringModule(LightningModule):
         """Examples that took no part because their recordings could not be used."""
 
     def setup(self, stage: str) -> None:
-        if getattr(self.trainer.strategy, "zero_stage_3", False):
-            raise ValueError(
-                "trainer.strategy: with ZeRO-3 every process must take part in every forward, but answers end after "
-                "unequally many of them, so that the processes would wait for each other forever: use ZeRO-2"
-            )
-        if self.autocast_by_deepspeed and self.trainer.precision != "bf16-mixed":
-            raise ValueError(f"trainer.precision: DeepSpeed is set up for bf16-mixed, not {self.trainer.precision}")
+        check_strategy(self.trainer)
         # Half precision and DeepSpeed would cast what is in a batch, and refuse frozen records. The encoder casts it.
         self.trainer.precision_plugin.convert_input = lambda batch: batch  # type: ignore[method-assign]
 
@@ -109,17 +111,8 @@ class AnsweringModule(LightningModule):
         self.answers = []
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        # DeepSpeed's engine knows of autocast in training alone.
-        autocast = torch.autocast(self.device.type, torch.bfloat16) if self.autocast_by_deepspeed else nullcontext()
-        with autocast:
+        with autocast_outside_training(self.trainer, self.device):
             self.answers += self.answer(batch)
-
-    @property
-    def autocast_by_deepspeed(self) -> bool:
-        """Whether DeepSpeed switches autocast on, which is Lightning's part elsewhere."""
-        if not isinstance(strategy := self.trainer.strategy, DeepSpeedStrategy):
-            return False
-        return (strategy.config or {}).get("torch_autocast", {}).get("enabled", False)
 
     def _metrics_of(self, task: str) -> nn.ModuleList | tuple[()]:
         # Questions that nobody scores (tagging, counting, ...) have no metrics.
@@ -127,7 +120,15 @@ class AnsweringModule(LightningModule):
 
 
 class TrainingModule(AnsweringModule):
-    """An answering module with AdamW over whatever is trainable, and a cosine schedule with linear warm-up."""
+    """An answering module with AdamW over whatever is trainable, and a cosine schedule with linear warm-up.
+
+    What `step_sums` is told while losses are computed is logged as means over the whole optimiser step.
+    """
+
+    shown: tuple[str, ...] = ("train/loss",)
+    """What a progress line shows of it."""
+    needs_adapter = False
+    """Whether base weights cannot be trained in this way."""
 
     def __init__(
         self,
@@ -142,7 +143,16 @@ class TrainingModule(AnsweringModule):
         self.learning_rate = learning_rate
         self.warmup_fraction = warmup_fraction
         self.weight_decay = weight_decay
-        self.step_mean = StepMean(self.mean_over_processes)
+        self.step_sums = StepSums()
+        self.steps_per_epoch: int | None = None
+        """To say how far a step is in the data, where that is known."""
+        self._arrival: list[nn.Parameter] | None = None
+
+    def configure_model(self) -> None:
+        if self.lalm is None:
+            super().configure_model()
+            if not any(weight.requires_grad for weight in self.lalm.parameters()):
+                self.lalm.train_language_model()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -153,34 +163,52 @@ class TrainingModule(AnsweringModule):
             self.skips.kind_of.update(checkpoint["skipped"])
 
     def training_step(self, batch: Batch | Interviews, batch_idx: int) -> Tensor:
+        begin_micro_batch(self.trainer)
         if len(batch):
             loss, weight = self.loss(batch)
-        else:  # every recording was skipped; other processes wait for this one's gradients
-            loss, weight = attached_zero(self.parameters()), 0
-        self.step_mean.add(weight)
+        else:  # there was nothing left for it, or every recording was skipped; others wait for its gradients
+            loss, weight = self.zero_loss(), 0
+        self.step_sums.end_micro_batch(weight)
         return loss * weight
 
     @abstractmethod
     def loss(self, batch: Any) -> tuple[Tensor, int]:
         """The mean that the stage minimises, on one micro-batch, and over how much it runs: tokens, answers, ..."""
 
+    def zero_loss(self) -> Tensor:
+        """That of a micro-batch without signal: gradients that others wait for are zeros, in the order of theirs."""
+        if not mixes_by_arrival(self.trainer):
+            return attached_zero(self.parameters())
+        if self._arrival is None:
+            self._arrival = arrival_order(self._probe(), self.parameters())
+        return attached_zero(reversed(self._arrival))  # what is computed last comes first on the way back
+
+    def _probe(self) -> Tensor:
+        """The smallest loss that goes through the same layers as every other: an answer of one token to two."""
+        ids = torch.full((1, 3), self.lalm.pad_id, device=self.device)
+        branch = torch.tensor([[0, 1, 1]], device=self.device)
+        depth = torch.tensor([[0, 0, 1]], device=self.device)
+        embeds, positions = self.lalm.embed(ids), self.lalm.positions(ids, branch == 0)
+        return branch_logprobs(self.lalm, embeds, ids, branch, depth, depth == 1, positions).sum()
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        accumulation = self.trainer.accumulate_grad_batches
-        if self.deepspeed and self.step_mean.num_micro_batches < accumulation:
-            return  # with DeepSpeed, Lightning asks after each micro-batch
-        # Lightning divides by the number of micro-batches, and so does DeepSpeed.
-        divisor = accumulation**2 if self.deepspeed else accumulation
-        scale_gradients(self.parameters(), self.step_mean.close(divisor), self.deepspeed)
+        trainer = self.trainer
+        is_over = self.step_sums.num_micro_batches == trainer.accumulate_grad_batches
+        if not is_over and asks_after_each_micro_batch(trainer):
+            return
+        step = self.step_sums.close()
+        scale_gradients(trainer, self.parameters(), step.factor(divisor(trainer)))
+        for name, mean in step.means.items():
+            self.log(name, mean, prog_bar=name in self.shown)
+        self._log_epoch(self.global_step + 1)
 
-    @property
-    def deepspeed(self) -> bool:
-        """Whether DeepSpeed accumulates the gradient and shards it."""
-        return isinstance(self.trainer.strategy, DeepSpeedStrategy)
+    def on_validation_epoch_end(self) -> None:
+        super().on_validation_epoch_end()
+        self._log_epoch(self.global_step)
 
-    def mean_over_processes(self, value: float) -> float:
-        """The mean of every process's value."""
-        on_device = torch.tensor(float(value), device=self.device)
-        return float(self.trainer.strategy.reduce(on_device, reduce_op="mean"))
+    def _log_epoch(self, step: int) -> None:
+        if self.steps_per_epoch:  # to Lightning a stage is one epoch
+            self.log("epoch", step / self.steps_per_epoch)
 
     def answer_logprobs(self, batch: Interviews, frames: Tensor) -> Tensor:
         """(N,) log-probabilities of the reference answers' tokens, in reading order."""

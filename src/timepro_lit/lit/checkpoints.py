@@ -104,7 +104,7 @@ class StageCheckpoints(Callback):
         self._save_if_due(trainer)
 
     def _save_if_due(self, trainer: Trainer) -> None:
-        # Gradients are in no state, nor are rollouts; and at the end of an epoch Lightning takes the next for begun.
+        # Gradients are in no state, nor are rollouts; and behind the last batch Lightning takes an epoch for begun.
         ends_a_window = self.step_has_ended and self.seen_steps % self.window == 0
         if self.is_due and ends_a_window and not trainer.is_last_batch:
             self.is_due = False
@@ -140,6 +140,14 @@ class StageCheckpoints(Callback):
         return _once([*_rows(self.folder / CURVES), *_rows(self.curves)])
 
 
+class EndsWithValidation(Callback):
+    """Has what was trained validated when its last step is done, so that the scores are those of what is stored."""
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.global_step == trainer.max_steps:
+            trainer.should_stop = True  # Lightning validates before it stops
+
+
 def step_of(state: Path) -> int:
     """The optimiser step after which a state was written.
 
@@ -154,8 +162,10 @@ def step_of(state: Path) -> int:
 def _validation_follows(trainer: Trainer, batch_idx: int) -> bool:
     """Whether Lightning validates right behind this batch."""
     every = trainer.val_check_batch
-    if not trainer.enable_validation or every is None or every == float("inf"):
+    if not trainer.enable_validation or every is None:
         return False
+    if trainer.should_stop:
+        return True
     place = trainer.fit_loop.total_batch_idx if trainer.check_val_every_n_epoch is None else batch_idx
     return bool((place + 1) % every == 0)
 

@@ -16,8 +16,11 @@ from timepro_lit.data.collate import BUDGET_MULTIPLE, ROW_MULTIPLE, Collate, Col
 from timepro_lit.data.corpora.prepared import Corpus, Prepared
 from timepro_lit.data.costs import Costs, num_frames
 from timepro_lit.data.dataset import ClipDataset, Clips, InterviewDataset
+from timepro_lit.data.division import ByRows, ByTokens
+from timepro_lit.data.global_batches import GlobalBatches, limit_per_task
 from timepro_lit.data.identity import identity
-from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches, limit_per_task
+from timepro_lit.data.leakage import refuse_shared
+from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
 from timepro_lit.tasks.base import Task, scored
@@ -31,21 +34,20 @@ _TRIED = 10_000
 class ClipDataModule(LightningDataModule):
     """Loaders of `Batch` over the splits of a corpus. Call `connect` before asking for one.
 
-    Needs a Trainer with `use_distributed_sampler=False`: the batches are dealt to the processes here.
+    Needs a Trainer with `use_distributed_sampler=False`: the batches are dealt to the processes here. A Trainer that is
+    given this module says which process it is; for loaders that are handed over by themselves, call `place`.
 
     Args:
         corpus: made ready by `prepare_data`.
         tasks: name -> task; examples of other tasks are left out, and validation and test ask those that are scored.
         train_split, validation_split, test_split: the corpus' names; a split is read when first needed.
-        batch_size: training examples per process and batch, where a stage does not say otherwise.
-        eval_batch_size: the same for validation and test.
+        eval_batch_size: examples per process and batch in validation and test.
         num_workers: processes that decode and collate, 0 for none; they end with each pass over a loader.
-        seed: of the order and of draws, where a stage does not say otherwise.
         weights: share of each task in a training epoch; None takes every example once.
         max_validation_examples: at most so many per task, the same ones for every seed; None for all.
         max_skipped_share: of a run's examples; where more recordings cannot be used, the run stops.
 
-    Raises ValueError where a split lacks one of the tasks, shares audio with another, or cannot make a target.
+    Raises ValueError where a split lacks one of the tasks, shares recordings with another, or cannot make a target.
     """
 
     def __init__(
@@ -55,10 +57,8 @@ class ClipDataModule(LightningDataModule):
         train_split: str = "train",
         validation_split: str = "val",
         test_split: str = "test",
-        batch_size: int = 8,
         eval_batch_size: int = 8,
         num_workers: int = 0,
-        seed: int = 0,
         weights: Mapping[str, float] | None = None,
         max_validation_examples: int | None = None,
         max_skipped_share: float = 0.01,
@@ -69,15 +69,13 @@ class ClipDataModule(LightningDataModule):
         self.train_split = train_split
         self.validation_split = validation_split
         self.test_split = test_split
-        self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.num_workers = num_workers
-        self.seed = seed
         self.weights = None if weights is None else dict(weights)
         self.max_validation_examples = max_validation_examples
         self.max_skipped_share = max_skipped_share
         self._frontend: Frontend | None = None
-        self._place: tuple[int, int] | None = None
+        self._rank, self._world_size = 0, 1
         self._splits: dict[str, ExampleTable] = {}
 
     def connect(self, frontend: Frontend) -> None:
@@ -85,8 +83,12 @@ class ClipDataModule(LightningDataModule):
         self._frontend = frontend
 
     def place(self, rank: int, world_size: int) -> None:
-        """Say which of how many processes this is, where a loader's length is asked before they know each other."""
-        self._place = rank, world_size
+        """Say which of how many processes the next loaders are for."""
+        self._rank, self._world_size = rank, world_size
+
+    def setup(self, stage: str) -> None:
+        assert self.trainer is not None
+        self.place(self.trainer.global_rank, self.trainer.world_size)
 
     def prepare_data(self) -> None:
         self.corpus.make_ready()
@@ -116,54 +118,62 @@ class ClipDataModule(LightningDataModule):
             self._splits[split] = table
         return self._splits[split]
 
+    def refuse_shared(self, *splits: str) -> None:
+        """Raise ValueError where two of these splits hold one recording; training stands first, test last."""
+        if splits[0] in splits[1:]:
+            raise ValueError(f"the split {splits[0]!r} would be trained on and evaluated as well: name another")
+        refuse_shared({split: self.examples(split) for split in splits})
+
     def train_loader(
         self,
-        batch_size: int | None = None,
+        batch_size: int,
+        num_steps: int | None = None,
+        num_epochs: int | None = None,
         examples_per_task: int | None = None,
-        seed: int | None = None,
+        seed: int = 0,
         rows: Rows = "prompt",
-        max_tokens: int | None = None,
+        micro_batch_size: int | None = None,
+        micro_batch_tokens: int | None = None,
+        times: int = 1,
     ) -> StatefulDataLoader[Any]:
-        """A stage's training batches: all examples, or `examples_per_task` of each task, drawn by `seed`.
+        """All training batches of a stage: of all examples, or of `examples_per_task` of each task, drawn by `seed`.
 
-        A batch is a `Batch` of prompts, or `Interviews` whose rows are one "question" or all those of a "clip". With
-        `max_tokens` it holds as many of them as fit into so many tokens, in place of `batch_size`.
+        A batch is what one process takes at a time: a `Batch` of prompts, or `Interviews` whose rows are one "question"
+        or all those of a "clip". The `batch_size` rows of an optimiser step are the same however many processes share
+        them; each takes at most `micro_batch_size` rows at a time, or as many as fit into `micro_batch_tokens`, and
+        equally often, if need be an empty batch. Steps end after `num_steps` or `num_epochs`, whichever is less, None =
+        no limit; `times` of them in a row have the same rows.
 
-        The loader's state makes a resumed epoch continue at the next batch; it needs the same `num_workers`.
-        Raises ValueError where a task has fewer examples than asked for.
+        The loader's state makes a resumed stage continue at the next batch; it needs the same `num_workers`.
+        Raises ValueError where a task has fewer examples than asked for, and where the rows cannot be shared.
         """
-        seed = self.seed if seed is None else seed
         examples = self._training_examples(examples_per_task, seed)
         clips = Clips(examples.clips if rows == "clip" else np.arange(len(examples)))
-        if max_tokens is None:
-            lengths = self._num_frames(examples)[clips.firsts]
-            batch_size = self.batch_size if batch_size is None else batch_size
-        else:
-            lengths = Costs(self._connected(), self.tasks, examples, with_answers=rows != "prompt").of_rows(clips)
-            batch_size = None
-        batches = TrainingBatches(
-            lengths,
-            examples.tasks[clips.firsts],
-            batch_size=batch_size,
-            seed=seed,
-            weights=self.weights,
-            shard=self._shard,
-            max_tokens=max_tokens,
-        )
+        # Answers do not count in what is mixed: they would bring questions with long ones together.
+        lengths = self._num_frames(examples)[clips.firsts]
+        division: ByRows | ByTokens = ByRows(lengths, micro_batch_size or batch_size)
+        if micro_batch_tokens is not None:
+            costs = Costs(self._connected(), self.tasks, examples, with_answers=rows != "prompt")
+            division = ByTokens(costs.of_rows(clips), micro_batch_tokens)
+        steps = GlobalBatches(lengths, examples.tasks[clips.firsts], batch_size, seed, self.weights)
+        of_epochs = None if num_epochs is None else num_epochs * len(steps) * times
+        until = min((limit for limit in (num_steps, of_epochs) if limit is not None), default=len(steps) * times)
+        batches = TrainingBatches(steps, division, until, self._rank, self._world_size, times)
         dataset = self._dataset(examples)
-        how = (self._connected(), self.tasks, ROW_MULTIPLE if max_tokens is None else BUDGET_MULTIPLE)
+        how = (self._connected(), self.tasks, ROW_MULTIPLE if micro_batch_tokens is None else BUDGET_MULTIPLE)
         return StatefulDataLoader(
             dataset if rows == "prompt" else InterviewDataset(dataset, clips),
             batch_sampler=batches,
             collate_fn=Collate(*how) if rows == "prompt" else CollateInterviews(*how),
             num_workers=self.num_workers,
             generator=torch.Generator().manual_seed(seed),  # leaves the global generator to the model
+            pin_memory=torch.cuda.is_available(),
         )
 
     def _training_examples(self, examples_per_task: int | None, seed: int) -> ExampleTable:
         """What a stage trains on. Raises ValueError where it cannot."""
         examples = self.examples(self.train_split)
-        _refuse_shared_audio(self.train_split, examples, self.validation_split, self.examples(self.validation_split))
+        self.refuse_shared(self.train_split, self.validation_split)
         if examples_per_task is not None:
             for name in self.tasks:
                 available = int((examples.tasks == name).sum())
@@ -172,9 +182,6 @@ class ClipDataModule(LightningDataModule):
             examples = examples.select(limit_per_task(examples.ids, examples.tasks, examples_per_task, seed))
         self._try_targets(examples)
         return examples
-
-    def train_dataloader(self) -> StatefulDataLoader[Any]:
-        return self.train_loader()
 
     def val_dataloader(self) -> DataLoader[Any]:
         examples = self.examples(self.validation_split)
@@ -209,10 +216,13 @@ class ClipDataModule(LightningDataModule):
         self._try_targets(examples)
         return DataLoader(
             self._dataset(examples),
-            batch_sampler=EvaluationBatches(self._num_frames(examples), self.eval_batch_size, self._shard),
+            batch_sampler=EvaluationBatches(
+                self._num_frames(examples), self.eval_batch_size, self._rank, self._world_size
+            ),
             collate_fn=Collate(self._connected(), self.tasks),
             num_workers=self.num_workers,
             generator=torch.Generator().manual_seed(0),
+            pin_memory=torch.cuda.is_available(),
         )
 
     def _dataset(self, examples: ExampleTable) -> ClipDataset:
@@ -227,11 +237,7 @@ class ClipDataModule(LightningDataModule):
         return ClipDataset(examples, self.corpus.store(), frontend.sampling_rate, limit_s)
 
     def _num_frames(self, examples: ExampleTable) -> np.ndarray:
-        """(num_examples,) audio frames.
-
-        What batches of a fixed size are sorted by. Answers do not count there: they are short beside the audio, and
-        sorting by them would give each task its own batches, between which the gradient swings.
-        """
+        """(num_examples,) audio frames."""
         return num_frames(self._connected(), examples.durations_s)
 
     def _try_targets(self, examples: ExampleTable) -> None:
@@ -239,10 +245,6 @@ class ClipDataModule(LightningDataModule):
         for index in np.unique(np.linspace(0, len(examples) - 1, _TRIED).astype(np.int64)):
             example = examples[int(index)]
             self.tasks[example.task].target(example)
-
-    def mean_rows(self, loader: DataLoader[Any]) -> float:
-        """Rows of a process's batch, on average."""
-        return len(loader.dataset) / (len(loader) * self._shard()[1])  # type: ignore[arg-type]
 
     def skips(self, world_size: int, *loaders: DataLoader[Any]) -> Skips:
         """A count of what one of `world_size` processes skips on its way through these loaders."""
@@ -253,16 +255,6 @@ class ClipDataModule(LightningDataModule):
         if self._frontend is None:
             raise ValueError("the data module has no frontend yet: call connect(frontend) before asking for a loader")
         return self._frontend
-
-    def _shard(self) -> tuple[int, int]:
-        if self._place is not None:
-            return self._place
-        if self.trainer is not None:
-            return self.trainer.global_rank, self.trainer.world_size
-        # A Trainer that was handed a loader instead of this module is unknown here; its process group is not.
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            return torch.distributed.get_rank(), torch.distributed.get_world_size()
-        return 0, 1
 
 
 def prepared_folder(
@@ -288,9 +280,3 @@ def prepared_folder(
         max_validation_examples=max_validation_examples,
         max_skipped_share=max_skipped_share,
     )
-
-
-def _refuse_shared_audio(split: str, examples: ExampleTable, other: str, others: ExampleTable) -> None:
-    shared = examples.audio_shared_with(others)
-    if shared:
-        raise ValueError(f"{len(shared)} clips are in both {split!r} and {other!r}, {min(shared)!r} for one")

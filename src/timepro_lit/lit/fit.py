@@ -10,20 +10,21 @@ from typing import Any
 
 from lightning import Trainer, seed_everything
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.strategies import DeepSpeedStrategy
 from torchdata.stateful_dataloader import StatefulDataLoader
 
+from timepro_lit.data.leakage import write_recordings
+from timepro_lit.data.sampler import TrainingBatches
 from timepro_lit.data.whole_steps import WholeSteps
 from timepro_lit.evaluation.numbers import validation_score
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.base import TrainingModule
-from timepro_lit.lit.checkpoints import StageCheckpoints, step_of
-from timepro_lit.lit.setting import Setting
+from timepro_lit.lit.checkpoints import EndsWithValidation, StageCheckpoints, step_of
+from timepro_lit.lit.setting import Setting, release
 from timepro_lit.lit.stage import Stage
 from timepro_lit.runs.stages import Claim, is_rank_zero, say
 
-ADAPTER, CHECKPOINT, CURVES = "adapter", "checkpoint", "metrics.csv"
-"""What a stage's result holds: a trained adapter or trained base weights, and its curves."""
+ADAPTER, CHECKPOINT, CURVES, RECORDINGS = "adapter", "checkpoint", "metrics.csv", "recordings.npy"
+"""What a stage's result holds: a trained adapter or trained base weights, its curves, and what it was trained on."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,6 @@ class Plan:
     stage: Stage
     loader: StatefulDataLoader[Any]
     validation: Any
-    accumulation: int
-    """Micro-batches that one process takes to an optimiser step."""
     placement: Mapping[str, Any]
     """What the place in the data depends on, see `StageCheckpoints`."""
     arguments: Mapping[str, Any]
@@ -43,40 +42,51 @@ class Plan:
     @property
     def batches(self) -> Any:
         """What the Trainer goes through."""
-        return WholeSteps(self.loader, self.accumulation) if self.stage.rows == "prompt" else self.loader
+        if self.stage.rows != "prompt":
+            return self.loader
+        return WholeSteps(self.loader, self.loader.batch_sampler.num_micro_batches)
 
 
 def plan(setting: Setting, name: str, stage: Stage, source: ModelSource) -> Plan:
     """How a stage will run. Raises ValueError or OSError, before any weight is read, where it cannot."""
     placed = setting.parts.trainer(logger=False, enable_checkpointing=False)
-    setting.parts.data.place(placed.global_rank, placed.world_size)
-    setting.parts.data.connect(source.frontend())
+    data = setting.parts.data
+    data.place(placed.global_rank, placed.world_size)
+    data.connect(source.frontend())
     try:
-        loader = setting.parts.data.train_loader(
-            stage.micro_batch_size, stage.examples_per_task, setting.seed, stage.rows, stage.micro_batch_tokens
+        loader = data.train_loader(
+            stage.batch_size,
+            stage.num_steps,
+            stage.num_epochs,
+            stage.examples_per_task,
+            setting.seed,
+            stage.rows,
+            stage.micro_batch_size,
+            stage.micro_batch_tokens,
+            stage.updates_per_rollout,
         )
-        accumulation = stage.accumulation(placed.world_size, setting.parts.data.mean_rows(loader))
     except ValueError as error:
         raise ValueError(f"stage.{name}: {error}") from error
-    # At an epoch's end Lightning makes a step of what there is, but DeepSpeed waits for the next epoch's batches.
-    only_whole = isinstance(placed.strategy, DeepSpeedStrategy)
-    loader.batch_sampler.repeat(accumulation, stage.updates_per_rollout, only_whole)
-    if not len(loader):
-        raise ValueError(f"stage.{name}: an epoch holds fewer micro-batches than a step's {accumulation}")
     _module(setting, name, stage, source)
     placement = {
         "processes": placed.world_size,
-        "workers": setting.parts.data.num_workers,
+        "workers": data.num_workers,
         "strategy": type(placed.strategy).__name__,
     }
-    arguments = stage.lengths(accumulation, _num_batches(placed, loader))
-    return Plan(stage, loader, setting.parts.data.val_dataloader(), accumulation, placement, arguments)
+    batches = loader.batch_sampler
+    batches.num_steps = _num_steps(placed, batches)
+    arguments = stage.arguments(batches.num_steps, batches.num_micro_batches)
+    if placed.overfit_batches:  # the same ones again and again
+        arguments["overfit_batches"] = batches.num_micro_batches * int(placed.overfit_batches)
+    return Plan(stage, loader, data.val_dataloader(), placement, arguments)
 
 
 def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: Claim) -> dict[str, Any]:
     """Train one stage; returns its validation scores. What it trained is stored in the claim's folder."""
+    release()
     seed_everything(setting.seed, workers=True)
     module = _module(setting, name, planned.stage, source)
+    module.steps_per_epoch = planned.loader.batch_sampler.steps_per_epoch
     module.skips = setting.parts.data.skips(planned.placement["processes"], planned.loader, planned.validation)
     curves = setting.directory / name / CURVES
     checkpoints = StageCheckpoints(
@@ -86,9 +96,7 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
     if is_rank_zero() and checkpoints.go_on() is not None:
         say(f"{name} goes on after step {step_of(start)}")
     loggers = setting.loggers(name)
-    trainer = setting.new_trainer(
-        name, checkpoints, logger=loggers, accumulate_grad_batches=planned.accumulation, **planned.arguments
-    )
+    trainer = setting.new_trainer(name, EndsWithValidation(), checkpoints, logger=loggers, **planned.arguments)
     try:
         trainer.fit(module, planned.batches, planned.validation, ckpt_path=start, weights_only=True)
     finally:
@@ -98,6 +106,9 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
     if is_rank_zero():
         checkpoints.join_curves()
         _store(module, source, checkpoints.curves, claim.folder)
+        before = source.adapter.parent / RECORDINGS if source.adapter else None
+        data = setting.parts.data
+        write_recordings(claim.folder / RECORDINGS, data.examples(data.train_split), before)
     scores = checkpoints.scores
     chosen = validation_score(scores, setting.scored)
     return {"scores": scores, "validation": chosen, "skipped": module.skips.by_kind()}
@@ -107,10 +118,21 @@ def _module(setting: Setting, name: str, stage: Stage, source: ModelSource) -> T
     """Cheap: weights are read when Lightning asks for them."""
     metrics = {task: of_task.metrics() for task, of_task in setting.scored.items()}
     try:
-        module = stage.module(load_lalm=source.load, tasks=setting.parts.task, metrics=metrics)
+        load = source.load_whole if source.trains_base else source.load
+        module = stage.module(load_lalm=load, tasks=setting.parts.task, metrics=metrics)
     except ValueError as error:
         raise ValueError(f"stage.{name}: {error}") from error
     assert isinstance(module, TrainingModule)
+    if source.trains_base and module.needs_adapter:
+        raise ValueError(
+            f"stage.{name}.module.kl_coefficient: the KL term is measured against the adapter as it was, "
+            "and lora=none has none: set it to 0"
+        )
+    if source.trains_base and source.backbone.dtype != "float32":
+        raise ValueError(
+            f"model.dtype: lora=none trains the weights themselves, and {source.backbone.dtype} would round small "
+            "updates away: set it to float32"
+        )
     return module
 
 
@@ -118,13 +140,16 @@ def _store(module: TrainingModule, source: ModelSource, curves: Path, folder: Pa
     """Put what a stage trained, and its curves, into a folder."""
     if curves.exists():
         shutil.copy(curves, folder / CURVES)
-    if source.lora is not None or source.adapter is not None:
-        source.save_adapter(module.lalm, folder / ADAPTER)
-    else:
+    if source.trains_base:
         module.save_base(folder / CHECKPOINT)
+    else:
+        source.save_adapter(module.lalm, folder / ADAPTER)
 
 
-def _num_batches(trainer: Trainer, loader: StatefulDataLoader[Any]) -> int:
-    """Of an epoch, as far as the trainer's own limit lets it go."""
+def _num_steps(trainer: Trainer, batches: TrainingBatches) -> int:
+    """As many as the stage has, and as the trainer's own limit on its batches lets it take: one at least."""
     limit = trainer.limit_train_batches
-    return min(limit, len(loader)) if isinstance(limit, int) else int(limit * len(loader))
+    if trainer.overfit_batches or (limit == 1.0 and isinstance(limit, float)):
+        return batches.num_steps
+    num_batches = limit if isinstance(limit, int) else int(limit * len(batches))
+    return min(batches.num_steps, max(1, num_batches // batches.num_micro_batches))

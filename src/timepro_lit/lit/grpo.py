@@ -1,7 +1,7 @@
 """GRPO with the evaluation metrics as reward (arXiv 2402.03300; reward: TimePro-RL, eq. (2)).
 
 With one update per rollout the old log-probabilities are the current ones, detached, and clipping is idle. With
-several, the loader brings each optimiser batch as often (`TrainingBatches.repeat`).
+several, the loader brings each optimiser batch as often (`times` of `TrainingBatches`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from timepro_lit.grpo.advantage import group_advantages, has_signal
 from timepro_lit.grpo.logprobs import answer_logprobs, answer_logprobs_behind
-from timepro_lit.grpo.loss import Aggregate, AnswerMean, Sampled, attached_zero, grpo_loss
+from timepro_lit.grpo.loss import Aggregate, AnswerMean, Sampled, grpo_loss
 from timepro_lit.grpo.prefix import Prefix, join, prefill, take
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
@@ -25,7 +25,7 @@ from timepro_lit.lalm.warping import warper
 from timepro_lit.lit.base import TrainingModule
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Batch, Example, Rollouts
-from timepro_lit.rewards.adaptive import AdaptiveReward, GroupReward, diagnostics
+from timepro_lit.rewards.adaptive import OF_SWITCHED, AdaptiveReward, GroupReward, diagnostics
 from timepro_lit.tasks.base import Task
 
 Update = Literal["auto", "one_pass", "packed"]
@@ -60,6 +60,8 @@ class Experience:
 
 class GRPO(TrainingModule):
     """Continues the SFT adapter; the reference of the KL term is that adapter, frozen, beside the trained one."""
+
+    shown = ("grpo/reward",)
 
     def __init__(
         self,
@@ -97,6 +99,7 @@ class GRPO(TrainingModule):
         self.clip_range_high = clip_range_high
         self.aggregate = aggregate or AnswerMean()
         self.kl_coefficient = kl_coefficient
+        self.needs_adapter = kl_coefficient > 0  # the reference is the adapter as it was
         self.scale_rewards = scale_rewards
         self.update = update
         self.updates_per_rollout = updates_per_rollout
@@ -117,9 +120,7 @@ class GRPO(TrainingModule):
     def loss(self, batch: Batch) -> tuple[Tensor, int]:
         experience = self.experience(batch)
         logp_BGR = self.logprobs(batch, experience)
-        loss, stats = self.policy_loss(experience, logp_BGR)
-        self.log_dict({f"grpo/{k}": v for k, v in stats.items()}, batch_size=len(batch))
-        return loss, self.aggregate.weight(experience.sampled)
+        return self.policy_loss(experience, logp_BGR), self.aggregate.weight(experience.sampled)
 
     def experience(self, batch: Batch) -> Experience:
         """Answers to the batch and what they are worth: new ones, or those of an earlier update of this window."""
@@ -144,7 +145,7 @@ class GRPO(TrainingModule):
         rollouts = self.roll_out(examples, prefix)
         groups = self.score(examples, rollouts)
         adv_BG = group_advantages(torch.tensor([g.total for g in groups], device=self.device), self.scale_rewards)
-        self.log_rollouts(examples, rollouts, groups)
+        self.note_rollouts(examples, rollouts, groups)
         first = 0
         for batch, prompt_embeds, kept_prefix in zip(batches, embeds, prefixes, strict=True):
             rows = slice(first, first + len(batch))
@@ -205,37 +206,38 @@ class GRPO(TrainingModule):
             groups.append(self.reward.score([parse(self.lalm.frontend.text(ids)) for ids in ids_GR], example))
         return groups
 
-    def log_rollouts(self, examples: Sequence[Example], rollouts: Rollouts, groups: Sequence[GroupReward]) -> None:
+    def note_rollouts(self, examples: Sequence[Example], rollouts: Rollouts, groups: Sequence[GroupReward]) -> None:
         """Lengths, and the diagnostics of eq. (2) over all groups and task by task."""
-        length = rollouts.answer_mask.sum(-1).float().mean()
-        truncated = rollouts.truncated.float().mean()
-        self.log_dict({"grpo/length": length, "grpo/truncated": truncated}, batch_size=len(examples))
+        num_answers = rollouts.truncated.numel()
+        self.step_sums.note("grpo/length", rollouts.answer_mask.sum(-1).float().mean(), num_answers)
+        self.step_sums.note("grpo/truncated", rollouts.truncated.float().mean(), num_answers)
         tasks = [example.task for example in examples]
         for name in (None, *sorted(set(tasks))):
             chosen = [group for group, task in zip(groups, tasks, strict=True) if name in (None, task)]
             prefix = "grpo" if name is None else f"grpo/{name}"
-            found = diagnostics(chosen, self.reward.variance_threshold)
-            for key, value in found.items():
-                shown = name is None and key == "reward"
-                self.log(f"{prefix}/{key}", value, prog_bar=shown, batch_size=len(chosen))
+            num_switched = sum(group.switched for group in chosen)
+            for key, value in diagnostics(chosen, self.reward.variance_threshold).items():
+                self.step_sums.note(f"{prefix}/{key}", value, num_switched if key in OF_SWITCHED else len(chosen))
 
     def kept(self, adv_BG: Tensor) -> Tensor:
         """(B,) bool: without a KL term, groups without signal need no forward."""
         return has_signal(adv_BG) if self.kl_coefficient == 0 else torch.ones_like(adv_BG[:, 0], dtype=torch.bool)
 
-    def policy_loss(self, experience: Experience, logp_BGR: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def policy_loss(self, experience: Experience, logp_BGR: Tensor | None) -> Tensor:
         """The GRPO loss of a micro-batch; `logp_BGR` of the kept groups, None where none is kept."""
+        weight = self.aggregate.weight(experience.sampled)
         if logp_BGR is None:
-            zero = attached_zero(self.parameters())
-            return zero, {"loss": zero.detach()}
+            self.step_sums.note("grpo/loss", 0.0, weight)
+            return self.zero_loss()
         if experience.old_BGR is None:
             experience.old_BGR = logp_BGR.detach()
-        keep_B, mask_BGR = experience.keep_B, experience.rollouts.answer_mask
+        keep_B = experience.keep_B
+        mask_BGR = experience.rollouts.answer_mask[keep_B]
         loss, stats = grpo_loss(
             logp_BGR,
             experience.old_BGR,
             experience.adv_BG[keep_B],
-            mask_BGR[keep_B],
+            mask_BGR,
             sampled=experience.sampled,
             aggregate=self.aggregate,
             clip=self.clip_range,
@@ -243,7 +245,11 @@ class GRPO(TrainingModule):
             reference_logp=experience.ref_BGR,
             kl_coefficient=self.kl_coefficient,
         )
-        return loss, stats | {"loss": loss.detach()}
+        self.step_sums.note("grpo/loss", loss, weight)
+        num_answers, num_tokens = mask_BGR.shape[0] * mask_BGR.shape[1], int(mask_BGR.sum())
+        for name, value in stats.items():
+            self.step_sums.note(f"grpo/{name}", value, num_answers if name == "kl" else num_tokens)
+        return loss
 
     def logprobs(self, batch: Batch, experience: Experience) -> Tensor | None:
         """Log-probabilities of the kept groups' answers, None where none is kept.

@@ -36,6 +36,8 @@ class Pretrain(TrainingModule):
     Works on `Interviews`. Every question counts the same, however long its answer: times are few tokens.
     """
 
+    shown = ("train/loss", "pretrain/activity_loss")
+
     def __init__(
         self,
         load_lalm: Callable[[], LALM],
@@ -79,12 +81,12 @@ class Pretrain(TrainingModule):
     def loss(self, batch: Interviews) -> tuple[Tensor, int]:
         frames = self.lalm.encode_audio(batch.features, batch.feature_mask)
         activity_loss = self.activity_loss(batch, frames)
-        self.log("pretrain/activity_loss", activity_loss, prog_bar=True, batch_size=len(batch))
+        self.step_sums.note("pretrain/activity_loss", activity_loss, len(batch))
         if self.global_step < self.listening_steps:
             # The language model is idle: a zero keeps its gradients defined.
             return ACTIVITY_WEIGHT * activity_loss + 0.0 * self.lalm.lm_head.weight.sum(), len(batch)
         answer_loss = self.answer_loss(batch, frames)
-        self.log("train/loss", answer_loss, prog_bar=True, batch_size=len(batch))
+        self.step_sums.note("train/loss", answer_loss, len(batch))
         return answer_loss + ACTIVITY_WEIGHT * activity_loss, len(batch)
 
     def answer_loss(self, batch: Interviews, frames: Tensor) -> Tensor:
@@ -93,7 +95,7 @@ class Pretrain(TrainingModule):
         names = [example.task for of_clip in batch.examples for example in of_clip]
         for name in set(names):
             of_task = torch.tensor([other == name for other in names], device=losses.device)
-            self.log(f"pretrain/{name}_loss", losses.detach()[of_task].mean(), batch_size=len(batch))
+            self.step_sums.note(f"pretrain/{name}_loss", losses.detach()[of_task].mean(), names.count(name))
         return losses.mean()
 
     def activity_loss(self, batch: Interviews, frames: Tensor) -> Tensor:

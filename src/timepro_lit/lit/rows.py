@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from timepro_lit.evaluation.answers import (
     found_record,
     read_answers,
@@ -22,7 +20,8 @@ from timepro_lit.evaluation.publish import publish, report_of, table_of
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.lalm.checkpoint import ModelSource, base_fingerprint
 from timepro_lit.lit.base import AnsweringModule
-from timepro_lit.lit.setting import Setting
+from timepro_lit.lit.processes import gathered
+from timepro_lit.lit.setting import Setting, release
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, RunDescription
 from timepro_lit.runs.origin import Grounds, Origin, listed, other_versions
@@ -44,6 +43,8 @@ class Rows:
     """Take answers that other code made."""
     notes: list[str] = field(default_factory=list)
     """What a reader of the numbers must know of reused results."""
+    heard: str | None = None
+    """What a reader must know of recordings that the models were trained on."""
 
     def origin(self, name: str) -> Origin:
         """What a row's answers are made from."""
@@ -70,7 +71,7 @@ def answer_rows(setting: Setting, rows: Rows, described: RunDescription) -> str:
     scores = {name: answer_row(setting, rows, name) for name in rows.sources}
     if not is_rank_zero():
         return ""
-    note = setting.parts.data.corpus.note()
+    note = "; ".join(filter(None, (setting.parts.data.corpus.note(), rows.heard))) or None
     report = report_of(scores, setting.scored, described, note, rows.notes)
     return f"{table_of(report)}page: {publish(setting.directory, report)}\n"
 
@@ -112,6 +113,7 @@ def _say_why(folder: Path, name: str, origin: Origin) -> None:
 
 def _made(setting: Setting, source: ModelSource, name: str, split: str) -> tuple[list[Answer], Mapping[str, int]]:
     """The answers of all processes in the order of their ids, and how many examples have none, by kind of fault."""
+    release()
     module = AnsweringModule(source.load, setting.scored, metrics={})
     trainer = setting.new_trainer(name, logger=False)
     setting.parts.data.place(trainer.global_rank, trainer.world_size)
@@ -119,15 +121,6 @@ def _made(setting: Setting, source: ModelSource, name: str, split: str) -> tuple
     loader = setting.parts.data.evaluation_loader(split)
     module.skips = setting.parts.data.skips(trainer.world_size, loader)
     trainer.test(module, loader, verbose=False)
-    kinds = {id_: kind for of_process in gather(module.skips.kind_of) for id_, kind in of_process.items()}
-    answers = [answer for of_process in gather(module.answers) for answer in of_process]
+    kinds = {id_: kind for of_process in gathered(module.skips.kind_of) for id_, kind in of_process.items()}
+    answers = [answer for of_process in gathered(module.answers) for answer in of_process]
     return sorted(answers, key=lambda answer: answer.example.id), Counter(kinds.values())
-
-
-def gather(own: Any) -> list[Any]:
-    """What every process has; batches are dealt out without copies."""
-    parts: list[Any] = [own]
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        parts = [None] * torch.distributed.get_world_size()
-        torch.distributed.all_gather_object(parts, own)
-    return parts

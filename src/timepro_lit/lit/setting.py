@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.loggers import Logger
@@ -39,6 +41,10 @@ class Parts:
     def source(self, adapter: Path | None = None) -> ModelSource:
         """The model with a stored adapter, or with a new one."""
         return ModelSource(self.model, self.time_prompt, self.lora, adapter)
+
+    def trained(self, checkpoint: Path) -> ModelSource:
+        """The model with base weights that were trained."""
+        return ModelSource(self.model.at(checkpoint), self.time_prompt, None)
 
     def base(self) -> ModelSource:
         """The model as it comes."""
@@ -85,6 +91,16 @@ class Setting:
     def loggers(self, stage: str) -> list[Logger]:
         """Loggers that write to the run directory's folder `stage`."""
         return [make(save_dir=str(self.directory), name=stage, version="") for make in self.parts.logger.values()]
+
+
+def release() -> None:
+    """Give back what an earlier trainer and its model held, so that two models never stand side by side.
+
+    They refer to each other, so that nothing else would free them in time.
+    """
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def quiet() -> None:

@@ -14,5 +14,5 @@ class SFT(TrainingModule):
     def loss(self, batch: Interviews) -> tuple[Tensor, int]:
         logp_N = self.answer_logprobs(batch, self.encode(batch))
         loss = -logp_N.mean()
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
+        self.step_sums.note("train/loss", loss, len(logp_N))
         return loss, len(logp_N)

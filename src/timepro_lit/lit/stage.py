@@ -13,7 +13,7 @@ from timepro_lit.lit.datamodule import Rows
 
 @dataclass(frozen=True)
 class Stage:
-    """What is trained, on how much, for how long. ValueError for unknown rows or sizes that do not divide."""
+    """What is trained, on how much, for how long. ValueError for unknown rows, and where there is no end to it."""
 
     module: Callable[..., LightningModule]
     """Makes the LightningModule from what only the run knows, e.g. the model."""
@@ -21,16 +21,15 @@ class Stage:
     """What a row of a training batch is: a "prompt" to be answered, a "question" with its reference answer, or a
     "clip" with all of its questions and answers. Sizes count rows."""
     batch_size: int
-    """Rows to one optimiser step, over all processes; on average, where `micro_batch_tokens` is given."""
+    """Rows to one optimiser step, over all processes; those that remain for the last one of an epoch may be fewer."""
     micro_batch_size: int | None
-    """Rows that one process takes at a time; changes speed and memory alone."""
+    """Rows that one process takes at a time, at most; changes speed and memory alone."""
     fit: Mapping[str, Any]
     """Arguments of the Trainer that belong to this stage: max_epochs, max_steps, val_check_interval, ..."""
     examples_per_task: int | None = None
     """So many training examples of each task, drawn with the seed; None takes all."""
     micro_batch_tokens: int | None = None
     """In place of `micro_batch_size`: rows of similar length, as many as fit into so many tokens, padding included."""
-
     updates_per_rollout: int = 1
     """How often in a row an optimiser batch comes."""
     label: str | None = None
@@ -46,32 +45,28 @@ class Stage:
             )
         if self.rows not in get_args(Rows):
             raise ValueError(f"rows must be one of {', '.join(get_args(Rows))}, got {self.rows!r}")
-        if self.micro_batch_size is not None and (self.micro_batch_size < 1 or self.batch_size % self.micro_batch_size):
-            raise ValueError(f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}")
+        if self.num_steps is None and self.num_epochs is None:
+            raise ValueError("fit: give max_epochs or max_steps, or the stage never ends")
 
-    def accumulation(self, world_size: int, mean_rows: float) -> int:
-        """Micro-batches, of `mean_rows` on average, that each of `world_size` processes takes to one optimiser step."""
-        if self.micro_batch_size is None:
-            return max(1, round(self.batch_size / (mean_rows * world_size)))
-        at_a_time = self.micro_batch_size * world_size
-        if self.batch_size % at_a_time:
-            raise ValueError(
-                f"batch_size {self.batch_size} cannot be shared by {world_size} processes that take "
-                f"{self.micro_batch_size} rows at a time: choose a micro_batch_size that divides it"
-            )
-        return self.batch_size // at_a_time
+    @property
+    def num_epochs(self) -> int | None:
+        """After so many the stage ends, None = no limit."""
+        limit = self.fit.get("max_epochs")
+        return None if limit in (None, -1) else limit
 
-    def lengths(self, accumulation: int, num_batches: int) -> dict[str, Any]:
-        """`fit` as the Trainer takes it: `val_check_interval` in batches, epochs as optimiser steps.
+    @property
+    def num_steps(self) -> int | None:
+        """After so many optimiser steps the stage ends, None = no limit."""
+        limit = self.fit.get("max_steps")
+        return None if limit in (None, -1) else limit
 
-        With epochs to count, Lightning makes the loader's iterator before it restores a state, and then begins the
-        epoch anew without a word.
+    def arguments(self, num_steps: int, accumulation: int) -> dict[str, Any]:
+        """`fit` as the Trainer takes it: `val_check_interval` in batches, and the length in optimiser steps alone.
+
+        To Lightning a stage is one epoch: at the end of one it takes the next for begun, and can be resumed at neither.
         """
-        arguments = dict(self.fit)
+        arguments = {**self.fit, "max_epochs": -1, "max_steps": num_steps, "accumulate_grad_batches": accumulation}
+        arguments["limit_train_batches"] = 1.0  # of the stage's own, which may be no whole steps
         if isinstance(every := arguments.get("val_check_interval"), int):
             arguments["val_check_interval"] = every * accumulation
-        max_epochs, max_steps = arguments.get("max_epochs") or -1, arguments.get("max_steps", -1)
-        if max_epochs != -1:
-            num_steps = max_epochs * -(-num_batches // accumulation)
-            arguments |= {"max_epochs": -1, "max_steps": num_steps if max_steps == -1 else min(max_steps, num_steps)}
         return arguments

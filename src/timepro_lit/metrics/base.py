@@ -9,12 +9,13 @@ Legend: K sums of a metric, N examples.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import Module
 from torchmetrics import Metric
 
 from timepro_lit.records import Example, Prediction
@@ -53,6 +54,10 @@ class SumMetric(Metric):
         """Add the answers `predictions` to the questions `examples`, pairwise."""
         rows = self.rows(predictions, examples)
         self.sums = self.sums + torch.from_numpy(rows.sum(axis=0)).to(self.sums.device)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> Module:
+        # A model that is cast takes its metrics along. Sums move with it, but stay exact, and alike on all processes.
+        return super()._apply(lambda tensor: tensor.to(fn(tensor.new_empty(0)).device), exclude_state)
 
     def compute(self) -> dict[str, Tensor]:
         """Values in percent over everything added so far, scalar float32 tensors."""

@@ -89,6 +89,10 @@ def population_variance(rewards: Sequence[float]) -> float:
     return sum((reward - mean) ** 2 for reward in rewards) / len(rewards)
 
 
+OF_SWITCHED = ("reward_auxiliary", "switched_std")
+"""Diagnostics that are means over switched groups alone."""
+
+
 def diagnostics(groups: Sequence[GroupReward], threshold: float = 1e-6) -> dict[str, float]:
     """How the groups of one step came out; shares in [0, 1].
 
@@ -101,7 +105,7 @@ def diagnostics(groups: Sequence[GroupReward], threshold: float = 1e-6) -> dict[
     switched_std          mean population std of the total reward within switched groups: dividing advantages by it
                           turns even tiny differences into advantages near 1
 
-    The last two are left out where no group switched.
+    The last two, `OF_SWITCHED`, are left out where no group switched.
     """
     switched = [group for group in groups if group.switched]
     found = {

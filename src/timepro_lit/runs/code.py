@@ -21,8 +21,8 @@ ROOMS = (
 )  # fmt: skip
 """Those that decide what comes out."""
 BYSTANDERS = (
-    "data.contents", "data.corpora", "data.identity", "data.measuring", "data.preparation", "lit.progress",
-    "lit.progress_line", "lit.wandb_logger",
+    "data.contents", "data.corpora", "data.identity", "data.leakage", "data.measuring", "data.preparation",
+    "lit.progress", "lit.progress_line", "lit.wandb_logger",
 )  # fmt: skip
 """Modules and folders of these rooms that do not: what corpora make is looked at itself, and the rest only shows."""
 

@@ -122,10 +122,10 @@ def _stage(node: Mapping[str, Any]) -> dict[str, Any]:
 
 def _trainer(node: Mapping[str, Any]) -> dict[str, Any]:
     strategy = node.get("strategy")
-    return without(node, PLACEMENT) | ({} if _iswithout_num_workers(strategy) else {"strategy": strategy})
+    return without(node, PLACEMENT) | ({} if _is_plain(strategy) else {"strategy": strategy})
 
 
-def _iswithout_num_workers(strategy: Any) -> bool:
+def _is_plain(strategy: Any) -> bool:
     if isinstance(strategy, Mapping):
         named = str(strategy.get("_target_")).split(".")[-1]
         return named in ("DDPStrategy", "SingleDeviceStrategy") and "ddp_comm_hook" not in strategy

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from omegaconf import OmegaConf
 
 from timepro_lit.files.atomic import write_atomically
+from timepro_lit.runs.config_file import CONFIG, read_config, resolved, write_config
 from timepro_lit.runs.determinants import unnamed, without_presence
 from timepro_lit.runs.origin import differing_keys, read_record
 from timepro_lit.runs.stages import is_rank_zero
 
-CONFIG, LOCK, ERROR = "config.yaml", ".lock", "error.txt"
+LOCK, ERROR = ".lock", "error.txt"
 OWN = (CONFIG, LOCK, ERROR)
 """Files of a run directory in which nothing has been made yet."""
 SPOKEN = ("experiment", "scale", "seed", "name", "output_dir", "paths.outputs", "reuse")
@@ -140,7 +140,7 @@ def _store_settings(directory: Path, settings: Mapping[str, Any]) -> None:
             shown = "; ".join(differing[:8]) + (f"; and {len(differing) - 8} more" if len(differing) > 8 else "")
             raise ValueError(f"{directory} holds a run with other settings: {shown}; choose another output_dir")
     else:
-        write_atomically(path, OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
+        write_config(directory, settings)
 
 
 def _compared(settings: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
@@ -152,20 +152,3 @@ def _compared(settings: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str
     compared["reward"] = unnamed(compared.get("reward") or {})
     compared["data"] = without_presence(compared.get("data"))
     return compared
-
-
-def read_config(directory: Path) -> dict[str, Any]:
-    """What a run directory's config.yaml says, references left as they are. Raises ValueError where there is none."""
-    path = directory / CONFIG
-    if not path.exists():
-        raise ValueError(f"{directory} is no run directory: it holds no {CONFIG}")
-    settings = OmegaConf.to_container(OmegaConf.load(path))
-    assert isinstance(settings, dict)
-    return {str(key): value for key, value in settings.items()}
-
-
-def resolved(settings: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
-    """The settings with these `paths`, all references resolved."""
-    plain = OmegaConf.to_container(OmegaConf.create({**settings, "paths": dict(paths)}), resolve=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}

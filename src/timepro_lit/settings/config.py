@@ -64,7 +64,15 @@ def build(cfg: DictConfig) -> dict[str, Any]:
     The reward is left to the stages that refer to it. Raises ValueError with the key's path where a constructor
     refuses a value.
     """
-    plain = settings_of(cfg)
+    return _all_built(settings_of(cfg))
+
+
+def build_evaluation(cfg: DictConfig) -> dict[str, Any]:
+    """What answers and scores, as `build`; whatever else a run was trained with is left out."""
+    return _all_built(settings_of(cfg) | {"lora": None, "stage": {}, "callbacks": {}, "logger": {}})
+
+
+def _all_built(plain: Mapping[str, Any]) -> dict[str, Any]:
     single = {group: _built(plain[group], group) for group in SINGLE if group not in ("reward", "trainer")}
     single["trainer"] = _made_anew(plain["trainer"], "trainer")
     keyed = {g: {name: _built(node, f"{g}.{name}") for name, node in plain[g].items()} for g in KEYED}
@@ -72,12 +80,15 @@ def build(cfg: DictConfig) -> dict[str, Any]:
 
 
 def tasks_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The tasks of a run, by name."""
+    """The tasks of a run, by name. Raises ValueError that lists all faults of their settings."""
+    _refuse([fault for name, node in settings["task"].items() for fault in _node_faults(node, f"task.{name}", "task")])
     return {name: _built(node, f"task.{name}") for name, node in settings["task"].items()}
 
 
 def build_source(settings: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The backbone and the time prompt (or None) of stored settings."""
+    """The backbone and the time prompt (or None) of stored settings. Raises ValueError that lists all their faults."""
+    chosen = [group for group in ("model", "time_prompt") if settings[group] is not None]
+    _refuse([fault for group in chosen for fault in _node_faults(settings[group], group, group)])
     return _built(settings["model"], "model"), _built(settings["time_prompt"], "time_prompt")
 
 

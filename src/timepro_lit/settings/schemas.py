@@ -87,6 +87,8 @@ class EvaluateConfig:
     """Null = the run's."""
     classes: list[str] = field(default_factory=list)
     """Those of the data given here; the run is asked about its own."""
+    trust: list[str] = field(default_factory=list)
+    """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
     paths: Paths = field(default_factory=Paths)
 
 
@@ -98,6 +100,8 @@ class ReportConfig:
     """Run directories that differ in their seed."""
     output_dir: str = MISSING
     """Where report.json and report.html go."""
+    trust: list[str] = field(default_factory=list)
+    """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
     paths: Paths = field(default_factory=Paths)
 
 
@@ -148,6 +152,8 @@ class PredictConfig:
     """Also draw a timeline for each recording."""
     output_dir: str = MISSING
     """Where predictions.jsonl and the figures go."""
+    trust: list[str] = field(default_factory=list)
+    """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
     paths: Paths = field(default_factory=Paths)
 
 
@@ -163,6 +169,8 @@ class ExportConfig:
     """merged = whole weights, adapter = the adapter alone, full_omni_adapter = the same for a full Omni model."""
     row: str | None = None
     """Of the run's table: a stage, or zero_shot for the base model; null = the last stage."""
+    trust: list[str] = field(default_factory=list)
+    """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
     paths: Paths = field(default_factory=Paths)
 
 
@@ -177,7 +185,7 @@ class PrepareConfig:
     out: str = MISSING
     """Where the manifests and the counts go."""
     exclude: list[str] = field(default_factory=list)
-    """Prepared folders of other corpora: recordings of their test splits are kept out of train and val."""
+    """Folders of other corpora to be trained with: recordings that they evaluate on are not trained on here."""
     tokenizer: str | None = None
     """Folder or hub name of a model, to count the answers that evaluation would cut off; null = not counted."""
     max_answer_tokens: int = 640

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from timepro_lit.runs.directory import read_config, resolved
+from timepro_lit.files.json_object import read_object
+from timepro_lit.runs.config_file import CONFIG, read_config, resolved
 from timepro_lit.settings.config import portable, settings_of
 from timepro_lit.settings.schemas import CONF, Paths
+from timepro_lit.settings.shared import check_shared
 
 MOVED = {"timepro_lit.tasks.listening.": "timepro_lit.tasks.pretraining."}
 """Where parts that settings name were before -> where they are."""
@@ -24,17 +26,28 @@ def to_store(cfg: DictConfig) -> dict[str, Any]:
     return {key: _replaced(value, references) for key, value in kept.items()} | {"paths": paths}
 
 
-def read_settings(directory: Path, given: Mapping[str, str] | None = None) -> dict[str, Any]:
+def read_settings(
+    directory: Path, given: Mapping[str, str] | None = None, trust: Collection[str] = ()
+) -> dict[str, Any]:
     """The settings of a run directory, resolved; folders that are not where they were are taken from this machine.
 
-    `given` are `paths` to take instead, by name.
-    Raises ValueError where it is no run directory.
+    `given` are `paths` to take instead, by name. `trust` are targets that may be named, beside those of `check_shared`.
+    Raises ValueError where it is no run directory, or its settings name or hold what they may not.
     """
     stored = read_config(directory)
     here = paths_here()
     paths = {name: path if Path(path).exists() else here.get(name, path) for name, path in stored["paths"].items()}
     paths |= dict(given or {})
-    return with_todays_names(resolved(stored, paths))
+    settings = with_todays_names(resolved(stored, paths))
+    check_shared(settings, directory / CONFIG, trust)
+    return settings
+
+
+def read_exported(file: Path, trust: Collection[str] = ()) -> dict[str, Any]:
+    """The settings of an exported folder. Raises ValueError as `read_settings`."""
+    settings = with_todays_names(read_object(file))
+    check_shared(settings, file, trust)
+    return settings
 
 
 def with_todays_names(settings: dict[str, Any]) -> dict[str, Any]:

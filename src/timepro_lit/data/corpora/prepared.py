@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from timepro_lit.data.audio import Stream
 from timepro_lit.data.store import AudioFolder, AudioShards, AudioStore
+from timepro_lit.files.json_object import read_object, shown
 
 SETTINGS = "prepared.json"
 
@@ -19,6 +19,10 @@ class Corpus(Protocol):
 
     def make_ready(self) -> None:
         """Write whatever manifests and audio are missing; called again, it changes nothing."""
+        ...
+
+    def generated_in(self) -> Path | None:
+        """The folder that `make_ready` would write to, None where it would write nothing."""
         ...
 
     def manifests(self, split: str) -> Sequence[tuple[Path, str]]:
@@ -53,26 +57,36 @@ class Prepared:
                 f"{self.folder} holds no manifest: prepare the corpus first (python -m timepro_lit.prepare)"
             )
 
+    def generated_in(self) -> Path | None:
+        """As in `Corpus`."""
+        return None
+
     def manifests(self, split: str) -> Sequence[tuple[Path, str]]:
         """As in `Corpus`."""
         return [(self.folder / f"{split}.jsonl", "")]
 
     def store(self) -> AudioStore:
         """As in `Corpus`."""
-        where = self._settings().get("audio", {"folder": str(self.folder)})
-        if "shards" in where:
-            return AudioShards(self.audio or self.folder / where["shards"])
-        return AudioFolder(self.audio or where["folder"])
+        where = prepared_settings(self.folder).get("audio", {"folder": str(self.folder)})
+        (kind, place), *others = where.items() if isinstance(where, dict) and where else [("", None)]
+        if others or kind not in ("shards", "folder") or not isinstance(place, str):
+            raise ValueError(f"{self.folder / SETTINGS}: audio is {shown(where)}, which says not where recordings are")
+        if kind == "shards":
+            return AudioShards(self.audio or self.folder / place)
+        return AudioFolder(self.audio or place)
 
     def note(self) -> str | None:
         """As in `Corpus`."""
-        note: str | None = self._settings().get("note")
+        note = prepared_settings(self.folder).get("note")
+        if not isinstance(note, str | None):
+            raise ValueError(f"{self.folder / SETTINGS}: note is {shown(note)}, which is no text")
         return note
 
-    def _settings(self) -> dict[str, dict[str, str]]:
-        path = self.folder / SETTINGS
-        settings: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return settings
+
+def prepared_settings(folder: Path) -> dict[str, Any]:
+    """What `timepro_lit.prepare` wrote of a folder; empty where it wrote none."""
+    path = folder / SETTINGS
+    return read_object(path) if path.exists() else {}
 
 
 class Joined:
@@ -88,6 +102,10 @@ class Joined:
         """As in `Corpus`."""
         for corpus in self.corpora.values():
             corpus.make_ready()
+
+    def generated_in(self) -> Path | None:
+        """As in `Corpus`, of the first that would."""
+        return next(filter(None, (corpus.generated_in() for corpus in self.corpora.values())), None)
 
     def manifests(self, split: str) -> Sequence[tuple[Path, str]]:
         """As in `Corpus`. Raises FileNotFoundError where no corpus has the split."""

@@ -173,11 +173,17 @@ class Soundscapes:
             raise ValueError(f"num_clips: there are no clips of the split {split!r}, only of {known}")
         return self.root / f"{split}-{self.num_clips[split]}.jsonl"
 
+    def generated_in(self) -> Path | None:
+        """As in `Corpus`."""
+        return self.root if self._missing() else None
+
     def make_ready(self) -> None:
         """Generate what is missing; safe to interrupt and to call again."""
-        for split, num_clips in self.num_clips.items():
-            if num_clips and not self.manifest(split).exists():
-                self._prepare_split(split, num_clips)
+        for split in self._missing():
+            self._prepare_split(split, self.num_clips[split])
+
+    def _missing(self) -> list[str]:
+        return [split for split, num in self.num_clips.items() if num and not self.manifest(split).exists()]
 
     def _prepare_split(self, split: str, num_clips: int) -> None:
         make = partial(_make_clip, split=split, root=self.root, settings=self.settings, recordings=self.recordings)

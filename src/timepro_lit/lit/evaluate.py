@@ -1,0 +1,89 @@
+"""A finished run evaluated again: on its test split, on another one, or on other data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from timepro_lit.data.leakage import heard_before
+from timepro_lit.lit.fit import RECORDINGS
+from timepro_lit.lit.rows import ANSWERS, Rows, answer_rows
+from timepro_lit.lit.run import after_stage, course_of
+from timepro_lit.lit.setting import Parts, Setting, quiet
+from timepro_lit.records import RunDescription
+from timepro_lit.runs.directory import LOCK
+from timepro_lit.runs.origin import Grounds, key_of, read_record
+from timepro_lit.runs.stages import is_rank_zero, say
+
+
+def evaluate(
+    parts: Parts,
+    directory: Path,
+    rows: Sequence[str] | None,
+    split: str,
+    described: RunDescription,
+    answers: Grounds,
+    writable: Collection[Path] | None,
+) -> str:
+    """Evaluate stages of a finished run on a split; returns the table.
+
+    Into `<directory>/evaluation-<split>-<key>`, where the key stands for the data, the questions and the precision:
+    what is evaluated on other data has another folder. Recordings that the run was trained on are counted beside the
+    figures; they are no error: such a split may be asked for on purpose.
+
+    The run may come from anybody: data are generated below the `writable` folders alone, None = anywhere, and nothing
+    is written through a link. Raises ValueError where either were needed, or another process is at work there.
+    """
+    quiet()
+    place = parts.data.corpus.generated_in()
+    own = writable is None or place is None or any(place.resolve().is_relative_to(w.resolve()) for w in writable)
+    if not own:
+        raise ValueError(f"the run's data would be generated in {place}: allow it by paths.data={place.parent}")
+    parts.data.corpus.make_ready()  # the split asked for may be all there is
+    data = parts.data.identity(split)
+    folder = directory / f"evaluation-{split}-{key_of({'settings': answers.settings, 'data': data})[:8]}"
+    for path in (folder, *folder.glob("**/*")):
+        if path.is_symlink():
+            raise ValueError(f"{path} is a link, and nothing is written through it")
+    base, *stages = (row.key for row in described.rows)
+    results = {name: directory / name / "result" for name in stages}
+    sources = {base: parts.base()} | {name: after_stage(parts, result) for name, result in results.items()}
+    chosen = {name: sources[name] for name in rows or sources}
+    say(f"evaluation directory: {folder}")
+    setting = Setting(parts, folder)
+    setting = setting.on(course_of(setting, [], list(chosen), split))
+    heard = _heard(parts, {name: result / RECORDINGS for name, result in results.items()}, split)
+    table = Rows(chosen, split, answers, data, notes=_notes_on_stages(directory), heard=heard)
+    with _held(folder):
+        return answer_rows(setting, table, described)
+
+
+def _heard(parts: Parts, stored: Mapping[str, Path], split: str) -> str | None:
+    """What a reader of scores on a split must know of the recordings that the run's stages were trained on."""
+    if silent := [name for name, path in stored.items() if not path.exists()]:
+        return f"whether the run was trained on some of it is not known: an older result of {silent[0]} does not say"
+    heard, of = heard_before(parts.data.examples(split), list(stored.values()))
+    return f"{heard} of its {of} recordings were trained on" if heard else None
+
+
+def _notes_on_stages(directory: Path) -> list[str]:
+    """What a run's report says of the stages that other code made."""
+    noted = (read_record(directory / "report.json") or {}).get("run", {}).get("reused", [])
+    return [note for note in noted if ANSWERS not in note]
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """The directory of an evaluation, held against other processes that would write into it."""
+    if not is_rank_zero():
+        yield
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(directory / LOCK, timeout=0):
+            yield
+    except Timeout as error:
+        raise ValueError(f"{directory}: another process is running in this directory") from error

@@ -1,0 +1,81 @@
+"""config.yaml of a run directory: settings that refer to nothing but their own `paths`.
+
+A run directory may come from anybody, and a reference of OmegaConf can read the environment of whoever resolves it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.json_object import shown
+
+CONFIG = "config.yaml"
+_OF_PATHS = re.compile(r"\$\{paths\.\w+\}")
+
+
+def write_config(directory: Path, settings: Mapping[str, Any]) -> None:
+    """Store settings, which hold their `paths`."""
+    write_atomically(directory / CONFIG, OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """What a run directory's config.yaml says, references to its `paths` left as they are.
+
+    Raises ValueError where there is none, it is no mapping with `paths`, or it refers to anything else.
+    """
+    path = directory / CONFIG
+    if not path.exists():
+        raise ValueError(f"{directory} is no run directory: it holds no {CONFIG}")
+    try:
+        settings = OmegaConf.to_container(OmegaConf.load(path))
+    except Exception as error:  # whatever the readers of yaml raise
+        raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    paths = settings.get("paths") if isinstance(settings, dict) else None
+    if not isinstance(settings, dict) or not isinstance(paths, dict):
+        raise ValueError(f"{path} holds no settings of a run: it has no paths")
+    for name, folder in paths.items():
+        if not isinstance(folder, str) or "${" in folder:
+            raise ValueError(f"{path}: paths.{name} is {folder!r}, which is no folder")
+    refuse_references(settings, path, paths)
+    return {str(key): value for key, value in settings.items()}
+
+
+def resolved(settings: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
+    """The settings with these `paths`, all references resolved."""
+    plain = OmegaConf.to_container(OmegaConf.create({**settings, "paths": dict(paths)}), resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def refuse_references(settings: Mapping[str, Any], file: Path, paths: Collection[str] = ()) -> None:
+    """Raise ValueError where a text of settings refers to anything but `paths`."""
+    allowed = [f"${{paths.{name}}}" for name in paths]
+    for place, value in entries(settings):
+        if isinstance(value, str) and "${" in _OF_PATHS.sub(lambda found: "" if found[0] in allowed else "${", value):
+            raise ValueError(
+                f"{file}: {dotted(place)} is {shown(value)}, but settings in a folder may refer to "
+                f"{', '.join(allowed) or 'nothing else'}"
+            )
+
+
+def entries(node: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Every value inside a tree of settings, at any depth, with the keys and indices that lead to it."""
+    inside = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in inside:
+        yield (*place, key), value
+        yield from entries(value, (*place, key))
+
+
+def dotted(place: tuple[Any, ...]) -> str:
+    """Keys and indices as one path.
+
+    >>> dotted(("data", "corpora", 0, "folder"))
+    'data.corpora[0].folder'
+    """
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in place).lstrip(".")

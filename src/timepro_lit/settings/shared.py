@@ -1,0 +1,130 @@
+"""A shared folder is data, not code: what the settings in one may name.
+
+`_target_` names what is called, and settings that come with a model come from whoever made it. Nothing is imported here
+to decide: a class is one of ours where the source of its module defines it, and of libraries only a list is known.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from timepro_lit.files.json_object import shown
+from timepro_lit.runs.config_file import dotted, entries, refuse_references
+from timepro_lit.settings.config import KEYED, SINGLE
+from timepro_lit.settings.schemas import PACKAGE
+
+ROOMS: Mapping[str, tuple[str, ...]] = {
+    "model": ("lalm",),
+    "lora": ("lalm.lora",),
+    "time_prompt": ("time_prompt",),
+    "task": ("tasks",),
+    "data": ("lit.datamodule", "data.corpora", "tasks"),
+    "reward": ("rewards",),
+    "stage": ("lit", "grpo.loss", "rewards"),
+}
+"""Group -> rooms and modules of this package whose classes may be named within it, at any depth."""
+_METEOR = "timepro_lit.metrics.meteor.shared_meteor"
+_STRATEGIES = ("DDPStrategy", "DeepSpeedStrategy", "FSDPStrategy", "SingleDeviceStrategy")
+_CALLBACKS = (
+    "BackboneFinetuning", "DeviceStatsMonitor", "EarlyStopping", "GradientAccumulationScheduler",
+    "LearningRateMonitor", "ModelSummary", "RichModelSummary", "RichProgressBar", "StochasticWeightAveraging",
+    "TQDMProgressBar", "Timer",
+)  # fmt: skip
+_LOGGERS = ("CSVLogger", "TensorBoardLogger", "WandbLogger")
+NAMED: Mapping[str, tuple[str, ...]] = {
+    "data": ("timepro_lit.lit.datamodule.prepared_folder",),
+    "reward": (_METEOR,),
+    "stage": (_METEOR,),
+    "trainer": ("lightning.pytorch.Trainer", *(f"lightning.pytorch.strategies.{name}" for name in _STRATEGIES)),
+    "callbacks": tuple(f"lightning.pytorch.callbacks.{name}" for name in _CALLBACKS),
+    "logger": (
+        "timepro_lit.lit.wandb_logger.wandb_logger",
+        *(f"lightning.pytorch.loggers.{name}" for name in _LOGGERS),
+    ),
+}
+"""Group -> what else may be named within it."""
+PARTIAL = re.compile(r"trainer|stage\.[^.]+\.module|(callbacks|logger)\.[^.]+")
+"""Nodes that are completed by the code."""
+NEEDED = ("model", "time_prompt", "task", "trainer")
+"""Groups that the settings of any model have."""
+
+
+def check_shared(settings: Mapping[str, Any], file: Path, trust: Collection[str] = ()) -> None:
+    """Look through settings that were read from `file` before anything in them is built.
+
+    `trust` are targets that may be named, and called as their nodes say, wherever they stand. Raises ValueError with
+    the key that names anything else, refers to anything, is one of Hydra's own, or does not hold what its group should.
+    """
+    if isinstance(trust, str):  # any part of which would be trusted
+        raise ValueError(f"trust: give a list of names, not {shown(trust)}")
+    refuse_references(settings, file)
+    for fault in (*_misshapen(settings), *_foreign(settings, trust)):
+        raise ValueError(f"{file}: {fault}")
+
+
+def _misshapen(settings: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"holds no {group}" for group in NEEDED if group not in settings)
+    for group in (*SINGLE, *KEYED):
+        node = settings.get(group)
+        if not isinstance(node, Mapping) and (node is not None or group in ("model", "trainer", *KEYED)):
+            if group in settings:
+                yield f"{group} is {shown(node)}, which are no settings"
+        elif group in KEYED and node is not None:
+            for name, option in node.items():
+                # Stages and tasks name folders that are written to.
+                if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
+                    yield f"{group} holds {shown(name)}, which is no name"
+                elif not isinstance(option, Mapping):
+                    yield f"{group}.{name} is {shown(option)}, which are no settings"
+
+
+def _foreign(settings: Mapping[str, Any], trust: Collection[str]) -> Iterator[str]:
+    nodes = [((), settings), *(entry for entry in entries(settings) if isinstance(entry[1], Mapping))]
+    for place, node in nodes:
+        trusted = isinstance(node.get("_target_"), str) and node["_target_"] in trust
+        for key, value in node.items() if not trusted else ():
+            path = dotted((*place, key))
+            if key == "_target_" and not isinstance(value, str):
+                yield f"{path} is {shown(value)}, which is no name"
+            elif key == "_target_" and not _may_name(place, value):
+                yield f"{path} names {shown(value)}, which is {_unlike(place)}; {_allowed_by(value)}"
+            elif key == "_partial_" and not (value is True and PARTIAL.fullmatch(dotted(place))):
+                yield f"{path} is {shown(value)} where nothing is to be completed"
+            elif re.fullmatch("_.*_", str(key)) and key not in ("_target_", "_partial_"):
+                yield f"{path} is a key of Hydra's own that settings in a folder may not hold"
+
+
+def _may_name(place: tuple[Any, ...], target: str) -> bool:
+    if not place or (len(place) == 1 and place[0] in KEYED):  # no node of a group
+        return False
+    group = str(place[0])
+    module, _, name = target.removeprefix(f"{PACKAGE.name}.").rpartition(".")
+    ours = target.startswith(f"{PACKAGE.name}.") and any(
+        module == room or module.startswith(f"{room}.") for room in ROOMS.get(group, ())
+    )
+    return target in NAMED.get(group, ()) or (ours and name in _classes(module))
+
+
+@cache
+def _classes(module: str) -> frozenset[str]:
+    """Names of the classes that a module of this package defines at its top; none where there is no such module."""
+    path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+    if not re.fullmatch(r"\w+(\.\w+)*", module) or not path.is_file():
+        return frozenset()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return frozenset(node.name for node in tree.body if isinstance(node, ast.ClassDef))
+
+
+def _unlike(place: tuple[Any, ...]) -> str:
+    group = place[0] if place else "the top"
+    rooms = ", ".join(f"{PACKAGE.name}.{room}" for room in ROOMS.get(group, ()))
+    return f"no class of {rooms}" if rooms else f"nothing that {group} of a shared folder may hold"
+
+
+def _allowed_by(target: str) -> str:
+    return f"if you trust whoever made the folder, allow it: trust=[{shown(target)}]"
