@@ -93,11 +93,12 @@ def test_other_data_are_evaluated_into_a_folder_of_their_own(folder: Path) -> No
         printed = door("evaluate", f"run={folder / 'one'}", "rows=[sft]", *arguments, folder=folder)
         return printed, Path(re.findall("^evaluation directory: (.*)$", printed, re.MULTILINE)[0])
 
-    def num_test(directory: Path) -> int:
+    def num_test(directory: Path) -> dict[str, int]:
         return json.loads((directory / "report.json").read_text())["n_test"]
 
     (_, own), (printed, other) = evaluate(), evaluate("data=soundscapes", "data.corpus.num_clips={test: 3}")
-    assert own != other and (num_test(own), num_test(other)) == (2, 3)
+    assert own != other
+    assert (num_test(own), num_test(other)) == ({"ag": 2, "sed": 2}, {"ag": 3, "sed": 3})
     assert "bootstrap over 3 test examples" in printed
     files = {path: path.read_bytes() for path in own.rglob("*") if path.is_file()}
     printed, again = evaluate("data=soundscapes", "data.corpus.num_clips={test: 2}", "data.eval_batch_size=1")

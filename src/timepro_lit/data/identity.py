@@ -24,7 +24,8 @@ def identity(
 ) -> dict[str, dict[str, str] | list[str]]:
     """Of the examples of these tasks: hashes of each manifest, of its recordings, and of each task's wording.
 
-    The names of files and folders do not count, only their content.
+    The names of files and folders do not count, only their content; what a corpus is called among several does, since
+    a stage's result names the recordings it heard.
     """
     table = ExampleTable(manifests).of_tasks(list(tasks))
     recordings = []
@@ -32,7 +33,7 @@ def identity(
         audio = ExampleTable([(manifest, prefix)]).of_tasks(list(tasks)).audio_files
         recordings.append(_hash(store.contents(audio, manifest.parent / CACHE)))
     return {
-        "examples": [content_digest(manifest)[:16] for manifest, _ in manifests],
+        "examples": [f"{prefix}{content_digest(manifest)[:16]}" for manifest, prefix in manifests],
         "recordings": recordings,
         "wording": {name: _wording(task, table, name) for name, task in tasks.items()},
     }
