@@ -18,6 +18,7 @@ from timepro_lit.data.whole_steps import WholeSteps
 from timepro_lit.evaluation.numbers import validation_score
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.base import TrainingModule
+from timepro_lit.lit.best import KeepBest
 from timepro_lit.lit.checkpoints import EndsWithValidation, StageCheckpoints, step_of
 from timepro_lit.lit.setting import Setting, release
 from timepro_lit.lit.sharding import check_strategy
@@ -97,23 +98,33 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
     start = checkpoints.newest
     if is_rank_zero() and checkpoints.go_on() is not None:
         say(f"{name} goes on after step {step_of(start)}")
+    best = KeepBest(claim.states, lambda scores: validation_score(scores, setting.scored))
+    watching = [EndsWithValidation(), checkpoints, *([best] if planned.stage.keep == "best" else [])]
     loggers = setting.loggers(name)
-    trainer = setting.new_trainer(name, EndsWithValidation(), checkpoints, logger=loggers, **planned.arguments)
+    trainer = setting.new_trainer(name, *watching, logger=loggers, **planned.arguments)
     try:
         trainer.fit(module, planned.batches, planned.validation, ckpt_path=start, weights_only=True)
     finally:
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 logger.experiment.finish()  # the next stage is a run of its own
+    scores = checkpoints.scores
     if is_rank_zero():
         checkpoints.join_curves()
+        if planned.stage.keep == "best":
+            best.put_back(module)
+            scores = best.scores or scores
         _store(module, source, checkpoints.curves, claim.folder)
-        before = source.adapter.parent / RECORDINGS if source.adapter else None
         data = setting.parts.data
-        write_recordings(claim.folder / RECORDINGS, data.examples(data.train_split), before)
-    scores = checkpoints.scores
+        write_recordings(claim.folder / RECORDINGS, data.examples(data.train_split), _recordings_before(source))
     chosen = validation_score(scores, setting.scored)
     return {"scores": scores, "validation": chosen, "skipped": module.skips.by_kind()}
+
+
+def _recordings_before(source: ModelSource) -> Path | None:
+    """What an earlier stage's result says it was trained on, where the source is one."""
+    trained = source.adapter or Path(source.backbone.checkpoint)
+    return path if (path := trained.parent / RECORDINGS).exists() else None
 
 
 def _module(setting: Setting, name: str, stage: Stage, source: ModelSource) -> TrainingModule:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from lightning import LightningModule
 
 from timepro_lit.lit.datamodule import Rows
+
+Keep = Literal["last", "best"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Stage:
     """In place of `micro_batch_size`: rows of similar length, as many as fit into so many tokens, padding included."""
     updates_per_rollout: int = 1
     """How often in a row an optimiser batch comes."""
+    keep: Keep = "last"
+    """What is stored in the end: what was trained last, or what validated best."""
     label: str | None = None
     """What tables and pages call it; None = its key."""
     about: str | None = None
@@ -45,6 +49,8 @@ class Stage:
             )
         if self.rows not in get_args(Rows):
             raise ValueError(f"rows must be one of {', '.join(get_args(Rows))}, got {self.rows!r}")
+        if self.keep not in get_args(Keep):
+            raise ValueError(f"keep must be one of {', '.join(get_args(Keep))}, got {self.keep!r}")
         if self.num_steps is None and self.num_epochs is None:
             raise ValueError("fit: give max_epochs or max_steps, or the stage never ends")
 
