@@ -137,3 +137,13 @@ def test_a_stored_adapter_loads_with_plain_peft_and_answers_alike(checkpoint: Pa
 def test_a_folder_without_adapter_is_named(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no adapter"):
         load(checkpoint, adapter=tmp_path)
+
+
+def test_an_adapter_of_a_model_without_its_vision_tower_stays_on_the_language_model(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    save_adapter(load(checkpoint), tmp_path)
+    whole = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.float32)
+    adapted = [name for name, _ in PeftModel.from_pretrained(whole, tmp_path).named_parameters() if "lora_" in name]
+    assert len(adapted) == 2 * 7 * 2
+    assert all(".language_model." in name for name in adapted)
