@@ -1,4 +1,4 @@
-"""A callback of a run's settings that notes which examples each process trains on, step by step."""
+"""A callback of a run's settings that notes which examples each process trains on, into `seen` of the run directory."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from timepro_lit.records import Batch
 
 
 class SeenIds(Callback):
-    def __init__(self, folder: str) -> None:
-        self.folder = Path(folder)
-
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        self.folder.mkdir(exist_ok=True, parents=True)
+        folder = Path(trainer.default_root_dir) / "seen"
+        folder.mkdir(exist_ok=True)
         examples = batch.examples if isinstance(batch, Batch) else [one for row in batch.examples for one in row]
-        with (self.folder / f"{type(pl_module).__name__}-{trainer.global_rank}").open("a") as file:
+        with (folder / f"{type(pl_module).__name__}-{trainer.global_rank}").open("a") as file:
             file.writelines(f"{trainer.global_step} {example.id}\n" for example in examples)

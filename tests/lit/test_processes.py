@@ -138,16 +138,14 @@ def test_an_epoch_reads_every_example_once(tmp_path: Path, num_processes: int) -
 
     def seen(name: str) -> dict[str, list[tuple[int, str]]]:
         lines: dict[str, list[tuple[int, str]]] = {"SFT": [], "GRPO": []}
-        for path in (tmp_path / name / "seen").iterdir():
+        for path in (tmp_path / "fresh" / name / "seen").iterdir():
             pairs = [line.split() for line in path.read_text().splitlines()]
             lines[path.name.split("-")[0]] += [(int(step), id_) for step, id_ in pairs]
         return lines
 
-    def watched(name: str) -> str:
-        return f"+callbacks.seen={{_target_: seen_ids.SeenIds, _partial_: true, folder: {tmp_path / name / 'seen'}}}"
-
-    said = run(tmp_path, "fresh", num_processes, *ONE_EPOCH, watched("fresh"))
-    found = seen("fresh")
+    watched = "+callbacks.seen={_target_: seen_ids.SeenIds, _partial_: true}"
+    said = run(tmp_path, "fresh", num_processes, *ONE_EPOCH, watched)
+    found = seen("run")
     for stage, sizes, num_tasks in (("SFT", [7] * 6 + [6], 24), ("GRPO", [5, 5, 5, 1], 8)):
         assert [Counter(step for step, _ in found[stage])[step] for step in range(len(sizes))] == sizes
         ids = [id_ for _, id_ in found[stage]]
@@ -164,7 +162,7 @@ def test_an_epoch_reads_every_example_once(tmp_path: Path, num_processes: int) -
     assert said.count("page: ") == 1
 
     other = ("stage.grpo.module.kl_coefficient=0.01", f"output_dir={tmp_path / 'fresh/other'}")
-    said = run(tmp_path, "fresh", num_processes, *ONE_EPOCH, *other, watched("stored"))
+    said = run(tmp_path, "fresh", num_processes, *ONE_EPOCH, *other, watched)
     assert "sft: reused" in said
-    assert sorted(seen("stored")["GRPO"]) == sorted(found["GRPO"])
-    assert not seen("stored")["SFT"]
+    assert sorted(seen("other")["GRPO"]) == sorted(found["GRPO"])
+    assert not seen("other")["SFT"]
