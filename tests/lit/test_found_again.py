@@ -59,6 +59,7 @@ def stage(folder: Path) -> Path:
     return stage
 
 
+@pytest.mark.slow
 def test_settings_of_speed_and_place_find_the_stage(folder: Path, stage: Path) -> None:
     other = (
         "data.eval_batch_size=1", "data.num_workers=1", "logger=none", "+model.capture_steps=false",
@@ -82,6 +83,7 @@ def test_two_processes_find_what_one_made(folder: Path, stage: Path) -> None:
     assert (folder / "by_two" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_one_process_finds_what_two_made(folder: Path, stage: Path) -> None:
     assert said(train(folder, "first", *TWO, outputs="others")) == []
     [found] = said(train(folder, "second", outputs="others"))
@@ -121,6 +123,7 @@ def installed(folder: Path, tmp_path: Path) -> Callable[[str, str], Path]:
     return install
 
 
+@pytest.mark.slow
 def test_a_wheel_and_comments_find_the_stage(folder: Path, stage: Path, installed: Callable[[str, str], Path]) -> None:
     source = installed("lit/sft.py", "\n# A comment.\n")
     assert said(train(folder, "by_wheel", source=source)) == [f"sft: reused from {stage}"]
@@ -140,6 +143,7 @@ def test_other_code_is_named_and_taken_anyway_with_a_note(
     assert said(anew) == [f"sft: made anew; {stage} was {changed}: reuse=anyway takes it all the same"]
 
 
+@pytest.mark.slow
 def test_a_recording_that_changed_makes_everything_anew(folder: Path, stage: Path) -> None:
     shutil.copytree(folder / "data", folder / "changed" / "data")
     for split in ("train", "test"):
