@@ -14,13 +14,15 @@ def test_each_example_counts_once() -> None:
     skips = Skips(num_examples=200, max_share=0.01)
     skips.note([skipped("a"), skipped("b", "silent")])
     skips.note([skipped("a")])
-    assert skips.by_kind() == {"missing": 1, "silent": 1}
+    assert skips.kind_of == {"a": "missing", "b": "silent"}
 
 
 def test_too_large_a_share_ends_the_run() -> None:
     skips = Skips(num_examples=200, max_share=0.01)
+    skips.check({"a": "missing", "b": "silent"})
     with pytest.raises(
-        ValueError, match=r"3 of 200 examples cannot be used, more than 1\.0% of them: .*c is not there"
+        ValueError,
+        match=r"3 of 200 examples cannot be used, more than 1\.0% of them: \{'missing': 2, 'silent': 1\}; 'c' for one",
     ):
-        skips.note([skipped("a"), skipped("b"), skipped("c")])
-    Skips().note(skipped(str(n)) for n in range(1_000))  # no limit
+        skips.check({"a": "missing", "b": "silent", "c": "missing"})
+    Skips().check({str(n): "missing" for n in range(1_000)})  # no limit

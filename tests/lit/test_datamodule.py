@@ -226,9 +226,10 @@ def test_an_unusable_recording_is_skipped_and_too_many_end_the_run(tmp_path: Pat
         [empty] = [batch for batch in batches if not len(batch)]
         assert [(one.example.id, one.kind) for one in empty.skipped] == [("train-ag-1", "unreadable")]
         assert sum(len(batch) for batch in batches) == 15
-    skips = data.skips(1, data.train_loader(3))
+    skips = data.skips(data.train_loader(3))
+    skips.note(empty.skipped)
     with pytest.raises(ValueError, match=r"1 of 16 examples cannot be used, more than 1\.0%"):
-        skips.note(empty.skipped)
+        skips.check(skips.kind_of)
 
 
 class Recorder(LightningModule):

@@ -30,10 +30,10 @@ def test_micro_batches_weigh_what_they_hold() -> None:
 
 def test_processes_that_hold_unequally_much() -> None:
     """Data parallelism averages over processes what each has divided by its number of micro-batches."""
-    step = step_of([3, 1], others=[{"": (2.0, 8.0)}])
+    step = step_of([3, 1], others=[{"": (2.0, 8.0), "skipped": (3.0, 1.0)}])
     gradients = accumulated([1.0, 2.0], [3, 1]), accumulated([3.0, 0.0], [8, 0])
     assert sum(gradients) / 2 * step.factor(2) == pytest.approx((3 * 1 + 1 * 2 + 8 * 3) / 12)
-    assert (step.weight, step.num_processes) == (12, 2)
+    assert (step.weight, step.num_processes, step.skipped) == (12, 2, 3)
 
 
 def test_a_step_without_anything_changes_nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from timepro_lit.records import Skipped
 
@@ -12,33 +12,34 @@ log = logging.getLogger(__name__)
 
 
 class Skips:
-    """The examples of one run that were skipped, each counted once however often it came up.
+    """The examples that one process skipped, each counted once however often it came up.
 
     Args:
-        num_examples: that the run sees, all of them skipped or not; None sets no limit.
+        num_examples: that all processes see, all of them skipped or not; None sets no limit.
         max_share: of them that may be skipped.
     """
 
     def __init__(self, num_examples: int | None = None, max_share: float = 0.01) -> None:
-        self.limit = None if num_examples is None else max_share * num_examples
         self.num_examples = num_examples
         self.max_share = max_share
         self.kind_of: dict[str, str] = {}
         """Id of each -> kind of its fault."""
 
     def note(self, skipped: Iterable[Skipped]) -> None:
-        """Count and log. Raises ValueError once more than the allowed share was skipped."""
+        """Count and log."""
         for one in skipped:
-            if one.example.id in self.kind_of:
-                continue
-            self.kind_of[one.example.id] = one.kind
-            log.warning("skipped %s: %s: %s", one.example.id, one.kind, one.message)
-            if self.limit is not None and len(self.kind_of) > self.limit:
-                raise ValueError(
-                    f"{len(self.kind_of)} of {self.num_examples} examples cannot be used, more than "
-                    f"{self.max_share:.1%} of them: {self.by_kind()}; the last one: {one.message}"
-                )
+            if one.example.id not in self.kind_of:
+                self.kind_of[one.example.id] = one.kind
+                log.warning("skipped %s: %s: %s", one.example.id, one.kind, one.message)
 
-    def by_kind(self) -> dict[str, int]:
-        """Kind of fault -> examples."""
-        return dict(Counter(self.kind_of.values()))
+    def are_too_many(self, number: float) -> bool:
+        """Whether so many, over all processes, are more than the allowed share."""
+        return self.num_examples is not None and number > self.max_share * self.num_examples
+
+    def check(self, kind_of: Mapping[str, str]) -> None:
+        """Raise ValueError where those of all processes are more than the allowed share."""
+        if self.are_too_many(len(kind_of)):
+            raise ValueError(
+                f"{len(kind_of)} of {self.num_examples} examples cannot be used, more than {self.max_share:.1%} of "
+                f"them: {dict(Counter(kind_of.values()))}; {next(reversed(kind_of))!r} for one"
+            )

@@ -17,6 +17,7 @@ from timepro_lit.grpo.logprobs import branch_logprobs
 from timepro_lit.grpo.loss import attached_zero
 from timepro_lit.inference.answering import MAX_ANSWER_TOKENS, answer_batch
 from timepro_lit.lalm.base import LALM
+from timepro_lit.lit.processes import gathered
 from timepro_lit.lit.sharding import (
     arrival_order,
     asks_after_each_micro_batch,
@@ -88,6 +89,10 @@ class AnsweringModule(LightningModule):
         """(B, P, D) prompts with their audio."""
         return self.lalm.embed(batch.prompt_ids, self.encode(batch))
 
+    def skipped(self) -> dict[str, str]:
+        """Example id -> kind of fault, of all processes; every process has to ask."""
+        return {id_: kind for of_process in gathered(self.skips.kind_of) for id_, kind in of_process.items()}
+
     def answer(self, batch: Batch) -> list[Answer]:
         """Greedy answers to a batch, read by each example's task."""
         if not len(batch):
@@ -100,6 +105,7 @@ class AnsweringModule(LightningModule):
                 metric.update([answer.prediction], [answer.example])
 
     def on_validation_epoch_end(self) -> None:
+        self.skips.check(self.skipped())
         # Every process computes every metric, also of a task that it saw no example of: the others wait for its sums.
         for task in self.metrics:
             for metric in self._metrics_of(task):
@@ -109,6 +115,9 @@ class AnsweringModule(LightningModule):
 
     def on_test_epoch_start(self) -> None:
         self.answers = []
+
+    def on_test_epoch_end(self) -> None:
+        self.skips.check(self.skipped())
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         with autocast_outside_training(self.trainer, self.device):
@@ -156,10 +165,10 @@ class TrainingModule(AnsweringModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
-        checkpoint["skipped"] = self.skips.kind_of
+        checkpoint["skipped"] = self.skipped()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self.global_rank == 0:  # whose they are
+        if self.global_rank == 0:  # who stands for those of all
             self.skips.kind_of.update(checkpoint["skipped"])
 
     def training_step(self, batch: Batch | Interviews, batch_idx: int) -> Tensor:
@@ -196,7 +205,9 @@ class TrainingModule(AnsweringModule):
         is_over = self.step_sums.num_micro_batches == trainer.accumulate_grad_batches
         if not is_over and asks_after_each_micro_batch(trainer):
             return
-        step = self.step_sums.close()
+        step = self.step_sums.close(len(self.skips.kind_of))
+        if self.skips.are_too_many(step.skipped):
+            self.skips.check(self.skipped())
         scale_gradients(trainer, self.parameters(), step.factor(divisor(trainer)))
         for name, mean in step.means.items():
             self.log(name, mean, prog_bar=name in self.shown)

@@ -246,10 +246,10 @@ class ClipDataModule(LightningDataModule):
             example = examples[int(index)]
             self.tasks[example.task].target(example)
 
-    def skips(self, world_size: int, *loaders: DataLoader[Any]) -> Skips:
-        """A count of what one of `world_size` processes skips on its way through these loaders."""
+    def skips(self, *loaders: DataLoader[Any]) -> Skips:
+        """A count of what is skipped on the way through these loaders."""
         num_examples = sum(len(loader.dataset) for loader in loaders)  # type: ignore[arg-type]
-        return Skips(round(num_examples / world_size), self.max_skipped_share)
+        return Skips(num_examples, self.max_skipped_share)
 
     def _connected(self) -> Frontend:
         if self._frontend is None:

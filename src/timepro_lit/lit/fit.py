@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,7 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
     seed_everything(setting.seed, workers=True)
     module = _module(setting, name, planned.stage, source)
     module.steps_per_epoch = planned.loader.batch_sampler.steps_per_epoch
-    module.skips = setting.parts.data.skips(planned.placement["processes"], planned.loader, planned.validation)
+    module.skips = setting.parts.data.skips(planned.loader, planned.validation)
     curves = setting.directory / name / CURVES
     checkpoints = StageCheckpoints(
         claim.states, setting.checkpoint_every, planned.stage.updates_per_rollout, curves, planned.placement
@@ -118,7 +119,7 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
         data = setting.parts.data
         write_recordings(claim.folder / RECORDINGS, data.examples(data.train_split), _recordings_before(source))
     chosen = validation_score(scores, setting.scored)
-    return {"scores": scores, "validation": chosen, "skipped": module.skips.by_kind()}
+    return {"scores": scores, "validation": chosen, "skipped": Counter(module.skipped().values())}
 
 
 def _recordings_before(source: ModelSource) -> Path | None:

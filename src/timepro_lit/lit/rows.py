@@ -119,8 +119,7 @@ def _made(setting: Setting, source: ModelSource, name: str, split: str) -> tuple
     setting.parts.data.place(trainer.global_rank, trainer.world_size)
     setting.parts.data.connect(source.frontend())
     loader = setting.parts.data.evaluation_loader(split)
-    module.skips = setting.parts.data.skips(trainer.world_size, loader)
+    module.skips = setting.parts.data.skips(loader)
     trainer.test(module, loader, verbose=False)
-    kinds = {id_: kind for of_process in gathered(module.skips.kind_of) for id_, kind in of_process.items()}
     answers = [answer for of_process in gathered(module.answers) for answer in of_process]
-    return sorted(answers, key=lambda answer: answer.example.id), Counter(kinds.values())
+    return sorted(answers, key=lambda answer: answer.example.id), Counter(module.skipped().values())

@@ -18,8 +18,8 @@ from timepro_lit.lit.processes import gathered
 
 Sums = dict[str, tuple[float, float]]
 """name -> (sum, what it runs over)"""
-WEIGHT = ""
-"""Name of what the loss is a mean over: tokens, answers, ..."""
+WEIGHT, SKIPPED = "", "skipped"
+"""Names of what the loss is a mean over (tokens, answers, ...), and of what is counted beside it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Step:
     """What its loss is a mean over; 0 where every recording was left out."""
     num_processes: int
     means: dict[str, float]
+    skipped: float = 0.0
+    """Examples that processes say they have skipped so far, some of them perhaps twice."""
 
     def factor(self, divisor: float) -> float:
         """What makes its gradient a mean, where each sum was divided by `divisor` and processes were averaged."""
@@ -58,11 +60,11 @@ class StepSums:
         if weight > 0:
             self._notes.append((name, mean.detach() if isinstance(mean, Tensor) else mean, weight))
 
-    def close(self) -> Step:
-        """End the step; every process has to, and gets the same."""
+    def close(self, num_skipped: int = 0) -> Step:
+        """End the step, with what this process has skipped so far; every process has to, and gets the same."""
         on_device = [mean for _, mean, _ in self._notes if isinstance(mean, Tensor)]
         read = iter(torch.stack([mean.double() for mean in on_device]).tolist() if on_device else ())  # one transfer
-        sums: Sums = {}
+        sums: Sums = {SKIPPED: (float(num_skipped), 1.0)}
         for name, mean, weight in self._notes:
             total, over = sums.get(name, (0.0, 0.0))
             sums[name] = total + (next(read) if isinstance(mean, Tensor) else mean) * weight, over + weight
@@ -74,4 +76,6 @@ class StepSums:
                 before = totals.get(name, (0.0, 0.0))
                 totals[name] = before[0] + total, before[1] + over
         _, weight = totals.pop(WEIGHT, (0.0, 0.0))
-        return Step(weight, len(of_processes), {name: total / over for name, (total, over) in sorted(totals.items())})
+        skipped, _ = totals.pop(SKIPPED)
+        means = {name: total / over for name, (total, over) in sorted(totals.items())}
+        return Step(weight, len(of_processes), means, skipped)
