@@ -62,9 +62,9 @@ def test_a_pace_follows_the_latest_and_forgets_the_first() -> None:
 
 
 def test_a_stage_takes_its_steps_and_its_validations() -> None:
-    assert validations_left(0, 500, 120) == 4
-    assert validations_left(120, 500, 120) == 3
-    assert validations_left(0, 500, float("inf")) == 0
+    assert validations_left(0, 500, 120) == 5
+    assert validations_left(120, 500, 120) == 4
+    assert validations_left(0, 500, float("inf")) == 1  # at its end
     assert stage_left(380, 2.0, 24, 0.5) == Left(772.0)
     assert stage_left(380, 2.0, 24, None) == Left(760.0, at_least=True)
     assert stage_left(380, 2.0, 0, None) == Left(760.0)

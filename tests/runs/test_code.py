@@ -110,6 +110,18 @@ def test_only_what_runs_is_left_of_a_source() -> None:
     ]  # fmt: skip
 
 
+def test_a_users_own_modules_count_and_installed_ones_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_helper.py").write_text("SCALE = 1")
+    (tmp_path / "my_reward.py").write_text("import torch\nfrom my_helper import SCALE\n\nclass Mine:\n    pass\n")
+    before = code_of(["my_reward.Mine", "lightning.pytorch.Trainer", "nowhere.at.all", "json.loads"])
+    assert set(before) == {"my_reward", "my_helper"}
+    (tmp_path / "my_reward.py").write_text("import torch\nfrom my_helper import SCALE  # kept\nclass Mine:\n    pass")
+    assert code_of(["my_reward.Mine"]) == before
+    (tmp_path / "my_helper.py").write_text("SCALE = 2")
+    assert code_of(["my_reward.Mine"])["my_helper"] != before["my_helper"]
+
+
 @pytest.mark.parametrize("python", ["python3.11", "python3.12", "python3.13"])
 def test_other_pythons_read_the_same(python: str) -> None:
     if subprocess.run([shutil.which(python) or "false", "-c", ""], capture_output=True).returncode:

@@ -35,7 +35,7 @@ class StageCheckpoints(Callback):
         window: optimiser steps that learn from the same rollouts. Those are in no state, so one is written when they
             have been used up.
         curves: the CSV file that the run's logger writes.
-        placement: what the place in the data depends on: number of processes, workers, strategy.
+        placement: what the place in the data depends on: number of processes, workers, micro-batches, strategy.
 
     The states are step-<n>.ckpt: a file, or a folder where DeepSpeed writes it.
     """

@@ -76,6 +76,7 @@ def plan(setting: Setting, name: str, stage: Stage, source: ModelSource) -> Plan
         "processes": placed.world_size,
         "workers": data.num_workers,
         "strategy": type(placed.strategy).__name__,
+        "micro_batches": loader.batch_sampler.num_micro_batches,
     }
     batches = loader.batch_sampler
     batches.num_steps = _num_steps(placed, batches)

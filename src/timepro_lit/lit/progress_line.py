@@ -7,6 +7,7 @@ validation does, which answers in the same way.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,12 +86,12 @@ def run_left(now: Left | None, num_stages: int, num_batches: int, batch_s: float
 
 
 def validations_left(step: int, num_steps: int, every: float) -> int:
-    """How often a stage is still validated that is, every so many steps.
+    """How often a stage is still validated that is, every so many steps and at its end.
 
-    >>> validations_left(120, 500, 100), validations_left(500, 500, 100)
-    (4, 0)
+    >>> validations_left(120, 500, 100), validations_left(120, 450, 100), validations_left(500, 500, 100)
+    (4, 4, 0)
     """
-    return int(num_steps // every - step // every)
+    return max(1, math.ceil(num_steps / every)) - int(step // every) if step < num_steps else 0
 
 
 def behind(names: Sequence[str], name: str) -> int:

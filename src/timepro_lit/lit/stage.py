@@ -51,6 +51,8 @@ class Stage:
             raise ValueError(f"rows must be one of {', '.join(get_args(Rows))}, got {self.rows!r}")
         if self.keep not in get_args(Keep):
             raise ValueError(f"keep must be one of {', '.join(get_args(Keep))}, got {self.keep!r}")
+        if not isinstance(every := self.fit.get("val_check_interval"), int | None) or (every is not None and every < 1):
+            raise ValueError(f"fit.val_check_interval: must be a whole number of optimiser steps, not {every}")
         if self.num_steps is None and self.num_epochs is None:
             raise ValueError("fit: give max_epochs or max_steps, or the stage never ends")
 
@@ -73,6 +75,6 @@ class Stage:
         """
         arguments = {**self.fit, "max_epochs": -1, "max_steps": num_steps, "accumulate_grad_batches": accumulation}
         arguments["limit_train_batches"] = 1.0  # of the stage's own, which may be no whole steps
-        if isinstance(every := arguments.get("val_check_interval"), int):
+        if (every := arguments.get("val_check_interval")) is not None:
             arguments["val_check_interval"] = every * accumulation
         return arguments

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 import io
+import sysconfig
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).resolve().parents[1]
+_PYTHON = Path(sysconfig.get_path("stdlib")).resolve()
+_INSTALLED = {"site-packages", "dist-packages"}
 ROOMS = (
     "records", "events", "time_prompt", "tasks", "data", "lalm", "grpo", "rewards", "metrics", "inference", "lit",
 )  # fmt: skip
@@ -30,9 +34,10 @@ BYSTANDERS = (
 def code_of(targets: Iterable[str], package: Path = PACKAGE) -> dict[str, str]:
     """File inside the package -> digest of its code, for all that these dotted names bring with them.
 
-    Names outside the package are left out.
+    So do modules of a user's own, by their names; what is installed is left out: it has a version.
     """
-    found: dict[str, str] = {}
+    targets = list(targets)
+    found = _own_code([target for target in targets if target.split(".")[0] != package.name])
     waiting = [module for target in targets for module in _modules(target, package)]
     while waiting:
         module = waiting.pop()
@@ -76,18 +81,24 @@ def essence(source: str) -> str:
     return "\n".join(line for row, line in enumerate(stripped, start=1) if line or row in kept)
 
 
+def imported_names(tree: ast.AST, above: Sequence[str]) -> list[str]:
+    """Dotted names that a module imports, wherever the import stands; `above` are the packages that it lies in."""
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = list(above[: len(above) - node.level + 1]) if node.level else []
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            names += [f"{origin}.{alias.name}" for alias in node.names]
+    return names
+
+
 @lru_cache(maxsize=1024)
 def _read(path: Path, source: str, package: Path) -> tuple[str, tuple[str, ...]]:
     """Digest of a file's code, and the modules of the package that it imports, wherever the import stands."""
     above = [package.name, *path.relative_to(package).parts[:-1]]
-    names: list[str] = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = above[: len(above) - node.level + 1] if node.level else []
-            origin = ".".join([*base, *([node.module] if node.module else [])])
-            names += [f"{origin}.{alias.name}" for alias in node.names]
+    names = imported_names(ast.parse(source), above)
     imported = [module for name in names for module in _modules(name, package)]
     return hashlib.sha256(essence(source).encode()).hexdigest()[:16], tuple(dict.fromkeys(imported))
 
@@ -104,6 +115,38 @@ def _modules(dotted: str, package: Path) -> list[str]:
 def _file(module: str, package: Path) -> Path:
     path = package.joinpath(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _own_code(targets: Iterable[str]) -> dict[str, str]:
+    """Module -> digest of its code, for modules that are neither installed nor part of Python."""
+    found: dict[str, str] = {}
+    waiting = list(targets)
+    while waiting:
+        module = _own_module(waiting.pop())
+        if module is None or module[0] in found:
+            continue
+        name, path = module
+        source = path.read_text(encoding="utf-8")
+        found[name] = hashlib.sha256(essence(source).encode()).hexdigest()[:16]
+        above = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+        waiting += imported_names(ast.parse(source), above)
+    return found
+
+
+def _own_module(dotted: str) -> tuple[str, Path] | None:
+    """The innermost module of a dotted name and its file, where it is a user's own."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        name = ".".join(parts[:length])
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, AttributeError, ValueError):
+            continue
+        if spec is not None:
+            path = Path(spec.origin or "built-in").resolve()
+            others = path.suffix != ".py" or not _INSTALLED.isdisjoint(path.parts)
+            return None if others or path.is_relative_to(_PYTHON) or path.is_relative_to(PACKAGE) else (name, path)
+    return None
 
 
 def _decides(module: str) -> bool:

@@ -68,7 +68,7 @@ class Run:
 
     @property
     def finished(self) -> dict[str, Any] | None:
-        """What `finish` stored, or None while there is something left to do: also where a report has gone."""
+        """What `finish` stored, or None while there is something left to do: also where a file has gone."""
         stored = read_record(self.directory / "finished.json")
         if stored is None or not {"table", "metric"} <= stored.keys():
             return None
@@ -90,7 +90,9 @@ class Run:
 
         `made_from` is all that decides what the run comes to.
         """
+        results = [*self.directory.glob("*/result/**/*"), *self.directory.glob("evaluation/**/*")]
         published = [name for name in PUBLISHED if (self.directory / name).exists()]
+        published += sorted(path.relative_to(self.directory).as_posix() for path in results if path.is_file())
         stored = {"table": table, "metric": metric, "published": published, "made_from": made_from}
         write_atomically(self.directory / "finished.json", json.dumps(stored, indent=1))
 
