@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
-from timepro_lit.data.leakage import heard_before, refuse_shared, write_recordings
+from timepro_lit.data.leakage import heard_before, refuse_same_content, refuse_shared, write_recordings
 from timepro_lit.data.manifest import write_manifest
+from timepro_lit.data.store import AudioFolder
 from timepro_lit.data.table import ExampleTable
 from timepro_lit.records import Example
 
@@ -76,3 +78,19 @@ def test_what_was_heard_is_stored_and_counted(tmp_path: Path) -> None:
     heard = {name: heard_before(tested, [tmp_path / f"{name}.npy"])[0] for name in ("sft", "grpo", "alone")}
     assert heard == {"sft": 2, "grpo": 3, "alone": 1}
     assert heard_before(tested, []) == (0, 5)
+
+
+def test_the_same_bytes_under_another_name_are_refused_and_what_is_no_sound_is_not(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "one.wav", np.full(1600, 0.25), 16_000)
+    (tmp_path / "page.wav").write_text("<html>404</html>")
+    contents = {"x/one.wav": "1a", "gone.wav": "absent", "x/page.wav": "2b"}
+    (tmp_path / "x").mkdir()
+    for name in ("one", "page"):
+        (tmp_path / f"{name}.wav").rename(tmp_path / f"x/{name}.wav")
+    other = {"y/renamed.wav": "1a", "y/page.wav": "2b", "lost.wav": "absent"}
+    with pytest.raises(ValueError) as error:
+        refuse_same_content({"train": contents, "val": {"z.wav": "3c"}, "test": other}, AudioFolder(tmp_path))
+    assert str(error.value) == (
+        "1 recording is in both 'train' and 'test' under other names: x/one.wav is y/renamed.wav; "
+        "take them out of one of the manifests"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +28,22 @@ def identity(
     a stage's result names the recordings it heard.
     """
     table = ExampleTable(manifests).of_tasks(list(tasks))
-    recordings = []
-    for manifest, prefix in manifests:
-        audio = ExampleTable([(manifest, prefix)]).of_tasks(list(tasks)).audio_files
-        recordings.append(_hash(store.contents(audio, manifest.parent / CACHE)))
     return {
         "examples": [f"{prefix}{content_digest(manifest)[:16]}" for manifest, prefix in manifests],
-        "recordings": recordings,
+        "recordings": [_hash(list(contents_of([source], tasks, store).values())) for source in manifests],
         "wording": {name: _wording(task, table, name) for name, task in tasks.items()},
     }
+
+
+def contents_of(
+    manifests: Sequence[tuple[Path, str]], tasks: Collection[str], store: AudioStore
+) -> dict[str, str]:
+    """Path of each recording of these tasks' examples -> what tells its content from another."""
+    found: dict[str, str] = {}
+    for manifest, prefix in manifests:
+        audio = ExampleTable([(manifest, prefix)]).of_tasks(list(tasks)).audio_files
+        found |= zip(audio, store.contents(audio, manifest.parent / CACHE), strict=True)
+    return found
 
 
 def _wording(task: Task, table: ExampleTable, name: str) -> str:

@@ -9,10 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from timepro_lit.data.audio import AudioError, measure_audio
+from timepro_lit.data.contents import ABSENT
 from timepro_lit.data.corpora.prepared import SETTINGS
+from timepro_lit.data.store import AudioStore
 from timepro_lit.data.table import ExampleTable
 from timepro_lit.files.atomic import replacing
 
+LONGEST_S = 3600.0
+"""Of a recording that is listened to, whatever the model can hear."""
 _NAMED = 3
 """Shared recordings that an error names."""
 
@@ -32,6 +37,36 @@ def refuse_shared(splits: Mapping[str, ExampleTable]) -> None:
             )
     if faults:
         raise ValueError("; ".join(faults))
+
+
+def refuse_same_content(splits: Mapping[str, Mapping[str, str]], store: AudioStore) -> None:
+    """Raise ValueError where recordings of two splits are the same to the byte, whatever they are called.
+
+    `splits` are path of each recording -> what tells its content from another. What cannot be heard at all, such as an
+    error page saved under many names, is left out elsewhere.
+    """
+    faults = []
+    for (name, mine), (other, theirs) in combinations(splits.items(), 2):
+        there = {content: audio for audio, content in theirs.items() if content != ABSENT}
+        pairs = {content: (audio, there[content]) for audio, content in mine.items() if content in there}
+        heard = [pair for pair in pairs.values() if _is_sound(pair[0], store)]
+        if heard:
+            shown = ", ".join(f"{audio} is {same}" for audio, same in heard[:_NAMED])
+            faults.append(
+                f"{len(heard)} recording{'s are' if len(heard) > 1 else ' is'} in both {name!r} and {other!r} under "
+                f"other names: {shown}{', ...' if len(heard) > _NAMED else ''}; take them out of one of the manifests"
+            )
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
+def _is_sound(audio: str, store: AudioStore) -> bool:
+    try:
+        with store.open(audio) as stream:
+            measure_audio(stream, audio, 16_000, LONGEST_S)
+    except (AudioError, OSError):
+        return False
+    return True
 
 
 def write_recordings(path: Path, examples: ExampleTable, before: Path | None = None) -> None:

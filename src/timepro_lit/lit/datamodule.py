@@ -18,8 +18,8 @@ from timepro_lit.data.costs import Costs, num_frames
 from timepro_lit.data.dataset import ClipDataset, Clips, InterviewDataset
 from timepro_lit.data.division import ByRows, ByTokens
 from timepro_lit.data.global_batches import GlobalBatches, limit_per_task
-from timepro_lit.data.identity import identity
-from timepro_lit.data.leakage import refuse_shared
+from timepro_lit.data.identity import contents_of, identity
+from timepro_lit.data.leakage import refuse_same_content, refuse_shared
 from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
@@ -123,6 +123,11 @@ class ClipDataModule(LightningDataModule):
         if splits[0] in splits[1:]:
             raise ValueError(f"the split {splits[0]!r} would be trained on and evaluated as well: name another")
         refuse_shared({split: self.examples(split) for split in splits})
+
+    def refuse_same_content(self, *splits: str) -> None:
+        """Raise ValueError where two of these splits hold one recording under other names, for which all are read."""
+        store = self.corpus.store()
+        refuse_same_content({s: contents_of(self._manifests(s), self.tasks, store) for s in splits}, store)
 
     def train_loader(
         self,

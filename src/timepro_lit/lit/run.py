@@ -103,7 +103,9 @@ def _make_ready(parts: Parts, tests: bool) -> None:
     data = parts.data
     data.prepare_data()
     if parts.stage:
-        data.refuse_shared(data.train_split, data.validation_split, *([data.test_split] if tests else []))
+        splits = [data.train_split, data.validation_split, *([data.test_split] if tests else [])]
+        data.refuse_shared(*splits)
+        data.refuse_same_content(*splits)
     parts.model.make_checkpoint(data.texts)
 
 
