@@ -12,7 +12,7 @@ from timepro_lit.data.store import AudioFolder
 from timepro_lit.data.table import ExampleTable
 from timepro_lit.records import Example
 
-CLIPS = ("b0RFKhbpFJA", "rqfQRErjfk8", "zwoqJY03yHE", "7bHrke6zbLk", "-AheI8Epim4")
+CLIPS = ("b0RFKhbpFJA", "rqfQRErjfk8", "zwoqJY03yHE", "7bHrke6zbLk", "sSgA3LDkCRU")
 DESED, FTAR = "Y{}_30.000_40.000.wav", "wav/{}.flac"
 
 

@@ -16,39 +16,43 @@ VALIDATION_SHARE = 0.01
 AUDIO_SUFFIX = r"(?i)\.(wav|flac|mp3|ogg|oga|opus|m4a|aac|aiff?|mp4|webm|mkv)$"
 """How the name of a recording ends, whatever it was converted to; also for the expressions of Arrow."""
 _SUFFIX = re.compile(AUDIO_SUFFIX)
-_CLIP = re.compile(r"(Y|(?i:yt|ytid|youtube)[_-])?([A-Za-z0-9_-]{11})((?:_[0-9]+(?:\.[0-9]+)?){0,2})")
+_TIME = r"[0-9]+(?:\.[0-9]+)?(?:s|sec|ms)?"
+_EXCERPT = rf"_{_TIME}(?:[_-]{_TIME})?|_(?i:seg|segment|part|clip|chunk)[_-]?[0-9]+"
+_CLIP = re.compile(rf"(Y|(?i:yt|ytid|youtube)[_-])?([A-Za-z0-9_-]{{11}})({_EXCERPT})?")
 _AUDIOSET_TIMES = re.compile(r"_[0-9]+\.[0-9]{3}_[0-9]+\.[0-9]{3}")
 _LAST = frozenset("AEIMQUYcgkosw048")
 """What a YouTube id ends in: eleven characters of six bits spell 64 bits, so that the last one's lower two are 0."""
-_PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_FEWEST_PIECES = 4
+_VOWEL_AHEAD = r"(?=[AEIOUY]|[A-Z]?[a-z]*[aeiouy])"
+_READABLE = re.compile(rf"{_VOWEL_AHEAD}[A-Za-z][a-z]{{2,}}|[0-9]{{2,}}|[_-]")
+"""Words, numbers of several digits and what joins them. A word has a vowel; letters drawn by chance often lack one."""
+_FEWEST_UNREADABLE, _FEWEST_BEHIND_PREFIX = 5, 4
 
 
 def video_key(audio: str) -> str | None:
     """The video that a recording is cut from, where its name says so: the name of the recording in every corpus.
 
-    The times of an excerpt do not count. What is heard in two excerpts of one video are the same voices in the same
-    room, and AudioSet, of which most corpora of recordings are made, holds one excerpt of a video.
+    The times or number of an excerpt do not count. What is heard in two excerpts of one video are the same voices in
+    the same room, and AudioSet, of which most corpora of recordings are made, holds one excerpt of a video.
 
     >>> video_key("eval/Yb0RFKhbpFJA_30.000_40.000.wav"), video_key("b0RFKhbpFJA.mp3"), video_key("soundscape4.wav")
     ('audioset:b0RFKhbpFJA', 'audioset:b0RFKhbpFJA', None)
     """
     found = _CLIP.fullmatch(_SUFFIX.sub("", PurePosixPath(audio).name))
     # "audioset" since the hash of this key decides on splits: with another word, prepared corpora would split anew.
-    return f"audioset:{found[2]}" if found and _is_video(found[1], found[2], found[3]) else None
+    return f"audioset:{found[2]}" if found and _is_video(found[1], found[2], found[3] or "") else None
 
 
-def _is_video(prefix: str | None, name: str, times: str) -> bool:
-    """Whether eleven characters are a video's id and no word or number that another recording may bear as well.
+def _is_video(prefix: str | None, name: str, excerpt: str) -> bool:
+    """Whether eleven characters are a video's id and no name that another recording may bear as well.
 
-    Alone they must look drawn by chance: `CarHorn0004` and `soundscape4` fall into few pieces, `b0RFKhbpFJA` into many.
-    Of 2,413 ids of three corpora, 16 fail behind a prefix and 81 alone; a manifest may name those in `recording`.
+    They must look drawn by chance: without words, numbers and separators `Scene1Clip4` is `14`, `b0RFKhbpFJA` itself.
+    Of 2,413 ids of three corpora, 93 fail behind a prefix and 184 alone; a manifest may name those in `recording`.
     """
-    if prefix == "Y" and _AUDIOSET_TIMES.fullmatch(times):
+    if prefix == "Y" and _AUDIOSET_TIMES.fullmatch(excerpt):
         return True
     if name[-1] not in _LAST or name in (name.lower(), name.upper()):
         return False
-    return prefix is not None or len(_PIECE.findall(name)) >= _FEWEST_PIECES
+    return len(_READABLE.sub("", name)) >= (_FEWEST_BEHIND_PREFIX if prefix else _FEWEST_UNREADABLE)
 
 
 def recording_key(corpus: str, audio: str) -> str:
