@@ -103,3 +103,9 @@ def test_as_many_questions_are_held_out_as_are_wanted() -> None:
 
 def test_fewer_are_held_out_where_there_are_no_more() -> None:
     assert hold_out([("a", "ag"), ("b", "dac")], {"ag": 5}) == {"a"}
+
+
+def test_a_corpus_that_writes_nothing_else_behind_its_y_is_believed() -> None:
+    assert recording_key("ftar", "wav/Yabcdefghij0.wav") == "audioset:abcdefghij0"
+    assert recording_key("mine", "wav/Yabcdefghij0.wav") == "mine:wav/Yabcdefghij0"
+    assert recording_key("desed", "train/soundscape4.wav") == "desed:train/soundscape4"

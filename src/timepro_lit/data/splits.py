@@ -28,7 +28,11 @@ _READABLE = re.compile(rf"{_VOWEL_AHEAD}[A-Za-z][a-z]{{2,}}|[0-9]{{2,}}|[_-]")
 _FEWEST_UNREADABLE, _FEWEST_BEHIND_PREFIX = 5, 4
 
 
-def video_key(audio: str) -> str | None:
+NAMED_BY_VIDEO = ("audiogrounding", "desed", "ftar")
+"""Corpora that write Y and a video's id, and mean nothing else by it."""
+
+
+def video_key(audio: str, corpus: str = "") -> str | None:
     """The video that a recording is cut from, where its name says so: the name of the recording in every corpus.
 
     The times or number of an excerpt do not count. What is heard in two excerpts of one video are the same voices in
@@ -39,7 +43,11 @@ def video_key(audio: str) -> str | None:
     """
     found = _CLIP.fullmatch(_SUFFIX.sub("", PurePosixPath(audio).name))
     # "audioset" since the hash of this key decides on splits: with another word, prepared corpora would split anew.
-    return f"audioset:{found[2]}" if found and _is_video(found[1], found[2], found[3] or "") else None
+    if found is None:
+        return None
+    means_a_video = found[1] == "Y" and corpus in NAMED_BY_VIDEO and found[2][-1] in _LAST
+    is_video = means_a_video or _is_video(found[1], found[2], found[3] or "")
+    return f"audioset:{found[2]}" if is_video else None
 
 
 def _is_video(prefix: str | None, name: str, excerpt: str) -> bool:
@@ -63,7 +71,7 @@ def recording_key(corpus: str, audio: str) -> str:
     >>> recording_key("desed", "audio/train/synthetic/12.wav")
     'desed:audio/train/synthetic/12'
     """
-    return video_key(audio) or f"{corpus}:{_SUFFIX.sub('', str(PurePosixPath(audio)))}"
+    return video_key(audio, corpus) or f"{corpus}:{_SUFFIX.sub('', str(PurePosixPath(audio)))}"
 
 
 def hash_of(key: str) -> float:
