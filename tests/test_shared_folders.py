@@ -251,6 +251,64 @@ def test_what_is_trusted_by_name_goes_on(
     assert "reward.a._target_ names 'os.system'" in said
 
 
+MISSHAPEN: dict[str, tuple[Callable[[Node], None], str]] = {
+    "an unknown key": (lambda s: put(s, "foo", node=1), "'foo' is no key of a run's settings"),
+    "a text that is none": (lambda s: put(s, "stage", "sft", "about", node=5), "stage.sft.about is 5, which"),
+    "no arguments": (lambda s: put(s, "stage", "sft", "fit", node=True), "stage.sft.fit is True, which"),
+    "no module": (lambda s: put(s, "stage", "sft", "module", node=-1), "stage.sft.module is -1, which"),
+    "an empty module": (lambda s: put(s, "stage", "sft", "module", node=[]), "stage.sft.module is [], which"),
+    "nothing for a key": (lambda s: s.pop("seed"), "holds no seed"),
+    "a protocol": (
+        lambda s: put(s, "model", "_target_", node="timepro_lit.lalm.checkpoint.Backbone"),
+        "model._target_ names 'timepro_lit.lalm.checkpoint.Backbone', which is abstract",
+    ),
+    "a protocol below": (
+        lambda s: put(s, "task", "ag", "_target_", node="timepro_lit.tasks.base.ScoredTask"),
+        "task.ag._target_ names 'timepro_lit.tasks.base.ScoredTask', which is abstract",
+    ),
+    "a base of others": (
+        lambda s: put(s, "model", "_target_", node="timepro_lit.lalm.pretrained.Pretrained"),
+        "model._target_ names 'timepro_lit.lalm.pretrained.Pretrained', which is abstract",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISSHAPEN)
+def test_what_is_misshapen_is_refused_at_every_door(
+    case: str, shared: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    change, fault = MISSHAPEN[case]
+    folder = with_run(shared, tmp_path, change)
+    with pytest.raises(ValueError) as refusal:
+        timepro_lit.load(folder, device="cpu")
+    assert str(refusal.value).startswith(f"{folder / 'config.yaml'}: {fault}")
+    for door in ("evaluate", "report"):
+        assert said_by(door, folder, tmp_path, monkeypatch, capsys) == f"error: {refusal.value}\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "target", "kind"),
+    [
+        ("data", "timepro_lit.data.corpora.soundscapes.Soundscapes", "timepro_lit.lit.datamodule.ClipDataModule"),
+        ("data.corpus", "timepro_lit.data.corpora.ftar.Ftar", "timepro_lit.data.corpora.prepared.Corpus"),
+        ("data.corpus", "timepro_lit.tasks.grounding.Grounding", "timepro_lit.data.corpora.prepared.Corpus"),
+        ("data.tasks.ag", "timepro_lit.tasks.brackets.Group", "timepro_lit.tasks.base.Task"),
+        ("task.ag", "timepro_lit.tasks.reading.Reading", "timepro_lit.tasks.base.Task"),
+        ("model", "timepro_lit.lalm.lora.LoRA", "timepro_lit.lalm.checkpoint.Backbone"),
+        ("time_prompt", "timepro_lit.time_prompt.grid.TimeGrid", "timepro_lit.time_prompt.prompt.TimePrompt"),
+        ("stage.sft.module", "timepro_lit.grpo.loss.AnswerMean", "collections.abc.Callable"),
+        ("trainer", "lightning.pytorch.strategies.DDPStrategy", "lightning.pytorch.trainer.trainer.Trainer"),
+    ],
+)
+def test_a_class_of_another_kind_is_not_evaluated(
+    key: str, target: str, kind: str, shared: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    folder = with_run(shared, tmp_path, lambda s: put(s, *key.split("."), "_target_", node=target))
+    said = said_by("evaluate", folder, tmp_path, monkeypatch, capsys)
+    assert f"{key}._target_: {target} makes no {kind}" in said
+    assert len(said.splitlines()) == 1
+
+
 @pytest.mark.parametrize("name", ["../../victim", "a/b", "..", ""])
 def test_no_stage_leads_out_of_the_folder(
     name: str, shared: Path, bait: Path, tmp_path: Path, monkeypatch: Any, capsys: Any

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import pytest
 
+from timepro_lit.data.corpora.prepared import Corpus
+from timepro_lit.rewards.base import Reward
 from timepro_lit.settings.binding import UNRESOLVED, argument_faults, locate, node_faults
 from timepro_lit.time_prompt.grid import TimeGrid
 
 
-class Corpus:
+class Clips:
     def __init__(
         self,
         root: str,
@@ -24,7 +26,7 @@ class Corpus:
 
 
 def faults(supplied: Sequence[str] = (), **arguments: Any) -> list[str]:
-    return list(argument_faults(Corpus, arguments, "data", supplied, "Corpus", partial=bool(supplied)))
+    return list(argument_faults(Clips, arguments, "data", supplied, "Clips", partial=bool(supplied)))
 
 
 def test_what_fits_has_no_faults() -> None:
@@ -36,16 +38,16 @@ def test_what_fits_has_no_faults() -> None:
 
 
 def test_unknown_argument_with_the_nearest_name() -> None:
-    assert faults(root="a", clip_sec=3.0) == ["data.clip_sec: Corpus takes no such argument; did you mean clip_s?"]
+    assert faults(root="a", clip_sec=3.0) == ["data.clip_sec: Clips takes no such argument; did you mean clip_s?"]
 
 
 def test_unknown_argument_without_a_near_name_lists_all() -> None:
     (fault,) = faults(root="a", zzz=3.0)
-    assert fault.startswith("data.zzz: Corpus takes no such argument (it takes root, clip_s,")
+    assert fault.startswith("data.zzz: Clips takes no such argument (it takes root, clip_s,")
 
 
 def test_missing_argument() -> None:
-    assert faults(clip_s=3.0) == ["data.root: Corpus needs this argument"]
+    assert faults(clip_s=3.0) == ["data.root: Clips needs this argument"]
     assert faults(supplied=["root"], clip_s=3.0) == []
 
 
@@ -103,6 +105,32 @@ def test_only_partial_nodes_are_supplied_with_arguments() -> None:
     node = {"_target_": "timepro_lit.records.Event", "onset": 1.0, "label": "dog"}
     assert list(node_faults(node, "x", ["offset"])) == ["x.offset: timepro_lit.records.Event needs this argument"]
     assert list(node_faults(node | {"_partial_": True}, "x", ["offset"])) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "hint", "makes"),
+    [
+        ("timepro_lit.data.corpora.prepared.Prepared", Corpus, True),
+        ("timepro_lit.data.corpora.prepared.Prepared", Corpus | None, True),
+        ("timepro_lit.data.corpora.ftar.Ftar", Corpus, False),
+        ("timepro_lit.data.corpora.ftar.Ftar", Corpus | Any, True),
+        # Every class can be called; what it makes only where it says so.
+        ("timepro_lit.rewards.iou.IoUReward", Reward, True),
+        ("timepro_lit.data.corpora.ftar.Ftar", Reward, False),
+        ("timepro_lit.time_prompt.grid.TimeGrid", TimeGrid, True),
+        ("timepro_lit.data.corpora.ftar.Ftar", TimeGrid | str, False),
+        ("timepro_lit.data.corpora.ftar.Ftar", Mapping[str, Any], False),
+        ("timepro_lit.time_prompt.grid.TimeGrid", Callable[..., TimeGrid], True),
+        ("timepro_lit.data.corpora.ftar.Ftar", Callable[..., TimeGrid], False),
+        ("timepro_lit.data.corpora.ftar.Ftar", Callable, True),
+        ("timepro_lit.data.corpora.ftar.Ftar", UNRESOLVED.__class__, True),
+        # What a function makes, only the function knows.
+        ("timepro_lit.metrics.meteor.shared_meteor", TimeGrid, True),
+    ],
+)
+def test_a_node_makes_what_is_asked(target: str, hint: Any, makes: bool) -> None:
+    (fault, *_) = [*node_faults({"_target_": target}, "x", hint=hint), ""]
+    assert fault.startswith(f"x._target_: {target} makes no ") is not makes
 
 
 def test_what_cannot_be_imported_is_named() -> None:

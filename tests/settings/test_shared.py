@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from timepro_lit.runs.directory import claimed_run
 from timepro_lit.settings.config import settings_of
 from timepro_lit.settings.schemas import CONF, register
-from timepro_lit.settings.shared import check_shared
+from timepro_lit.settings.shared import OF_RUN, check_shared
 from timepro_lit.settings.stored import read_settings, to_store
 
 OURS: dict[str, Any] = {
@@ -20,6 +20,7 @@ OURS: dict[str, Any] = {
     "task": {"ag": {"_target_": "timepro_lit.tasks.grounding.Grounding"}},
     "trainer": {"_target_": "lightning.pytorch.Trainer", "_partial_": True, "precision": "32-true"},
 }
+SFT: dict[str, Any] = {"_target_": "timepro_lit.lit.stage.Stage", "module": {"_target_": "timepro_lit.lit.sft.SFT"}}
 EXPERIMENTS = sorted(path.stem for path in CONF.glob("experiment/*.yaml"))
 OTHERS = [
     *([f"model={path.stem}"] for path in sorted(CONF.glob("model/*.yaml"))),
@@ -76,6 +77,25 @@ def test_what_conf_composes_can_be_shared(overrides: list[str], tmp_path: Path) 
         ({"trainer": {"_partial_": "yes"}}, "trainer._partial_ is 'yes'"),
         ({"model": {"checkpoint": "${oc.env:HOME}"}}, "may refer to nothing else"),
         ({"model": {"checkpoint": "${model.dtype}"}}, "may refer to nothing else"),
+        ({"model": {"_target_": "timepro_lit.lalm.checkpoint.Backbone"}}, "which is abstract"),
+        ({"model": {"_target_": "timepro_lit.lalm.pretrained.Pretrained"}}, "which is abstract"),
+        ({"task": {"ag": {"_target_": "timepro_lit.tasks.base.ScoredTask"}}}, "which is abstract"),
+        ({"stage": {"sft": SFT | {"module": {"_target_": "timepro_lit.lit.base.TrainingModule"}}}}, "is abstract"),
+        ({"foo": 1}, "'foo' is no key of a run's settings"),
+        ({"paths": {"foo": "/a"}}, "'paths.foo' is no key of a run's settings"),
+        ({"seed": "x"}, "seed: Value 'x' of type 'str' could not be converted to Integer"),
+        ({"sizes": "x"}, "sizes: "),
+        ({"data": None}, "data is None, which are no settings"),
+        ({"time_prompt": {}}, "time_prompt has no _target_"),
+        ({"callbacks": {"bar": {}}}, "callbacks.bar has no _target_"),
+        ({"stage": {"sft": {"_target_": "timepro_lit.lit.stage.Stage"}}}, "stage.sft holds no module"),
+        ({"stage": {"sft": SFT | {"module": -1}}}, "stage.sft.module is -1, which are no settings"),
+        ({"stage": {"sft": SFT | {"module": []}}}, "stage.sft.module is [], which are no settings"),
+        ({"stage": {"sft": SFT | {"module": {"reward": 1}}}}, "stage.sft.module.reward is 1, which are no settings"),
+        ({"stage": {"sft": SFT | {"module": {"reward": {"label": 1}}}}}, "stage.sft.module.reward.label is 1"),
+        ({"stage": {"sft": SFT | {"fit": True}}}, "stage.sft.fit is True, which are no settings"),
+        ({"stage": {"sft": SFT | {"label": []}}}, "stage.sft.label is [], which is no text"),
+        ({"stage": {"sft": SFT | {"about": 5}}}, "stage.sft.about is 5, which is no text"),
     ],
 )
 def test_whatever_else_they_hold_is_named(changed: dict[str, Any], fault: str) -> None:
@@ -83,6 +103,12 @@ def test_whatever_else_they_hold_is_named(changed: dict[str, Any], fault: str) -
         check_shared(OURS | changed, Path("a/timepro_lit.json"))
     assert str(refusal.value).startswith("a/timepro_lit.json: ")
     assert fault in str(refusal.value)
+
+
+def test_a_run_has_all_that_runs_ever_had() -> None:
+    check_shared(OURS, Path("a"))
+    with pytest.raises(ValueError, match=r"^a: holds no lora$"):
+        check_shared(OURS, Path("a"), needed=OF_RUN)
 
 
 def test_what_a_user_trusts_is_allowed_and_nothing_beside_it() -> None:

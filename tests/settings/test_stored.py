@@ -81,8 +81,10 @@ def test_a_run_that_was_moved_is_the_same_run(tmp_path: Path) -> None:
 
 
 def test_older_runs_hold_their_folders_as_they_were(tmp_path: Path) -> None:
-    old = {"data": {"folder": "/elsewhere/data"}, "output_dir": "/elsewhere/run", "paths": {"data": "/elsewhere/data"}}
-    old |= {"model": {}, "time_prompt": None, "task": {}, "trainer": {}}
+    data = {"_target_": "timepro_lit.lit.datamodule.prepared_folder", "folder": "/elsewhere/data"}
+    old = {"data": data, "output_dir": "/elsewhere/run", "paths": {"data": "/elsewhere/data"}}
+    old |= {"model": {"_target_": "timepro_lit.lalm.tiny.Tiny"}, "time_prompt": None, "task": {}, "trainer": {}}
+    old |= {"lora": None, "stage": {}, "name": None, "scale": "paper", "seed": 1}
     (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(old)))
     assert read_settings(tmp_path)["data"]["folder"] == "/elsewhere/data"
 

@@ -29,15 +29,18 @@ class Unresolved:
 UNRESOLVED = Unresolved()
 
 
-def node_faults(node: Mapping[str, Any], path: str, supplied: Collection[str] = ()) -> Iterator[str]:
+def node_faults(node: Mapping[str, Any], path: str, supplied: Collection[str] = (), hint: Any = Any) -> Iterator[str]:
     """Faults of one node with `_target_`, and of all nodes inside it.
 
-    `supplied` names the arguments that the code adds to `_partial_` nodes.
+    `supplied` names the arguments that the code adds to `_partial_` nodes; `hint` is the type of what is to be made.
     """
     try:
         target = locate(node["_target_"])
     except ImportError as error:
         yield f"{path}._target_: {error}"
+        return
+    if inspect.isclass(target) and not any(_makes(target, option) for option in _options(hint)):
+        yield f"{path}._target_: {node['_target_']} makes no {_written(hint)}"
         return
     arguments = {key: value for key, value in node.items() if key not in CONTROL_KEYS}
     yield from argument_faults(target, arguments, path, supplied, node["_target_"], bool(node.get("_partial_")))
@@ -88,14 +91,14 @@ def locate(dotted: str) -> Callable[..., Any]:
 def _value_faults(value: Any, hint: Any, path: str, supplied: Collection[str]) -> Iterator[str]:
     """`hint` is a type, or Any where the annotation says nothing that can be checked."""
     if isinstance(value, Mapping) and "_target_" in value:
-        yield from node_faults(value, path, supplied)
+        yield from node_faults(value, path, supplied, hint)
     elif isinstance(value, Mapping):
         yield from _mapping_faults(value, hint, path, supplied)
     elif isinstance(value, list) and _holds(hint, LISTS):
         for index, item in enumerate(value):
             yield from _value_faults(item, _item_hint(hint, LISTS), f"{path}[{index}]", supplied)
     elif value is not UNRESOLVED and not any(_fits(value, option) for option in _options(hint)):
-        yield f"{path}: {value!r} is not {inspect.formatannotation(hint).replace('typing.', '')}"
+        yield f"{path}: {value!r} is not {_written(hint)}"
 
 
 def _mapping_faults(value: Mapping[str, Any], hint: Any, path: str, supplied: Collection[str]) -> Iterator[str]:
@@ -125,6 +128,28 @@ def _fits(value: Any, option: Any) -> bool:
     # Of what a library's class can be made, a path or a strategy, only the callee knows more. Ours take no scalars.
     ours = str(getattr(option, "__module__", "")).startswith(__name__.partition(".")[0] + ".")
     return not isinstance(value, list) and not ours and _origin(option) not in MAPPINGS + LISTS
+
+
+def _makes(target: type, option: Any) -> bool:
+    """Whether an object of class `target`, or what is completed to one, may be given where `option` is asked.
+
+    A protocol asks for methods alone: attributes may be set by the constructor.
+    """
+    kind = _origin(option)
+    if kind is Callable:
+        return all(_makes(target, result) for result in typing.get_args(option)[-1:])
+    if not inspect.isclass(kind) or kind in (Any, Unresolved) or typing.is_typeddict(kind):
+        return True
+    if not getattr(kind, "_is_protocol", False):
+        return issubclass(target, kind)
+    protocols = [base for base in kind.__mro__ if getattr(base, "_is_protocol", False)]
+    methods = {name for base in protocols for name, part in vars(base).items() if inspect.isfunction(part)}
+    asked = {name for name in methods if name == "__call__" or not name.startswith("_")}
+    return asked <= {name for base in target.__mro__ for name in vars(base)}
+
+
+def _written(hint: Any) -> str:
+    return inspect.formatannotation(hint).replace("typing.", "")
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

@@ -21,6 +21,20 @@ SINGLE = ("model", "lora", "time_prompt", "data", "reward", "trainer")
 KEYED = ("task", "stage", "callbacks", "logger")
 """Groups of which several may be chosen: each option is a node under its own name."""
 NEEDED = ("model", "data", "trainer")
+KINDS: Mapping[str, str] = {
+    "model": "timepro_lit.lalm.checkpoint.Backbone",
+    "lora": "timepro_lit.lalm.lora.LoRA",
+    "time_prompt": "timepro_lit.time_prompt.prompt.TimePrompt",
+    "task": "timepro_lit.tasks.base.Task",
+    "data": "timepro_lit.lit.datamodule.ClipDataModule",
+    "reward": "timepro_lit.rewards.base.Reward",
+    "stage": "timepro_lit.lit.stage.Stage",
+    "trainer": "lightning.pytorch.Trainer",
+    "callbacks": "lightning.pytorch.Callback",
+    "logger": "lightning.pytorch.loggers.Logger",
+    "corpus": "timepro_lit.data.corpora.annotated.AnnotatedCorpus",
+}
+"""What the options of a group make. Imported when asked, so that a model is loaded without Lightning."""
 SUPPLIED: Mapping[str, tuple[str, ...]] = {
     "stage": ("load_lalm", "tasks", "metrics"),
     "trainer": ("logger", "callbacks"),
@@ -194,7 +208,7 @@ def _node_faults(node: Any, path: str, group: str) -> Iterator[str]:
     elif "_target_" not in node:
         yield f"{path}: has {sorted(node)} but no _target_"
     else:
-        yield from node_faults(node, path, SUPPLIED.get(group, ()))
+        yield from node_faults(node, path, SUPPLIED.get(group, ()), locate(KINDS[group]))
 
 
 def _refuse_scale(cfg: DictConfig) -> None:

@@ -10,13 +10,18 @@ import ast
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from timepro_lit.files.json_object import shown
 from timepro_lit.runs.config_file import dotted, entries, refuse_references
+from timepro_lit.settings import config
 from timepro_lit.settings.config import KEYED, SINGLE
-from timepro_lit.settings.schemas import PACKAGE
+from timepro_lit.settings.schemas import PACKAGE, TrainConfig
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
     "model": ("lalm",),
@@ -50,28 +55,46 @@ NAMED: Mapping[str, tuple[str, ...]] = {
 """Group -> what else may be named within it."""
 PARTIAL = re.compile(r"trainer|stage\.[^.]+\.module|(callbacks|logger)\.[^.]+")
 """Nodes that are completed by the code."""
-NEEDED = ("model", "time_prompt", "task", "trainer")
-"""Groups that the settings of any model have."""
+OF_MODEL = ("model", "time_prompt", "task", "trainer")
+"""Keys that the settings of any model have."""
+OF_RUN = (*OF_MODEL, "lora", "data", "stage", "name", "scale", "seed")
+"""Keys that the settings of any run have; those that are not here came with later versions."""
+OF_STAGE: Mapping[str, Any] = {
+    "module": Mapping,
+    "module.reward": Mapping | None,
+    "module.reward.label": str | None,
+    "fit": Mapping,
+    "label": str | None,
+    "about": str | None,
+}
+"""Key within a stage -> what is read there, whatever class the stage is of."""
 
 
-def check_shared(settings: Mapping[str, Any], file: Path, trust: Collection[str] = ()) -> None:
-    """Look through settings that were read from `file` before anything in them is built.
+def check_shared(
+    settings: Mapping[str, Any], file: Path, trust: Collection[str] = (), needed: Collection[str] = OF_MODEL
+) -> None:
+    """Look through settings that were read from `file`, with all keys `needed`, before anything in them is built.
 
     `trust` are targets that may be named, and called as their nodes say, wherever they stand. Raises ValueError with
-    the key that names anything else, refers to anything, is one of Hydra's own, or does not hold what its group should.
+    the key that names anything else, refers to anything, is one of Hydra's own, is no key of a run, or does not hold
+    what it should.
     """
     if isinstance(trust, str):  # any part of which would be trusted
         raise ValueError(f"trust: give a list of names, not {shown(trust)}")
     refuse_references(settings, file)
-    for fault in (*_misshapen(settings), *_foreign(settings, trust)):
+    # Each goes by what the ones before it have found in order.
+    for fault in chain(
+        _misshapen(settings, needed), _foreign(settings, trust), _nameless(settings), _stage_faults(settings),
+        _schema_faults(settings),
+    ):  # fmt: skip
         raise ValueError(f"{file}: {fault}")
 
 
-def _misshapen(settings: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"holds no {group}" for group in NEEDED if group not in settings)
+def _misshapen(settings: Mapping[str, Any], needed: Collection[str]) -> Iterator[str]:
+    yield from (f"holds no {key}" for key in needed if key not in settings)
     for group in (*SINGLE, *KEYED):
         node = settings.get(group)
-        if not isinstance(node, Mapping) and (node is not None or group in ("model", "trainer", *KEYED)):
+        if not isinstance(node, Mapping) and (node is not None or group in (*config.NEEDED, *KEYED)):
             if group in settings:
                 yield f"{group} is {shown(node)}, which are no settings"
         elif group in KEYED and node is not None:
@@ -93,31 +116,77 @@ def _foreign(settings: Mapping[str, Any], trust: Collection[str]) -> Iterator[st
                 yield f"{path} is {shown(value)}, which is no name"
             elif key == "_target_" and not _may_name(place, value):
                 yield f"{path} names {shown(value)}, which is {_unlike(place)}; {_allowed_by(value)}"
+            elif key == "_target_" and _defined(value) == "abstract":
+                yield f"{path} names {shown(value)}, which is abstract: nothing can be built of it"
             elif key == "_partial_" and not (value is True and PARTIAL.fullmatch(dotted(place))):
                 yield f"{path} is {shown(value)} where nothing is to be completed"
             elif re.fullmatch("_.*_", str(key)) and key not in ("_target_", "_partial_"):
                 yield f"{path} is a key of Hydra's own that settings in a folder may not hold"
 
 
+def _nameless(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Nodes that say not what they are; of a trainer an exported folder knows the precision alone."""
+    nodes = {group: settings.get(group) for group in SINGLE if group != "trainer"}
+    nodes |= {f"{group}.{name}": node for group in KEYED for name, node in settings.get(group, {}).items()}
+    for path, node in nodes.items():
+        if node is not None and "_target_" not in node:
+            yield f"{path} has no _target_"
+
+
+def _stage_faults(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name, stage in settings.get("stage", {}).items():
+        if "module" not in stage:
+            yield f"stage.{name} holds no module"
+        for place, value in entries(stage):
+            kind = OF_STAGE.get(dotted(place), object)
+            if not isinstance(value, kind):
+                unlike = "is no text" if kind == str | None else "are no settings"
+                yield f"stage.{name}.{dotted(place)} is {shown(value)}, which {unlike}"
+
+
+def _schema_faults(settings: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        OmegaConf.merge(OmegaConf.structured(TrainConfig), dict(settings))
+    except ConfigKeyError as error:
+        yield f"{shown(error.full_key)} is no key of a run's settings"
+    except OmegaConfBaseException as error:
+        yield f"{error.full_key}: {str(error).splitlines()[0]}"
+
+
 def _may_name(place: tuple[Any, ...], target: str) -> bool:
     if not place or (len(place) == 1 and place[0] in KEYED):  # no node of a group
         return False
     group = str(place[0])
-    module, _, name = target.removeprefix(f"{PACKAGE.name}.").rpartition(".")
-    ours = target.startswith(f"{PACKAGE.name}.") and any(
-        module == room or module.startswith(f"{room}.") for room in ROOMS.get(group, ())
-    )
-    return target in NAMED.get(group, ()) or (ours and name in _classes(module))
+    module = target.removeprefix(f"{PACKAGE.name}.").rpartition(".")[0]
+    ours = any(module == room or module.startswith(f"{room}.") for room in ROOMS.get(group, ()))
+    return target in NAMED.get(group, ()) or (ours and _defined(target) is not None)
+
+
+def _defined(target: str) -> Literal["concrete", "abstract"] | None:
+    """What kind of class of this package a target is; None where it is none."""
+    package, _, inside = target.partition(".")
+    module, _, name = inside.rpartition(".")
+    return _classes(module).get(name) if package == PACKAGE.name else None
 
 
 @cache
-def _classes(module: str) -> frozenset[str]:
-    """Names of the classes that a module of this package defines at its top; none where there is no such module."""
+def _classes(module: str) -> dict[str, Literal["concrete", "abstract"]]:
+    """The classes that a module of this package defines at its top; none where there is no such module."""
     path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
     if not re.fullmatch(r"\w+(\.\w+)*", module) or not path.is_file():
-        return frozenset()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return frozenset(node.name for node in tree.body if isinstance(node, ast.ClassDef))
+        return {}
+    classes = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
+    return {node.name: "abstract" if _is_abstract(node) else "concrete" for node in classes}
+
+
+def _is_abstract(node: ast.ClassDef) -> bool:
+    """Whether a class leaves it to others to say what it does: methods, or values of its class attributes."""
+    bases = {ast.unparse(base).partition("[")[0].split(".")[-1] for base in node.bases}
+    methods = [part for part in node.body if isinstance(part, ast.FunctionDef)]
+    decorators = {ast.unparse(name).split(".")[-1] for method in methods for name in method.decorator_list}
+    unset = [part for part in node.body if isinstance(part, ast.AnnAssign) and part.value is None]
+    owed = any(ast.unparse(part.annotation).startswith("ClassVar") for part in unset)
+    return owed or bool(bases & {"Protocol", "ABC"}) or "abstractmethod" in decorators
 
 
 def _unlike(place: tuple[Any, ...]) -> str:

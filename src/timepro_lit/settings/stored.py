@@ -12,7 +12,7 @@ from timepro_lit.files.json_object import read_object
 from timepro_lit.runs.config_file import CONFIG, read_config, resolved
 from timepro_lit.settings.config import portable, settings_of
 from timepro_lit.settings.schemas import CONF, Paths
-from timepro_lit.settings.shared import check_shared
+from timepro_lit.settings.shared import OF_RUN, check_shared
 
 MOVED = {"timepro_lit.tasks.listening.": "timepro_lit.tasks.pretraining."}
 """Where parts that settings name were before -> where they are."""
@@ -32,14 +32,14 @@ def read_settings(
     """The settings of a run directory, resolved; folders that are not where they were are taken from this machine.
 
     `given` are `paths` to take instead, by name. `trust` are targets that may be named, beside those of `check_shared`.
-    Raises ValueError where it is no run directory, or its settings name or hold what they may not.
+    Raises ValueError where it is no run directory, or its settings name, hold or lack what they may not.
     """
     stored = read_config(directory)
     here = paths_here()
     paths = {name: path if Path(path).exists() else here.get(name, path) for name, path in stored["paths"].items()}
     paths |= dict(given or {})
     settings = with_todays_names(resolved(stored, paths))
-    check_shared(settings, directory / CONFIG, trust)
+    check_shared(settings, directory / CONFIG, trust, OF_RUN)
     return settings
 
 
