@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -41,8 +42,8 @@ def write(root: Path, splits: Mapping[str, Sequence[str]]) -> None:
              "phrases": [{"phrase": "a dog barks", "start_index": 0, "segments": [[0.2, 0.8]]}]}
             for n, name in enumerate(names)
         ]  # fmt: skip
-        for seed, name in enumerate(names):
-            noise(root / f"audio/{name}.wav", 1.0, seed)
+        for name in names:
+            noise(root / f"audio/{name}.wav", 1.0, seed=crc32(f"{root.name}{name}".encode()))
         (root / f"{split}.json").write_text(json.dumps(clips))
 
 

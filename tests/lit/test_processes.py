@@ -24,7 +24,7 @@ SIZES = (
     "sizes.sft.val_check_interval=3", "sizes.grpo.batch_size=5", "sizes.grpo.micro_batch_size=2",
     "sizes.grpo.examples_per_task=8", "sizes.grpo.val_check_interval=2", "sizes.grpo.max_new_tokens=32",
     # The base answers readably, so that groups have signal; no kernel rounds differently for another micro-batch.
-    "time_prompt=none", "sizes.sft.learning_rate=1e-5", "trainer.precision=32-true", "model.dtype=float32",
+    "time_prompt=none", "sizes.sft.learning_rate=3e-4", "trainer.precision=32-true", "model.dtype=float32",
 )  # fmt: skip
 FIVE_STEPS = ("sizes.sft.max_steps=5", "sizes.grpo.max_steps=5", "++trainer.log_every_n_steps=1")
 ONE_EPOCH = (
