@@ -46,15 +46,17 @@ def ours(source: ModelSource, samples: Sequence[Sample], folder: Path) -> float:
     table = ExampleTable([(folder / "train.jsonl", "")])
     costs = Costs(source.frontend(), TASKS, table, with_answers=True).of_rows(Clips(np.arange(len(samples))))
     steps = GlobalBatches(table.durations_s, table.tasks, BATCH, seed=0)
+    batches = TrainingBatches(steps, ByTokens(costs, MAX_TOKENS), len(steps))
     loader = DataLoader(
         [(sample,) for sample in samples],  # type: ignore[arg-type]
-        batch_sampler=TrainingBatches(steps, ByTokens(costs, MAX_TOKENS), len(steps)),
+        batch_sampler=batches,
         collate_fn=CollateInterviews(source.frontend(), TASKS, BUDGET_MULTIPLE),
     )
     module = SFT(source.load, TASKS, {}, learning_rate=1e-4)
     trainer = Trainer(
         max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
         enable_model_summary=False, use_distributed_sampler=False, default_root_dir=folder, gradient_clip_val=1.0,
+        accumulate_grad_batches=batches.num_micro_batches,
     )  # fmt: skip
     module.configure_model()
     started = time.perf_counter()
