@@ -52,7 +52,7 @@ def run(
     claims = _make_stages(setting, plans, source, store, grounds, found)
     metric = [claim.result["validation"] for claim in claims.values()][-1] if claims else None
     if not wanted:
-        return f"trained: {list(claims.values())[-1].final}", metric, found
+        return "".join(f"{name}: {claim.final}\n" for name, claim in claims.items()), metric, found
     sources = {name: after_stage(parts, claim.final) for name, claim in claims.items()}
     sources[described.rows[0].key] = parts.base()
     notes = [f"{name}: {claim.note}" for name, claim in claims.items() if claim.note]
