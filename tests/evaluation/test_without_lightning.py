@@ -26,8 +26,9 @@ door, *sys.argv[1:] = sys.argv[1:]
 runpy.run_module(f"timepro_lit.{door}", run_name="__main__", alter_sys=True)
 """
 SETTINGS: dict[str, Any] = {
-    "name": "doorstep", "scale": "embedded", "model": {"checkpoint": "tiny_base"}, "time_prompt": None,
-    "lora": None, "data": {}, "trainer": {},
+    "name": "doorstep", "scale": "embedded", "time_prompt": None, "lora": None, "trainer": {},
+    "model": {"_target_": "timepro_lit.lalm.qwen2_5_omni.Qwen2_5Omni", "checkpoint": "tiny_base"},
+    "data": {"_target_": "timepro_lit.lit.datamodule.ClipDataModule"},
     "task": {"ag": {"_target_": "timepro_lit.tasks.grounding.Grounding"}},
     "stage": {"sft": {"_target_": "timepro_lit.lit.stage.Stage", "label": "SFT", "module": {}}}, "paths": {},
 }  # fmt: skip

@@ -16,8 +16,10 @@ from timepro_lit.inference.exporting import export
 from timepro_lit.inference.loading import EXPORTED, model_of
 
 SETTINGS: dict[str, Any] = {
-    "model": {"checkpoint": "a"}, "time_prompt": {"stride": 1}, "stage": {"sft": {"module": {}}}, "paths": {},
-    "task": {}, "trainer": {},
+    "model": {"_target_": "timepro_lit.lalm.qwen2_audio.Qwen2Audio", "checkpoint": "a"},
+    "time_prompt": {"_target_": "timepro_lit.time_prompt.prompt.TimePrompt"}, "lora": None, "task": {}, "trainer": {},
+    "data": {"_target_": "timepro_lit.lit.datamodule.ClipDataModule"}, "paths": {}, "name": None, "scale": "paper",
+    "stage": {"sft": {"_target_": "timepro_lit.lit.stage.Stage", "module": {}}}, "seed": 1,
 }  # fmt: skip
 
 
@@ -46,7 +48,8 @@ def test_trained_base_weights_take_the_place_of_the_base(tmp_path: Path) -> None
     OmegaConf.save(SETTINGS, tmp_path / "config.yaml")
     trained = tmp_path / "sft" / "result" / "checkpoint"
     trained.mkdir(parents=True)
-    assert model_of(tmp_path) == (SETTINGS | {"model": {"checkpoint": str(trained)}}, None)
+    model = SETTINGS["model"] | {"checkpoint": str(trained)}
+    assert model_of(tmp_path) == (SETTINGS | {"model": model}, None)
 
 
 @pytest.mark.parametrize(
@@ -78,11 +81,11 @@ def reworded(**values: Any) -> Callable[[str], str]:
             "time_prompt.stride: '1' is not",
         ),
         ("timepro_lit.json", lambda text: text.replace('"stride": 1', '"strde": 1'), "did you mean stride?"),
-        ("timepro_lit.json", reworded(model={"_target_": "timepro_lit.lalm.lora.LoRA"}), "LoRA, which makes no model"),
+        ("timepro_lit.json", reworded(model={"_target_": "timepro_lit.lalm.lora.LoRA"}), "LoRA makes no timepro_lit."),
         (
             "timepro_lit.json",
             reworded(time_prompt={"_target_": "timepro_lit.time_prompt.grid.TimeGrid", "frames_per_second": 25.0}),
-            "time_prompt._target_ names timepro_lit.time_prompt.grid.TimeGrid, which makes no time_prompt",
+            "time_prompt._target_: timepro_lit.time_prompt.grid.TimeGrid makes no timepro_lit.",
         ),
         ("time_prompt.json", lambda text: "[]", "time_prompt.json holds no JSON object"),
         ("time_prompt.json", reworded(first_timestamp_id=1), "time_prompt.json: first_timestamp_id is 1, but 576"),

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-from omegaconf import OmegaConf
+from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from timepro_lit.files.json_object import shown
@@ -92,6 +92,7 @@ def check_shared(
 
 def _misshapen(settings: Mapping[str, Any], needed: Collection[str]) -> Iterator[str]:
     yield from (f"holds no {key}" for key in needed if key not in settings)
+    yield from (f"{dotted(place)} has no value" for place, value in entries(settings) if value == MISSING)
     for group in (*SINGLE, *KEYED):
         node = settings.get(group)
         if not isinstance(node, Mapping) and (node is not None or group in (*config.NEEDED, *KEYED)):
