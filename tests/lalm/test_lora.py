@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -147,3 +148,6 @@ def test_an_adapter_of_a_model_without_its_vision_tower_stays_on_the_language_mo
     adapted = [name for name, _ in PeftModel.from_pretrained(whole, tmp_path).named_parameters() if "lora_" in name]
     assert len(adapted) == 2 * 7 * 2
     assert all(".language_model." in name for name in adapted)
+    named = json.loads((tmp_path / "adapter_config.json").read_text())["target_modules"]
+    modules = dict(whole.named_modules())  # the same adapter is the same file: in order, and in full
+    assert named == [name for name in modules if f"{name}.lora_A.default" in modules]

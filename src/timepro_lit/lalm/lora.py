@@ -68,7 +68,8 @@ def load_adapter(lalm: LALM, folder: Path) -> None:
 def save_adapter(lalm: LALM, folder: Path) -> None:
     """Store the trained adapter alone, as plain peft does; a reference is left out."""
     # In full: peft shortens them to what tells apart the layers that are there, and more may be where it is loaded.
-    adapted = {name for name, module in lalm.outer.named_modules() if POLICY in getattr(module, "lora_A", ())}
+    # In order: the same adapter is then the same file.
+    adapted = [name for name, module in lalm.outer.named_modules() if POLICY in getattr(module, "lora_A", ())]
     lalm.model.peft_config[POLICY].target_modules = adapted
     lalm.model.save_pretrained(str(folder), selected_adapters=[POLICY])
 
