@@ -81,8 +81,8 @@ def plan(setting: Setting, name: str, stage: Stage, source: ModelSource) -> Plan
     batches = loader.batch_sampler
     batches.num_steps = _num_steps(placed, batches)
     arguments = stage.arguments(batches.num_steps, batches.num_micro_batches)
-    if placed.overfit_batches:  # the same ones again and again
-        arguments["overfit_batches"] = batches.num_micro_batches * int(placed.overfit_batches)
+    if placed.overfit_batches and isinstance(placed.overfit_batches, int):  # a share is one of the stage, of itself
+        arguments["overfit_batches"] = batches.num_micro_batches * placed.overfit_batches
     return Plan(stage, loader, data.val_dataloader(), placement, arguments)
 
 
