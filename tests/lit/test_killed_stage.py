@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from timepro_lit.lit.checkpoints import StageCheckpoints, step_of
+from timepro_lit.lit.checkpoints import StageCheckpoints
 
 SMALL = (
     "+experiment=reuse_rollouts", "checkpoint_every=1", "trainer.precision=32-true",

@@ -23,6 +23,7 @@ from timepro_lit.data.leakage import refuse_same_content, refuse_shared
 from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
+from timepro_lit.lit.interruption import ignore_signals
 from timepro_lit.tasks.base import Task, scored
 
 Rows = Literal["prompt", "question", "clip"]
@@ -173,6 +174,7 @@ class ClipDataModule(LightningDataModule):
             num_workers=self.num_workers,
             generator=torch.Generator().manual_seed(seed),  # leaves the global generator to the model
             pin_memory=torch.cuda.is_available(),
+            worker_init_fn=ignore_signals,
         )
 
     def _training_examples(self, examples_per_task: int | None, seed: int) -> ExampleTable:
@@ -228,6 +230,7 @@ class ClipDataModule(LightningDataModule):
             num_workers=self.num_workers,
             generator=torch.Generator().manual_seed(0),
             pin_memory=torch.cuda.is_available(),
+            worker_init_fn=ignore_signals,
         )
 
     def _dataset(self, examples: ExampleTable) -> ClipDataset:
