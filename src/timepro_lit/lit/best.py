@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from timepro_lit.files.atomic import fsync_folder
+from timepro_lit.lit.finite import refuse_non_finite
 
 BEST = "best.safetensors"
 
@@ -35,6 +36,7 @@ class KeepBest(Callback):
         scores = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val/")}
         score, before = self.score(scores), self.score(self.scores)
         if score is not None and (before is None or score > before):
+            refuse_non_finite(pl_module)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             partial = self.path.with_suffix(".partial")
             save_file(_trained(pl_module), partial, {"scores": json.dumps(scores), "step": str(trainer.global_step)})

@@ -21,6 +21,7 @@ from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.base import TrainingModule
 from timepro_lit.lit.best import KeepBest
 from timepro_lit.lit.checkpoints import EndsWithValidation, StageCheckpoints, step_of
+from timepro_lit.lit.finite import refuse_non_finite
 from timepro_lit.lit.setting import Setting, release
 from timepro_lit.lit.sharding import check_strategy
 from timepro_lit.lit.stage import Stage
@@ -152,7 +153,8 @@ def _module(setting: Setting, name: str, stage: Stage, source: ModelSource) -> T
 
 
 def _store(module: TrainingModule, source: ModelSource, curves: Path, folder: Path) -> None:
-    """Put what a stage trained, and its curves, into a folder."""
+    """Put what a stage trained, and its curves, into a folder. Raises ValueError for weights that are not finite."""
+    refuse_non_finite(module)
     if curves.exists():
         shutil.copy(curves, folder / CURVES)
     if source.trains_base:
