@@ -41,7 +41,8 @@ def test_a_step_without_anything_changes_nothing() -> None:
 
 
 def test_means_totals_and_peaks_of_all_micro_batches_and_processes() -> None:
-    other = Sums({"loss": (30.0, 10.0), "grpo/sed/reward": (1.0, 2.0)}, {"skipped": 0.0, "tokens": 5.0}, {"memory": 3.0})
+    means = {"loss": (30.0, 10.0), "grpo/sed/reward": (1.0, 2.0)}
+    other = Sums(means, {"skipped": 0.0, "tokens": 5.0}, {"memory": 3.0})
     sums = StepSums(lambda mine: [mine, other])
     sums.note("loss", torch.tensor(1.0, requires_grad=True), 4)
     sums.note("loss", 2.0, 6)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from timepro_lit.grpo.advantage import group_advantages, has_signal
 from timepro_lit.grpo.logprobs import See, answer_logprobs, answer_logprobs_behind
-from timepro_lit.grpo.loss import Aggregate, AnswerMean, Sampled, grpo_loss
+from timepro_lit.grpo.loss import Aggregate, AnswerMean, grpo_loss
 from timepro_lit.grpo.prefix import Prefix, join, prefill, take
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
