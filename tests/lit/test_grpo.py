@@ -18,7 +18,8 @@ from timepro_lit.lalm.lora import LoRA, add_reference
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lalm.tiny import write_random_checkpoint
 from timepro_lit.lit.base import AnsweringModule
-from timepro_lit.lit.grpo import GRPO, Experience
+from timepro_lit.lit.experience import Experience
+from timepro_lit.lit.grpo import GRPO
 from timepro_lit.lit.sft import SFT
 from timepro_lit.records import Batch, Event, Example, Sample
 from timepro_lit.rewards.adaptive import AdaptiveReward

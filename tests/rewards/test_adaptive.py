@@ -74,6 +74,7 @@ def test_diagnostics_by_hand():
         {
             "reward": 3.4 / 8,
             "reward_main": 4.0 / 8,
+            "reward_std": 0.15,  # (0.5 + 0.1 + 0 + 0) / 4
             "flat": 0.75,
             "all_zero": 0.25,
             "switched": 0.5,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import log_softmax, nll_loss
 from torch.utils.checkpoint import checkpoint
 
 from timepro_lit.grpo.layout import branch_mask, branch_positions, check_prompt, pack
@@ -20,6 +21,12 @@ blocks kept for later use fit no later step, and a process grows to several time
 LOGITS_AT_ONCE = 2**26
 """Size of a chunk of logits: 256 MiB in float32."""
 
+ENTROPY_PARTS = 16
+"""Parts of a chunk whose entropy is computed at once, so that it takes little memory beside the logits."""
+
+See = Callable[[Tensor], None]
+"""Is shown the (n,) entropies, in nats, of the distributions that n answer tokens are predicted from; detached."""
+
 
 def answer_logprobs(
     lalm: LanguageModel,
@@ -31,12 +38,14 @@ def answer_logprobs(
     temperature: float = 1.0,
     chunk_size: int | None = None,
     prompt_positions: Tensor | None = None,
+    see_entropy: See | None = None,
 ) -> Tensor:
     """Log-probability of every answer token given its prompt and the answer so far.
 
     All G answers of a prompt share one packed row. The output head runs only on positions that predict an answer
     token, `chunk_size` of them at a time (None: as many as `LOGITS_AT_ONCE` allows); with several chunks each is
     computed again in the backward pass, so that one chunk of logits is alive at once, a whole sequence of them never.
+    `see_entropy` costs no chunk more.
 
     Shapes: prompt_embeds (B, P, D), prompt_mask (B, P) bool left-padded, answer_ids (B, G, R) int64 right-padded,
     answer_mask (B, G, R) bool, prompt_positions (B, P) int64 (None: running count) -> (B, G, R) float32, 0 on padding.
@@ -52,7 +61,7 @@ def answer_logprobs(
     hidden = lalm.decode(embeds, fed.positions, branch_mask(fed.branch), None)
     num_prompt = prompt_mask.shape[1]
     hidden_BGRD = _predicting_states(hidden[:, num_prompt - 1], hidden[:, num_prompt:], fed.slot, answer_ids)
-    return _of_states(lalm, hidden_BGRD, answer_ids, answer_mask, temperature, chunk_size)
+    return _of_states(lalm, hidden_BGRD, answer_ids, answer_mask, temperature, chunk_size, see_entropy)
 
 
 def answer_logprobs_behind(
@@ -63,6 +72,7 @@ def answer_logprobs_behind(
     *,
     temperature: float = 1.0,
     chunk_size: int | None = None,
+    see_entropy: See | None = None,
 ) -> Tensor:
     """The same as `answer_logprobs`, for prompts that were run already: only the answers are fed.
 
@@ -80,7 +90,7 @@ def answer_logprobs_behind(
     mask = branch_mask(fed.branch)[:, num_prompt:]
     hidden = lalm.decode(embeds, fed.positions[:, num_prompt:], mask, lalm.fork(prefix.cache))
     hidden_BGRD = _predicting_states(prefix.last, hidden, fed.slot, answer_ids)
-    return _of_states(lalm, hidden_BGRD, answer_ids, answer_mask, temperature, chunk_size)
+    return _of_states(lalm, hidden_BGRD, answer_ids, answer_mask, temperature, chunk_size, see_entropy)
 
 
 def branch_logprobs(
@@ -159,20 +169,37 @@ def _of_states(
     answer_mask: Tensor,
     temperature: float,
     chunk_size: int | None,
+    see_entropy: See | None,
 ) -> Tensor:
-    logp_N = _in_chunks(lalm, hidden_BGRD[answer_mask], answer_ids[answer_mask], temperature, chunk_size)
+    logp_N = _in_chunks(lalm, hidden_BGRD[answer_mask], answer_ids[answer_mask], temperature, chunk_size, see_entropy)
     return torch.zeros(answer_ids.shape, device=logp_N.device).masked_scatter(answer_mask, logp_N)
 
 
 def _in_chunks(
-    lalm: LanguageModel, hidden_ND: Tensor, targets_N: Tensor, temperature: float, chunk_size: int | None
+    lalm: LanguageModel,
+    hidden_ND: Tensor,
+    targets_N: Tensor,
+    temperature: float,
+    chunk_size: int | None,
+    see_entropy: See | None = None,
 ) -> Tensor:
     def token_logps(hidden: Tensor, targets: Tensor) -> Tensor:
         logits = lalm.logits(hidden).float()
-        return -cross_entropy(logits if temperature == 1 else logits / temperature, targets, reduction="none")
+        logps = log_softmax(logits if temperature == 1 else logits / temperature, dim=-1)
+        chosen = -nll_loss(logps, targets, reduction="none")
+        # Last: when a chunk is computed again for the backward pass, all that this needs is there before.
+        if see_entropy is not None:
+            see_entropy(_entropy(logps.detach()))
+        return chosen
 
     chunk_size = chunk_size or max(1, LOGITS_AT_ONCE // lalm.vocab_size)
     if len(targets_N) <= chunk_size:  # nothing to save: the one chunk need not be computed twice
         return token_logps(hidden_ND, targets_N)
     pairs = zip(torch.split(hidden_ND, chunk_size), torch.split(targets_N, chunk_size), strict=True)
     return torch.cat([checkpoint(token_logps, hidden, targets, use_reentrant=False) for hidden, targets in pairs])
+
+
+def _entropy(logps_NV: Tensor) -> Tensor:
+    """(N,) entropies in nats."""
+    rows = -(-len(logps_NV) // ENTROPY_PARTS)
+    return torch.cat([torch.special.entr(part.exp()).sum(-1) for part in logps_NV.split(rows)])

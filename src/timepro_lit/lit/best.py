@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from timepro_lit.files.atomic import fsync_folder
+from timepro_lit.lit.finite import refuse_non_finite
 
 BEST = "best.safetensors"
 
@@ -37,6 +38,7 @@ class KeepBest(Callback):
         scores = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val/")}
         score, before = self.score(scores), self.score(self.scores)
         if score is not None and (before is None or score > before):
+            refuse_non_finite(pl_module)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             partial = self.path.with_suffix(".partial")
             weights, said = _trained(pl_module), json.dumps({"scores": scores, "step": trainer.global_step})

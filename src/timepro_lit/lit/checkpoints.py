@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Callback
 
 from timepro_lit.files.atomic import write_atomically
 from timepro_lit.lit.curve_rows import Row, parse_rows, read_rows, rows_before, text_of
+from timepro_lit.lit.finite import refuse_non_finite
 from timepro_lit.lit.interruption import Interruption
 from timepro_lit.lit.states import State, States
 from timepro_lit.runs.stages import say
@@ -102,6 +103,7 @@ class StageCheckpoints(Callback):
         self.scores = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val/")}
 
     def _write(self, trainer: Trainer, validates: bool) -> None:
+        refuse_non_finite(trainer.lightning_module)
         step = trainer.global_step
         if trainer.is_global_zero:
             self.states.begin(step)

@@ -18,13 +18,14 @@ from timepro_lit.data.sampler import TrainingBatches
 from timepro_lit.data.whole_steps import WholeSteps
 from timepro_lit.evaluation.numbers import validation_score
 from timepro_lit.lalm.checkpoint import ModelSource
-from timepro_lit.lit.base import TrainingModule
 from timepro_lit.lit.best import KeepBest
 from timepro_lit.lit.checkpoints import EndsWithValidation, StageCheckpoints
+from timepro_lit.lit.finite import NonFiniteSteps, refuse_non_finite
 from timepro_lit.lit.setting import Setting, release
 from timepro_lit.lit.sharding import check_strategy
 from timepro_lit.lit.stage import Stage
 from timepro_lit.lit.states import States
+from timepro_lit.lit.training import TrainingModule
 from timepro_lit.runs.stages import Claim, is_rank_zero, say
 
 ADAPTER, CHECKPOINT, CURVES, RECORDINGS = "adapter", "checkpoint", "metrics.csv", "recordings.npy"
@@ -93,6 +94,7 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
     seed_everything(setting.seed, workers=True)
     module = _module(setting, name, planned.stage, source)
     module.steps_per_epoch = planned.loader.batch_sampler.steps_per_epoch
+    module.non_finite = NonFiniteSteps(name)
     module.skips = setting.parts.data.skips(planned.loader, planned.validation)
     curves = setting.directory / name / CURVES
     states, window = States(claim.states, planned.placement), planned.stage.updates_per_rollout
@@ -122,7 +124,12 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
         data = setting.parts.data
         write_recordings(claim.folder / RECORDINGS, data.examples(data.train_split), _recordings_before(source))
     chosen = validation_score(scores, setting.scored)
-    return {"scores": scores, "validation": chosen, "skipped": Counter(module.skipped().values())}
+    return {
+        "scores": scores,
+        "validation": chosen,
+        "skipped": Counter(module.skipped().values()),
+        "nonfinite_steps": module.non_finite.total,
+    }
 
 
 def _recordings_before(source: ModelSource) -> Path | None:
@@ -154,7 +161,8 @@ def _module(setting: Setting, name: str, stage: Stage, source: ModelSource) -> T
 
 
 def _store(module: TrainingModule, source: ModelSource, curves: Path, folder: Path) -> None:
-    """Put what a stage trained, and its curves, into a folder."""
+    """Put what a stage trained, and its curves, into a folder. Raises ValueError for weights that are not finite."""
+    refuse_non_finite(module)
     if curves.exists():
         shutil.copy(curves, folder / CURVES)
     if source.trains_base:

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from timepro_lit.grpo.advantage import group_advantages, has_signal
-from timepro_lit.grpo.logprobs import answer_logprobs, answer_logprobs_behind
-from timepro_lit.grpo.loss import Aggregate, AnswerMean, Sampled, grpo_loss
+from timepro_lit.grpo.logprobs import See, answer_logprobs, answer_logprobs_behind
+from timepro_lit.grpo.loss import Aggregate, AnswerMean, grpo_loss
 from timepro_lit.grpo.prefix import Prefix, join, prefill, take
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.lora import add_reference, reference_policy, runs_alike_in_training
 from timepro_lit.lalm.warping import warper
-from timepro_lit.lit.base import TrainingModule
+from timepro_lit.lit import health
+from timepro_lit.lit.experience import Experience
+from timepro_lit.lit.training import TrainingModule
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Batch, Example, Rollouts
 from timepro_lit.rewards.adaptive import OF_SWITCHED, AdaptiveReward, GroupReward, diagnostics
@@ -34,34 +36,11 @@ prompts and answers again, in one row; no graph is kept, so that one rollout ser
 one_pass, unless gradient checkpointing or LoRA dropout forbid it or, on a GPU, a step has several micro-batches."""
 
 
-@dataclass
-class Experience:
-    """What was sampled for one micro-batch, and is kept until its last update."""
-
-    prompt_embeds: Tensor
-    """(B, P, D)"""
-    prefix: Prefix | None
-    """The prompts as the rollout ran them; gone after the first update."""
-    rollouts: Rollouts
-    adv_BG: Tensor
-    keep_B: Tensor
-    """(B,) bool, the groups that need a forward; log-probabilities are those of these groups."""
-    old_BGR: Tensor | None = None
-    """Log-probabilities when they were sampled, detached; known after the first update's forward."""
-    ref_BGR: Tensor | None = None
-    """Those of the reference policy."""
-    num_uses: int = 0
-
-    @property
-    def sampled(self) -> Sampled:
-        """How much there is, groups without signal included."""
-        return Sampled(self.adv_BG.numel(), int(self.rollouts.answer_mask.sum()))
-
-
 class GRPO(TrainingModule):
     """Continues the SFT adapter; the reference of the KL term is that adapter, frozen, beside the trained one."""
 
     shown = ("grpo/reward",)
+    phases = (health.ROLLOUT, health.REWARD, *health.OF_EVERY_STEP)
 
     def __init__(
         self,
@@ -120,6 +99,7 @@ class GRPO(TrainingModule):
     def loss(self, batch: Batch) -> tuple[Tensor, int]:
         experience = self.experience(batch)
         logp_BGR = self.logprobs(batch, experience)
+        self.step_sums.add(health.TOKENS, batch.prompt_mask.sum() + experience.rollouts.answer_mask.sum())
         return self.policy_loss(experience, logp_BGR), self.aggregate.weight(experience.sampled)
 
     def experience(self, batch: Batch) -> Experience:
@@ -136,14 +116,16 @@ class GRPO(TrainingModule):
 
     def explore(self, batches: Sequence[Batch]) -> None:
         """Put answers to these batches, sampled in one loop, and what they are worth into the window."""
-        embeds = [self.prompt_embeds(batch) for batch in batches]
-        prefixes: list[Prefix | None] = [self.run_prompts(*each) for each in zip(batches, embeds, strict=True)]
-        prefix = join(self.lalm, prefixes)
-        if not self.one_pass:
-            prefixes = [None] * len(batches)  # frees their memory for the rollout
-        examples = [example for batch in batches for example in batch.examples]
-        rollouts = self.roll_out(examples, prefix)
-        groups = self.score(examples, rollouts)
+        with self.clock.during(health.ROLLOUT):
+            embeds = [self.prompt_embeds(batch) for batch in batches]
+            prefixes: list[Prefix | None] = [self.run_prompts(*each) for each in zip(batches, embeds, strict=True)]
+            prefix = join(self.lalm, prefixes)
+            if not self.one_pass:
+                prefixes = [None] * len(batches)  # frees their memory for the rollout
+            examples = [example for batch in batches for example in batch.examples]
+            rollouts = self.roll_out(examples, prefix)
+        with self.clock.during(health.REWARD):
+            groups = self.score(examples, rollouts)
         adv_BG = group_advantages(torch.tensor([g.total for g in groups], device=self.device), self.scale_rewards)
         self.note_rollouts(examples, rollouts, groups)
         first = 0
@@ -203,7 +185,10 @@ class GRPO(TrainingModule):
         groups = []
         for example, ids_GR in zip(examples, rollouts.answer_ids.tolist(), strict=True):
             parse = self.scored[example.task].parse
-            groups.append(self.reward.score([parse(self.lalm.frontend.text(ids)) for ids in ids_GR], example))
+            predictions = [parse(self.lalm.frontend.text(ids)) for ids in ids_GR]
+            num_unreadable = sum(not prediction.readable for prediction in predictions)
+            self.step_sums.note("grpo/unreadable", num_unreadable / len(predictions), len(predictions))
+            groups.append(self.reward.score(predictions, example))
         return groups
 
     def note_rollouts(self, examples: Sequence[Example], rollouts: Rollouts, groups: Sequence[GroupReward]) -> None:
@@ -263,9 +248,16 @@ class GRPO(TrainingModule):
             with reference_policy(self.lalm):
                 experience.ref_BGR = self.logprobs_behind(batch, experience, None)
         prefix, experience.prefix = experience.prefix, None  # its graph serves one update
-        return self.logprobs_behind(batch, experience, prefix)
+        see_entropy = partial(self.note_mean, "grpo/entropy")
+        return self.logprobs_behind(batch, experience, prefix, see_entropy)
 
-    def logprobs_behind(self, batch: Batch, experience: Experience, prefix: Prefix | None) -> Tensor:
+    def note_mean(self, name: str, values_N: Tensor) -> None:
+        """Have the mean of these logged with the step."""
+        self.step_sums.note(name, values_N.mean(), len(values_N))
+
+    def logprobs_behind(
+        self, batch: Batch, experience: Experience, prefix: Prefix | None, see_entropy: See | None = None
+    ) -> Tensor:
         """The same with the adapter that is active now; `prefix` are the prompts, where it has run them already."""
         keep_B, rollouts = experience.keep_B, experience.rollouts
         answers = rollouts.answer_ids[keep_B], rollouts.answer_mask[keep_B]
@@ -277,10 +269,11 @@ class GRPO(TrainingModule):
                 *answers,
                 temperature=self.temperature,
                 prompt_positions=self.positions(batch)[keep_B],
+                see_entropy=see_entropy,
             )
         prefix = prefix or self.run_prompts(batch, experience.prompt_embeds)
         kept = prefix if bool(keep_B.all()) else take(self.lalm, prefix, keep_B)
-        return answer_logprobs_behind(self.lalm, kept, *answers, temperature=self.temperature)
+        return answer_logprobs_behind(self.lalm, kept, *answers, temperature=self.temperature, see_entropy=see_entropy)
 
 
 def _ids(batch: Batch) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from timepro_lit.lalm.base import LALM
-from timepro_lit.lit.base import TrainingModule
+from timepro_lit.lit.training import TrainingModule
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Example, Interviews
 from timepro_lit.tasks.base import Task
@@ -76,7 +76,8 @@ class Pretrain(TrainingModule):
         for name, weight in self.named_parameters():
             if weight.requires_grad:
                 groups["audio_tower" in name or "activity_head" in name].append(weight)
-        return self.optimizer([(groups[True], encoder), (groups[False], language_model)])
+        named = [{"params": groups[True], "name": "encoder"}, {"params": groups[False], "name": "language_model"}]
+        return self.optimizer(named, [encoder, language_model])
 
     def loss(self, batch: Interviews) -> tuple[Tensor, int]:
         frames = self.lalm.encode_audio(batch.features, batch.feature_mask)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from timepro_lit.lit.base import TrainingModule
+from timepro_lit.lit.training import TrainingModule
 from timepro_lit.records import Interviews
 
 

@@ -57,6 +57,33 @@ def scale_gradients(trainer: Trainer, weights: Iterable[nn.Parameter], factor: f
             weight.grad.mul_(factor)
 
 
+def gradient_norm(trainer: Trainer, weights: Iterable[nn.Parameter]) -> Tensor:
+    """2-norm of the gradient of the step that is about to be taken, the same on every process; NaN or inf in a bad one.
+
+    Of the gradient as it has been accumulated, before `scale_gradients`.
+    """
+    if isinstance(trainer.strategy, DeepSpeedStrategy):
+        optimizer = trainer.strategy.model.optimizer
+        norm = torch.as_tensor(optimizer.scaled_global_norm())
+        # Where one is not finite it says -1, or combines it with those of other groups.
+        return torch.full_like(norm, torch.nan) if optimizer.has_overflow() else norm
+    return nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+
+
+def skip_step(trainer: Trainer, weights: Iterable[nn.Parameter]) -> None:
+    """Let the optimiser leave weights and its own state alone in the step that is about to be taken."""
+    if isinstance(trainer.strategy, DeepSpeedStrategy):
+        # It leaves out steps of itself, on all processes, when it looks for overflow and finds it.
+        optimizer = trainer.strategy.model.optimizer
+        optimizer.check_grad_overflow = True
+        optimizer.local_overflow = True  # where gradients are on the CPU
+        for gradient in (gradient for group in optimizer.averaged_gradients.values() for gradient in group or ()):
+            gradient.fill_(torch.nan)
+        return
+    for weight in weights:
+        weight.grad = None
+
+
 def begin_micro_batch(trainer: Trainer) -> None:
     """Take back what `scale_gradients` set: DeepSpeed would multiply the next loss by it."""
     if isinstance(trainer.strategy, DeepSpeedStrategy):

@@ -97,6 +97,7 @@ def diagnostics(groups: Sequence[GroupReward], threshold: float = 1e-6) -> dict[
     """How the groups of one step came out; shares in [0, 1].
 
     reward, reward_main   mean total and main reward over all answers
+    reward_std            mean population std of the total reward within groups
     flat                  share of groups whose main reward is flat by `threshold`
     all_zero              share of groups in which every main reward is 0, which eq. (2) leaves without signal
     switched              share of groups in which the auxiliary reward came in
@@ -111,6 +112,7 @@ def diagnostics(groups: Sequence[GroupReward], threshold: float = 1e-6) -> dict[
     found = {
         "reward": _mean([reward for group in groups for reward in group.total]),
         "reward_main": _mean([reward for group in groups for reward in group.main]),
+        "reward_std": _mean([population_variance(group.total) ** 0.5 for group in groups]),
         "flat": _mean([is_flat(group.main, threshold) for group in groups]),
         "all_zero": _mean([not any(group.main) for group in groups]),
         "switched": len(switched) / len(groups),
