@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning import Trainer, seed_everything
-from lightning.pytorch.loggers import WandbLogger
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from timepro_lit.data.leakage import write_recordings
@@ -21,6 +20,7 @@ from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.best import KeepBest
 from timepro_lit.lit.checkpoints import EndsWithValidation, StageCheckpoints
 from timepro_lit.lit.finite import NonFiniteSteps, refuse_non_finite
+from timepro_lit.lit.loggers import finish
 from timepro_lit.lit.setting import Setting, release
 from timepro_lit.lit.sharding import check_strategy
 from timepro_lit.lit.stage import Stage
@@ -111,9 +111,7 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
         going_on = None if start is None else start.checkpoint
         trainer.fit(module, planned.batches, planned.validation, ckpt_path=going_on, weights_only=True)
     finally:
-        for logger in loggers:
-            if isinstance(logger, WandbLogger):
-                logger.experiment.finish()  # the next stage is a run of its own
+        finish(loggers)
     scores = checkpoints.scores
     if is_rank_zero():
         checkpoints.join_curves()

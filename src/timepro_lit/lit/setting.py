@@ -6,6 +6,7 @@ import gc
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from timepro_lit.lalm.checkpoint import Backbone, ModelSource
 from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.lit.interruption import Interruption, keep_signals
+from timepro_lit.lit.loggers import made_loggers
 from timepro_lit.lit.progress import RunProgress
 from timepro_lit.lit.progress_line import Course
 from timepro_lit.lit.stage import Stage
@@ -62,6 +64,8 @@ class Setting:
     checkpoint_every: int | None = None
     course: Course = field(default_factory=Course)
     interruption: Interruption = field(default_factory=Interruption)
+    left_out: set[str] = field(default_factory=set)
+    """Names of loggers that have failed."""
 
     @property
     def scored(self) -> dict[str, ScoredTask]:
@@ -94,8 +98,9 @@ class Setting:
         return trainer
 
     def loggers(self, stage: str) -> list[Logger]:
-        """Loggers that write to the run directory's folder `stage`."""
-        return [make(save_dir=str(self.directory), name=stage, version="") for make in self.parts.logger.values()]
+        """Loggers that write to the run directory's folder `stage`, without those that have failed before."""
+        place = {"save_dir": str(self.directory), "name": stage, "version": ""}
+        return made_loggers({key: partial(make, **place) for key, make in self.parts.logger.items()}, self.left_out)
 
 
 def release() -> None:

@@ -1,0 +1,128 @@
+"""Loggers beside a run: one that fails is left out, with a warning, and training goes on."""
+
+from __future__ import annotations
+
+import logging
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers.logger import DummyExperiment
+
+from timepro_lit.runs.stages import is_rank_zero
+
+log = logging.getLogger(__name__)
+
+MAX_REASON = 300
+"""Characters of what a library says of its failure, in one line."""
+
+
+def made_loggers(makers: Mapping[str, Callable[[], Logger]], left_out: set[str]) -> list[Logger]:
+    """Loggers by their names among the settings, those of them that are not `left_out`; one that fails is from then on.
+
+    The CSV logger may not fail: its curves are part of a stage's result.
+    """
+    made: list[Logger] = []
+    for name, make in makers.items():
+        if getattr(make, "func", None) is CSVLogger:
+            made.append(make())
+        elif name not in left_out and (logger := _tried(name, make, left_out)) is not None:
+            made.append(Forgiven(name, logger, left_out))
+    return made
+
+
+def finish(loggers: Iterable[Logger]) -> None:
+    """End what the loggers have begun: the next stage is a run of its own to them."""
+    for logger in loggers:
+        if isinstance(logger, Forgiven):
+            logger.finish()
+
+
+class Forgiven(Logger):
+    """A logger that is silent once it has failed; whatever else is asked of it, the one inside answers.
+
+    Args:
+        key: its name among the settings.
+        inner: the logger.
+        left_out: names of loggers that have failed.
+    """
+
+    def __init__(self, key: str, inner: Logger, left_out: set[str]) -> None:
+        super().__init__()
+        self.key = key
+        self.inner = inner
+        self.left_out = left_out
+        self.has_begun = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("inner", "key"):  # not there yet, where a copy is made
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+    def attempt(self, call: Callable[[], Any], otherwise: Any = None) -> Any:
+        """What a call of the logger inside returns; `otherwise` where it fails, or has failed before."""
+        found = None if self.key in self.left_out else _tried(self.key, call, self.left_out)
+        return otherwise if found is None else found
+
+    @property
+    def experiment(self) -> Any:
+        """What the logger inside writes to; nothing, once it has failed."""
+        found = self.attempt(lambda: getattr(self.inner, "experiment", None), DummyExperiment())
+        self.has_begun = self.key not in self.left_out
+        return found
+
+    @property
+    def name(self) -> str | None:
+        return self.inner.name
+
+    @property
+    def version(self) -> int | str | None:
+        return self.inner.version
+
+    @property
+    def save_dir(self) -> str | None:
+        return self.inner.save_dir
+
+    @property
+    def root_dir(self) -> str | None:
+        return self.inner.root_dir
+
+    @property
+    def log_dir(self) -> str | None:
+        return self.inner.log_dir
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.attempt(lambda: self.inner.log_metrics(metrics, step))
+
+    def log_hyperparams(self, params: Any, *arguments: Any, **named: Any) -> None:
+        self.attempt(lambda: self.inner.log_hyperparams(params, *arguments, **named))
+
+    def log_graph(self, model: Any, input_array: Any = None) -> None:
+        self.attempt(lambda: self.inner.log_graph(model, input_array))
+
+    def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
+        self.attempt(lambda: self.inner.after_save_checkpoint(checkpoint_callback))
+
+    def save(self) -> None:
+        self.attempt(self.inner.save)
+
+    def finalize(self, status: str) -> None:
+        self.attempt(lambda: self.inner.finalize(status))
+
+    def finish(self) -> None:
+        """End the run of W&B, if there is one; elsewhere `finalize` has done it."""
+        if isinstance(self.inner, WandbLogger) and self.has_begun:
+            self.attempt(lambda: self.inner.experiment.finish())
+
+
+def _tried(name: str, call: Callable[[], Any], left_out: set[str]) -> Any:
+    try:
+        return call()
+    except Exception as error:  # a logger raises whatever its library does
+        left_out.add(name)
+        reason = textwrap.shorten(f"{type(error).__name__}: {error}", width=MAX_REASON)
+        if is_rank_zero():
+            log.warning(f"logger.{name} has failed, and the run goes on without it: {reason}")
+        return None
