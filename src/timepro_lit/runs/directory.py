@@ -84,9 +84,15 @@ class Run:
         published = stored.get("published", PUBLISHED if evaluated else ())
         if not isinstance(published, dict):  # of an earlier version, which kept no checksums
             return stored if all((self.directory / name).exists() for name in published) else None
-        if (path := damaged_in(self.directory, published)) is not None:
+        if (path := self.damaged()) is not None:
             log.warning(f"{path} is missing or damaged, so that this finished run is completed again")
         return stored if path is None else None
+
+    def damaged(self, below: str = "") -> Path | None:
+        """The first file, of those whose names begin so, that is not as it was when the run was finished."""
+        published = (self._stored or {}).get("published")
+        digests = published.items() if isinstance(published, dict) else ()  # a list is of an earlier version
+        return damaged_in(self.directory, {name: digest for name, digest in digests if name.startswith(below)})
 
     def outdated(self, made_from: Mapping[str, Any]) -> str | None:
         """In what a finished run would come to something else today; None where it would not, or nobody can tell."""
