@@ -50,7 +50,8 @@ def digests_of(folder: Path, files: Iterable[Path]) -> dict[str, str]:
     """Name of each file below the folder -> digest of its whole content."""
     paths = list(files)
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
-        return dict(zip((p.relative_to(folder).as_posix() for p in paths), pool.map(content_digest, paths), strict=True))
+        digests = pool.map(content_digest, paths)
+        return {path.relative_to(folder).as_posix(): digest for path, digest in zip(paths, digests, strict=True)}
 
 
 def damaged_in(folder: Path, digests: Mapping[str, str]) -> Path | None:
@@ -85,7 +86,10 @@ def read_sealed(path: Path) -> dict[str, Any]:
     record = read_object(path)
     digest = record.pop(_SEAL, None)
     if digest is not None and digest != _digest(record):
-        raise ValueError(f"{path} is damaged: it is not what was stored, by its own checksum")
+        raise ValueError(
+            f"{path} is damaged or was changed: it is not what was stored, by its own checksum; "
+            f"take its key {_SEAL} out where the change is meant"
+        )
     return record
 
 

@@ -42,7 +42,9 @@ def read_config(directory: Path) -> dict[str, Any]:
     except Exception as error:  # whatever the readers of yaml raise
         raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
     if sealed and digest.strip() != _digest(text):
-        raise ValueError(f"{path} is damaged or was changed, by the checksum in its last line: delete that if it is meant")
+        raise ValueError(
+            f"{path} is damaged or was changed, by the checksum in its last line; delete that where the change is meant"
+        )
     paths = settings.get("paths") if isinstance(settings, dict) else None
     if not isinstance(settings, dict) or not isinstance(paths, dict):
         raise ValueError(f"{path} holds no settings of a run: it has no paths")

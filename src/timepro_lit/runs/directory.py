@@ -159,9 +159,8 @@ def _errors_noted(path: Path) -> Iterator[None]:
 
 
 def _refuse_foreign(directory: Path) -> None:
-    if directory.is_dir() and not (directory / CONFIG).exists():
-        if foreign := _made_in(directory):
-            raise ValueError(f"{directory} is no run directory: it holds {foreign[0]} but no {CONFIG}")
+    if directory.is_dir() and not (directory / CONFIG).exists() and (made := _made_in(directory)):
+        raise ValueError(f"{directory} is no run directory: it holds {made[0]} but no {CONFIG}")
 
 
 def _made_in(directory: Path) -> list[str]:
