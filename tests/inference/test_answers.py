@@ -148,6 +148,9 @@ def test_a_changed_time_prompt_is_refused(run: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     path = tmp_path / "out" / "timepro_lit.json"
     path.write_text(path.read_text().replace('"stride": 1', '"stride": 2'))
+    with pytest.raises(ValueError, match=r"timepro_lit\.json is missing or damaged, or was changed"):
+        timepro_lit.load(tmp_path / "out", device="cpu")
+    (tmp_path / "out" / "checksums.json").unlink()
     with pytest.raises(ValueError, match=r"time_prompt\.json: stride is 1, but 2 by the folder's settings"):
         timepro_lit.load(tmp_path / "out", device="cpu")
 

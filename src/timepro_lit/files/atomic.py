@@ -22,7 +22,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # The temporary file lies beside the target: a rename is atomic only within one file system.
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".tmp")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
@@ -54,7 +54,11 @@ def naming(path: Path, *errors: type[Exception]) -> Iterator[None]:
 
 def _is_about(named: object, path: Path) -> bool:
     """Whether an error that names this is one of writing `path`, and not of what was read for it."""
-    return named is None or str(named).startswith(str(path.parent / f".{path.name}."))
+    return named is None or str(named).startswith(str(path.parent / _prefix(path)))
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:40]}."  # a name may be as long as a name can be
 
 
 def write_atomically(path: Path, text: str) -> None:
