@@ -83,9 +83,9 @@ def test_the_reward_composes_as_printed(clone: Path) -> None:
 
 
 def test_the_task_and_the_reward_are_in_the_table_the_report_and_the_page(clone: Path) -> None:
-    prepare, rename, train = [command for command in printed_commands() if "data/counted" in " ".join(command)]
+    prepare, rename, forget, train = [command for command in printed_commands() if "data/counted" in " ".join(command)]
     run(clone, prepare, "corpus.num_clips={train: 12, val: 2, test: 4}", "num_workers=1")
-    run(clone, rename)
+    run(clone, rename), run(clone, forget)
     table = run(clone, train, *SMALLER, "output_dir=outputs/counted")
     report = json.loads((clone / "outputs/counted/report.json").read_text())
     page = (clone / "outputs/counted/report.html").read_text()

@@ -150,6 +150,7 @@ def nothing_ran(tmp_path: Path) -> bool:
 def with_exported(shared: Path, tmp_path: Path, change: Callable[[Node], None]) -> Path:
     """A copy of the exported folder whose settings were changed."""
     copy = Path(shutil.copytree(shared / "exported", tmp_path / "copy"))
+    (copy / "checksums.json").unlink()  # as whoever means it does
     settings = json.loads((copy / "timepro_lit.json").read_text())
     change(settings)
     (copy / "timepro_lit.json").write_text(json.dumps(settings))

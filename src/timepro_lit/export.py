@@ -16,8 +16,9 @@ from timepro_lit.settings.door import door
 def main(cfg: DictConfig) -> None:
     """Load the model, write the folder, say where it is."""
     from timepro_lit.inference.exporting import export
+    from timepro_lit.runs.stages import say
 
-    print(export(Path(cfg.run).absolute(), Path(cfg.output_dir).absolute(), cfg.kind, cfg.row, cfg.trust))
+    say(export(Path(cfg.run).absolute(), Path(cfg.output_dir).absolute(), cfg.kind, cfg.row, cfg.trust))
 
 
 if __name__ == "__main__":

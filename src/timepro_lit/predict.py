@@ -19,6 +19,7 @@ def main(cfg: DictConfig) -> None:
         raise ValueError(f"one task is asked at a time, not {', '.join(cfg.task) or 'none'}")
     from timepro_lit.inference.loading import load, model_of
     from timepro_lit.inference.prediction import asked_task, new_answers, predict, queries_of, recordings
+    from timepro_lit.runs.stages import say
     from timepro_lit.settings.config import tasks_of
 
     (name,) = cfg.task
@@ -33,7 +34,7 @@ def main(cfg: DictConfig) -> None:
     listener = load(
         cfg.checkpoint, row=cfg.row, base=cfg.base, device=cfg.device, batch_size=cfg.batch_size, trust=cfg.trust
     )
-    print(predict(listener, audio, task, queries, output_dir, cfg.figures))
+    say(predict(listener, audio, task, queries, output_dir, cfg.figures))
 
 
 if __name__ == "__main__":

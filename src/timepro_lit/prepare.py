@@ -17,6 +17,7 @@ def main(cfg: DictConfig) -> None:
     """Read the public files, write manifests, print what became of everything."""
     from timepro_lit.data.preparation import COUNTS, DROPPED, prepare
     from timepro_lit.figures.counts import counts_text
+    from timepro_lit.runs.stages import say
     from timepro_lit.settings.config import build_preparation
 
     corpus, tasks = build_preparation(cfg)
@@ -37,7 +38,7 @@ def main(cfg: DictConfig) -> None:
         shard_bytes=None if cfg.shard_mb is None else cfg.shard_mb * 1_000_000,
         num_workers=cfg.num_workers,
     )
-    print(f"{counts_text(counts)}everything that was not taken over: {out / DROPPED}\nthese counts: {out / COUNTS}")
+    say(f"{counts_text(counts)}everything that was not taken over: {out / DROPPED}\nthese counts: {out / COUNTS}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from timepro_lit.settings.door import door
 def main(cfg: DictConfig) -> None:
     """Pool the answers of all runs, write report.json and report.html, print the table."""
     from timepro_lit.evaluation.publish import pooled_report
+    from timepro_lit.runs.stages import say
     from timepro_lit.settings.config import tasks_of
     from timepro_lit.settings.description import check_seeds, described
     from timepro_lit.settings.stored import read_settings
@@ -25,7 +26,7 @@ def main(cfg: DictConfig) -> None:
     settings = [read_settings(run, trust=cfg.trust) for run in runs]
     check_seeds(settings)
     tasks = scored(tasks_of(settings[0]))
-    print(pooled_report(runs, Path(cfg.output_dir).absolute(), tasks, described(*settings)))
+    say(pooled_report(runs, Path(cfg.output_dir).absolute(), tasks, described(*settings)))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ def main(cfg: DictConfig) -> None:
         with_rounded,
     )
     from timepro_lit.files.atomic import write_atomically
+    from timepro_lit.runs.stages import say
     from timepro_lit.settings.config import settings_of, tasks_of
     from timepro_lit.tasks.base import ScoredTask
 
@@ -42,7 +43,7 @@ def main(cfg: DictConfig) -> None:
     directory = Path(cfg.output_dir)
     directory.mkdir(parents=True, exist_ok=True)
     write_atomically(directory / "scores.json", json.dumps(summary(outcome, name), indent=1))
-    print(table(outcome))
+    say(table(outcome))
 
 
 if __name__ == "__main__":

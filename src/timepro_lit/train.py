@@ -36,9 +36,10 @@ def main(cfg: DictConfig) -> float | None:
 
         parts, named = Parts(**build(cfg)), described(settings)
         given = (grounds_of_stages(portable(cfg)), grounds_of_answers(portable(cfg)))
-        if run.finished is not None and is_up_to_date(run, parts, *given, named, cfg.init_from, cfg.rows):
-            say(f"{run.directory} is finished.\n{run.finished['table']}")
-            return run.finished["metric"]
+        finished = run.finished
+        if finished is not None and is_up_to_date(run, parts, *given, named, cfg.init_from, cfg.rows):
+            say(f"{run.directory} is finished.\n{finished['table']}")
+            return finished["metric"]
         table, metric, found = run_stages(
             parts,
             run.directory,

@@ -106,14 +106,16 @@ def test_again_changes_nothing_and_looks_at_new_recordings_alone(
     prepare(Desed(CLASSES), desed, out, SED, num_workers=0)
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()} == before
     journal = (out / "audio.jsonl").read_text()
-    (out / "audio.jsonl").write_text(journal[: len(journal) // 2])  # as a killed run leaves it
+    damaged = journal.replace('"duration_s": 2.0', '"duration_s": 2.5', 1)
+    assert damaged != journal
+    (out / "audio.jsonl").write_text(damaged[: len(journal) // 2])  # and as a killed run leaves it
     listened: list[str] = []
     from timepro_lit.data import measuring
 
     measure = measuring.measure
     monkeypatch.setattr(measuring, "measure", lambda *a: listened.append(a[-1]) or measure(*a))
     prepare(Desed(CLASSES), desed, out, SED, num_workers=0)
-    assert 0 < len(listened) < journal.count("\n")
+    assert 1 < len(listened) < journal.count("\n")
     assert {path: path.read_bytes() for path in out.iterdir()} == {path: text for path, (text, _) in before.items()}
 
 

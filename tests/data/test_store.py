@@ -63,10 +63,22 @@ def test_packing_goes_on_where_it_stopped(folder: AudioFolder, tmp_path: Path) -
     kept = (shards / "00001.tar").stat().st_ino
     (shards / "00003.tar").unlink()
     (shards / "shards.arrow").unlink()
-    (shards / "00003.partial").write_bytes(b"half")
+    (shards / ".00003.tar.k3j_x81a.tmp").write_bytes(b"half")
+    (shards / "00002.tar").write_bytes(whole["00002.tar"][:100])
     write_shards(folder, NAMES, shards, shard_bytes=1)
     assert {path.name: path.read_bytes() for path in shards.iterdir()} == whole
     assert (shards / "00001.tar").stat().st_ino == kept
+
+
+def test_a_damaged_table_of_shards_is_named(folder: AudioFolder, tmp_path: Path) -> None:
+    write_shards(folder, NAMES, tmp_path, shard_bytes=10**6)
+    path = tmp_path / "shards.arrow"
+    whole = path.read_bytes()
+    offset = AudioShards(tmp_path)._place(NAMES[0])[1]
+    for damaged in (whole.replace(offset.to_bytes(8, "little"), (offset + 1).to_bytes(8, "little")), whole[:500], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"shards\.arrow is damaged: .*; pack the recordings again"):
+            AudioShards(tmp_path).location(NAMES[0])
 
 
 def test_a_shard_that_was_cut_off_is_named(folder: AudioFolder, tmp_path: Path) -> None:

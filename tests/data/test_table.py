@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from timepro_lit.data.arrow import map_arrow, write_arrow
-from timepro_lit.data.manifest import write_manifest
+from timepro_lit.data.manifest import read_manifest, write_manifest, write_prepared
 from timepro_lit.data.table import ExampleTable, arrow_file
+from timepro_lit.files.checksums import checksum_file, write_checksum
 from timepro_lit.files.fingerprint import file_digest
 from timepro_lit.records import Event, Example
 
@@ -51,7 +52,9 @@ def test_a_selection_keeps_its_order(manifest: Path) -> None:
     assert some.durations_s.tolist() == [1.25, 2.0]
     assert list(some.select(np.array([False, True]))) == EXAMPLES[:1]
     assert list(table.of_tasks(["dac", "ag"])) == EXAMPLES[:2]
-    assert list(pickle.loads(pickle.dumps(some))) == list(some)
+    pickled = pickle.dumps(some)
+    manifest.unlink()  # a worker does not read it again
+    assert list(pickle.loads(pickled)) == list(some)
 
 
 def test_several_manifests_follow_each_other_under_their_prefixes(manifest: Path, tmp_path: Path) -> None:
@@ -84,6 +87,7 @@ def test_a_file_of_an_earlier_version_is_made_again(manifest: Path) -> None:
     path = arrow_file(manifest)
     old = map_arrow(path).drop_columns(["recording"])
     write_arrow(path, old.to_batches(), old.schema.with_metadata({"manifest": file_digest(manifest)}))
+    write_checksum(path)
     assert list(ExampleTable([(manifest, "")])) == EXAMPLES
 
 
@@ -94,8 +98,23 @@ def test_a_changed_manifest_is_read_again_and_an_unchanged_one_is_not(manifest: 
     assert arrow_file(manifest).stat().st_mtime_ns == written
     write_manifest(manifest, EXAMPLES[:1])
     assert list(ExampleTable([(manifest, "")])) == EXAMPLES[:1]
-    first.write_bytes(b"half of a file")
-    assert list(ExampleTable([(manifest, "")])) == EXAMPLES[:1]
+    whole = first.read_bytes()
+    for damaged in (b"half of a file", whole[:300], whole.replace(b"rain", b"ruin")):
+        first.write_bytes(damaged)
+        assert list(ExampleTable([(manifest, "")])) == EXAMPLES[:1]
+        assert first.read_bytes() == whole
+
+
+def test_a_manifest_that_was_prepared_is_refused_once_it_is_another(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    write_prepared(path, EXAMPLES)
+    assert len(ExampleTable([(path, "")])) == len(read_manifest(path)) == 3
+    path.write_bytes(path.read_bytes().partition(b"\n")[0] + b"\n")  # cut at the end of a line
+    for read in (read_manifest, arrow_file):
+        with pytest.raises(ValueError, match=r"train\.jsonl is damaged or was changed: .* by .*train\.jsonl\.sha256"):
+            read(path)
+    checksum_file(path).unlink()
+    assert len(ExampleTable([(path, "")])) == len(read_manifest(path)) == 1
 
 
 def test_a_broken_manifest_leaves_nothing_behind(manifest: Path) -> None:

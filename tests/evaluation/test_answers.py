@@ -67,6 +67,8 @@ def test_every_answer_has_a_line_and_a_summary_says_what_was_odd(tmp_path: Path)
     assert summary["all"] == {"parse_rate": 80.0, "truncated": 0.0}
     assert summary["skipped"] == read_skipped(folder) == {"silent": 2}
     assert summary["repairs"] == {"prose": 2, "unclear": 1}
+    (folder / "scores.json").write_text('{"skip')
+    assert read_skipped(folder) == {"silent": 2}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from timepro_lit.evaluation.publish import code_version, pooled_report, publish,
 from timepro_lit.metrics.base import FloatArray, SumMetric, ratio
 from timepro_lit.metrics.parse_rate import ParseRate
 from timepro_lit.records import Answer, Event, Example, Prediction, Row, RunDescription
+from timepro_lit.runs.directory import Run
 from timepro_lit.runs.origin import Origin
 from timepro_lit.tasks.grounding import Grounding
 
@@ -155,11 +156,16 @@ def test_seeds_are_pooled_into_one_report(tmp_path: Path) -> None:
     page = (tmp_path / "both" / "report.html").read_text(encoding="utf-8")
     assert "4 test clips" in page and "Validation metrics" in page  # those of the first run
     assert pooled_report(runs, tmp_path / "both", TASKS, DESCRIBED) == table
+    Run(runs[1]).finish(table, None, {})
+    shown = runs[1] / "evaluation" / "zero_shot" / "predictions.jsonl"
+    shown.write_text(shown.read_text().replace('"readable": true', '"readable": null'))  # nothing that is scored again
+    with pytest.raises(ValueError, match=r"seed2/evaluation/zero_shot/predictions\.jsonl is missing or damaged"):
+        pooled_report(runs, tmp_path / "both", TASKS, DESCRIBED)
 
 
 def test_a_run_without_a_row_cannot_be_pooled(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / "seed1", zero_shot=0, warm_up=2), write_run(tmp_path / "seed2", zero_shot=1)]
-    with pytest.raises(ValueError, match="seed2 has no evaluation of warm_up"):
+    with pytest.raises(ValueError, match="seed2 has no whole evaluation of warm_up"):
         pooled_report(runs, tmp_path / "both", TASKS, DESCRIBED)
     with pytest.raises(ValueError, match="both has no evaluation"):
         pooled_report([tmp_path / "both"], tmp_path / "there", TASKS, DESCRIBED)

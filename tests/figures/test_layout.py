@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from timepro_lit.figures.layout import MAX_DRAWN, class_indices, is_drawable, place, visible
+from timepro_lit.figures.layout import MAX_DRAWN, class_indices, is_drawable, place
 from timepro_lit.records import Event
 
 
@@ -46,8 +46,3 @@ def test_a_runaway_answer_is_cut() -> None:
 
 def test_class_indices_are_alphabetical() -> None:
     assert class_indices(["dog", "bell", "dog"]) == {"bell": 0, "dog": 1}
-
-
-def test_visible_escapes_what_would_hide_or_break() -> None:
-    assert visible("a\0\x1b\r\u2028\u202e\ud800b\n\tü犬") == "a\\x00\\x1b\\r\\u2028\\u202e\\ud800b\n\tü犬"
-    assert visible("abcdef", max_chars=3) == "abc … (6 characters in all)"

@@ -141,6 +141,21 @@ def test_stages_behind_the_rows_are_told_and_drawn(run_dir: Path) -> None:
     assert "SFT loss" in page
 
 
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        (b"step,a\n1,x\n", "could not convert string to float: 'x'"),
+        (b"step,a\n1,2,3\n", "float"),
+        (b"step,a\n\xff,1\n", "can't decode byte 0xff"),
+        (b"stop,a\n1,2\n", "a row has no step"),
+    ],
+)
+def test_curves_that_are_none_are_named(written: bytes, fault: str, run_dir: Path) -> None:
+    (run_dir / "sft" / "metrics.csv").write_bytes(written)
+    with pytest.raises(ValueError, match=r"sft/metrics\.csv cannot be read as curves: .*" + re.escape(fault)):
+        write_report(run_dir, read_audio)
+
+
 def test_untrusted_text_stays_text(run_dir: Path) -> None:
     evil = prediction("sed", "one.flac", EVIL, prompt=EVIL, events=[[0.5, 1.0, EVIL]], reference=[[0.4, 1.1, EVIL]])
     evil |= {"scores": {EVIL: 1.0}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -148,6 +149,9 @@ def test_a_changed_time_prompt_is_refused(run: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     path = tmp_path / "out" / "timepro_lit.json"
     path.write_text(path.read_text().replace('"stride": 1', '"stride": 2'))
+    with pytest.raises(ValueError, match=r"timepro_lit\.json is missing or damaged, or was changed"):
+        timepro_lit.load(tmp_path / "out", device="cpu")
+    (tmp_path / "out" / "checksums.json").unlink()
     with pytest.raises(ValueError, match=r"time_prompt\.json: stride is 1, but 2 by the folder's settings"):
         timepro_lit.load(tmp_path / "out", device="cpu")
 
@@ -159,7 +163,14 @@ def test_predict_writes_answers_a_table_and_pictures(run: Path, tmp_path: Path) 
         length = round(len(samples) * sampling_rate / rate)
         resampled = np.interp(np.linspace(0, len(samples) - 1, length), np.arange(len(samples)), samples)
         soundfile.write(tmp_path / "clips" / name, np.stack([resampled, resampled], axis=1), sampling_rate)
-    (tmp_path / "clips" / "e.wav").write_bytes(b"<html>not found</html>")
+    odd = {"e.wav": b"<html>not found</html>", "empty.wav": b""}
+    for name, content in odd.items():
+        (tmp_path / "clips" / name).write_bytes(content)
+    for name, values in (("nan.wav", [float("nan")] * 9000), ("one.wav", [0.5]), ("few.wav", [0.5] * 300)):
+        soundfile.write(tmp_path / "clips" / name, np.array(values, np.float32), 16_000, subtype="FLOAT")
+    (tmp_path / "clips" / "folder.wav").mkdir()
+    (tmp_path / "clips" / "link\x1b[2J.wav").symlink_to("nowhere")
+    shutil.copy(tmp_path / "clips" / "a.wav", os.fsencode(tmp_path / "clips") + b"/z\xff\x1b[0m.wav")
     (tmp_path / "queries.txt").write_text("a dog barks\nit's a bell, far away\n")
     ask = ("predict", f"checkpoint={run}", f"audio={tmp_path / 'clips'}", "task=ag", "queries=queries.txt",
            f"output_dir={tmp_path / 'answers'}", "figures=true", "batch_size=3", "device=cpu")  # fmt: skip
@@ -169,10 +180,17 @@ def test_predict_writes_answers_a_table_and_pictures(run: Path, tmp_path: Path) 
     assert [(row["audio"], row["query"]) for row in rows[:3]] == [
         ("a.wav", "a dog barks"), ("a.wav", "it's a bell, far away"), ("b.flac", "a dog barks"),
     ]  # fmt: skip
-    assert len(rows) == 8
-    assert "left out" in done.stdout and "e.wav" in done.stdout and "d.mp3" in done.stdout
+    assert len(rows) == 10
+    assert os.fsencode(rows[-1]["audio"]) == b"z\xff\x1b[0m.wav"
+    assert "d.mp3" in done.stdout and "z\\udcff\\x1b[0m.wav" in done.stdout and "\x1b" not in done.stdout + done.stderr
+    left_out = [json.loads(line) for line in (tmp_path / "answers" / "left_out.jsonl").read_text().splitlines()]
+    assert [one["audio"] for one in left_out] == [
+        "e.wav", "empty.wav", "few.wav", "folder.wav", "link\x1b[2J.wav", "nan.wav", "one.wav"
+    ]  # fmt: skip
+    assert "left out: " in done.stdout and f"7 of 12 recordings were left out: {tmp_path}" in done.stdout
     pictures = sorted((tmp_path / "answers" / "figures").iterdir())
-    assert [p.name for p in pictures] == ["a.wav.png", "b.flac.png", "c.ogg.png", "d.mp3.png"]
+    assert [p.name for p in pictures[:4]] == ["a.wav.png", "b.flac.png", "c.ogg.png", "d.mp3.png"]
+    assert os.fsencode(pictures[4].name) == b"z\xff\x1b[0m.wav.png"
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
     again = command(*ask, cwd=tmp_path)
     assert again.returncode == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -107,8 +108,37 @@ def test_every_file_of_an_exported_folder_is_looked_through(
     file: str, change: Callable[[str], str], fault: str, shared: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(shared / "exported", tmp_path / "copy"))
+    (folder / "checksums.json").unlink()
     text = "" if file.endswith(".safetensors") else (folder / file).read_text()
     (folder / file).write_text(change(text))
     with pytest.raises(ValueError) as refusal:
         timepro_lit.load(folder, device="cpu")
     assert fault in str(refusal.value)
+
+
+@pytest.mark.parametrize("file", ["adapter_model.safetensors", "trained_with.json", "checksums.json", "README.md"])
+def test_a_flipped_bit_in_an_exported_folder_is_noticed(file: str, shared: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shared / "exported", tmp_path / "copy"))
+    content = bytearray((folder / file).read_bytes())
+    content[-20] ^= 1
+    (folder / file).write_bytes(content)
+    if file == "README.md":  # a card is there to be written on
+        timepro_lit.load(folder, device="cpu")
+        return
+    with pytest.raises(ValueError, match=rf"{file} is (missing or )?damaged,? or was changed"):
+        timepro_lit.load(folder, device="cpu")
+
+
+def test_an_export_that_ran_out_of_room_leaves_nothing_and_can_be_made_again(shared: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / ".export.partial").mkdir(parents=True)  # of one that was killed
+    (tmp_path / "out" / ".export.partial" / "model.safetensors").write_text("half")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"adapter_model\.safetensors"):
+            export(shared / "run", tmp_path / "out", "full_omni_adapter")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list((tmp_path / "out").iterdir()) == []
+    export(shared / "run", tmp_path / "out", "adapter")
+    timepro_lit.load(tmp_path / "out", device="cpu")

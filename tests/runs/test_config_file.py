@@ -6,12 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from timepro_lit.runs.config_file import read_config
+from timepro_lit.runs.config_file import read_config, write_config
 
 
 def test_references_to_its_own_paths_are_left(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("a: ${paths.data}/x\npaths: {data: /d}")
     assert read_config(tmp_path) == {"a": "${paths.data}/x", "paths": {"data": "/d"}}
+
+
+def test_settings_that_were_changed_are_refused_until_the_change_is_meant(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    write_config(tmp_path, {"seed": 1, "paths": {}})
+    assert read_config(tmp_path) == {"seed": 1, "paths": {}}
+    changed = path.read_text().replace("seed: 1", "seed: 9")
+    path.write_text(changed)
+    with pytest.raises(ValueError, match=r"config\.yaml is damaged or was changed"):
+        read_config(tmp_path)
+    path.write_text("\n".join(changed.splitlines()[:-1]))
+    assert read_config(tmp_path)["seed"] == 9
 
 
 @pytest.mark.parametrize(

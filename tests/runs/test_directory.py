@@ -62,7 +62,7 @@ def test_a_finished_run_says_so(tmp_path: Path) -> None:
     with claimed_run(tmp_path / "run", SETTINGS) as run:
         run.finish("mIoU 74.4", 0.744, {})
     with claimed_run(tmp_path / "run", SETTINGS) as run:
-        assert run.finished == {"table": "mIoU 74.4", "metric": 0.744, "published": [], "made_from": {}}
+        assert run.finished == {"table": "mIoU 74.4", "metric": 0.744, "published": {}, "made_from": {}}
 
 
 def test_a_finished_run_says_what_would_be_another_today(tmp_path: Path) -> None:
@@ -82,8 +82,14 @@ def test_a_run_without_its_report_is_not_finished(lost: str, tmp_path: Path) -> 
             (tmp_path / name).write_text("...")
         run.finish("mIoU 74.4", 0.744, {})
         assert run.finished is not None
+        (tmp_path / lost).write_text("..,")
+        assert run.finished is None
         (tmp_path / lost).unlink()
         assert run.finished is None
+    path = tmp_path / "finished.json"
+    path.write_text(path.read_text().replace("74.4", "75.4"))
+    (tmp_path / lost).write_text("...")
+    assert run.finished is None
 
 
 def test_what_earlier_versions_and_accidents_left_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -113,7 +119,8 @@ def test_other_settings_are_refused_by_key_and_nothing_changes(tmp_path: Path) -
     assert "new (nothing there, True now)" in str(refusal.value)
     assert "seed" not in str(refusal.value)
     assert (tmp_path / "run" / "config.yaml").read_bytes() == before
-    with claimed_run(tmp_path / "run", SETTINGS):  # the refusal is on file, and binds nobody
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"config.yaml", ".lock", "sft"}
+    with claimed_run(tmp_path / "run", SETTINGS):
         pass
 
 
@@ -172,6 +179,12 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"holds thesis.tex but no config.yaml"), claimed_run(tmp_path, SETTINGS):
         pass
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_that_was_killed_while_it_wrote_its_settings_goes_on(tmp_path: Path) -> None:
+    (tmp_path / ".config.yaml.k3j_x81a.tmp").write_text("seed: 1")
+    with claimed_run(tmp_path, SETTINGS):
+        assert {p.name for p in tmp_path.iterdir()} == {"config.yaml", ".lock"}
 
 
 def test_an_error_leaves_its_traceback_until_the_next_attempt(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import multiprocessing
 import time
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from timepro_lit.files.sealing import read_sealed, sealed
 from timepro_lit.runs.origin import Origin
-from timepro_lit.runs.stages import StageStore
+from timepro_lit.runs.stages import StageStore, check_result
 
 CODE = {"lalm/base.py": "11", "lit/sft.py": "22"}
 ONE, OTHER = Origin({"seed": 1}, CODE), Origin({"seed": 2}, CODE)
@@ -43,6 +43,23 @@ def test_an_interrupted_result_is_taken_up_again(tmp_path: Path) -> None:
         assert (claim.folder / "last.ckpt").read_text() == "step 10"
 
 
+def test_killed_before_its_folder_takes_its_place_a_result_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = StageStore(tmp_path, owner=tmp_path / "run")
+    monkeypatch.setattr(Path, "rename", lambda path, target: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt), store.claim("sft", ONE) as claim:
+        (claim.folder / "adapter").write_text("weights")
+        claim.publish({})
+    assert (claim.folder / "result.json").exists()
+    (claim.folder / ".recordings.npy.k3j_x81a.tmp").write_text("half")
+    monkeypatch.undo()
+    _make(tmp_path, tmp_path / "journal", 0.0)
+    with store.claim("sft", ONE) as claim:
+        assert claim.complete
+    assert {path.name for path in claim.final.iterdir()} == {"adapter", "result.json"}
+
+
 def test_a_damaged_result_is_refused(tmp_path: Path) -> None:
     store = StageStore(tmp_path / "stages", owner=tmp_path / "run")
     with store.claim("sft", ONE) as claim:
@@ -51,15 +68,23 @@ def test_a_damaged_result_is_refused(tmp_path: Path) -> None:
     (claim.final / "adapter.safetensors").write_bytes(b"weightz")
     with pytest.raises(ValueError, match="damaged; delete"), store.claim("sft", ONE):
         pass
+    with pytest.raises(ValueError, match=r"adapter\.safetensors is missing or damaged"):
+        check_result(claim.final)
+    (claim.final / "adapter.safetensors").write_bytes(b"weights")
+    check_result(claim.final)
+    record = claim.final / "result.json"
+    record.write_text(record.read_text().replace('"result": {}', '"result": {"validation": 0.9}'))
+    with pytest.raises(ValueError, match=r"result\.json is missing or damaged; delete"), store.claim("sft", ONE):
+        pass
 
 
 def test_a_result_under_the_key_of_other_settings_is_refused(tmp_path: Path) -> None:
     store = StageStore(tmp_path / "stages", owner=tmp_path / "run")
     with store.claim("sft", ONE) as claim:
         claim.publish({})
-    record = json.loads((claim.final / "result.json").read_text())
+    record = read_sealed(claim.final / "result.json")
     record["determinants"]["seed"] = 2
-    (claim.final / "result.json").write_text(json.dumps(record))
+    (claim.final / "result.json").write_text(sealed(record))
     with pytest.raises(ValueError, match=r"other settings: seed \(2 there, 1 now\)"), store.claim("sft", ONE):
         pass
 
@@ -108,9 +133,9 @@ def test_the_other_ranks_overlook_it_as_well(tmp_path: Path, monkeypatch: pytest
 def test_other_libraries_are_said(tmp_path: Path) -> None:
     store = StageStore(tmp_path, tmp_path / "run")
     path = publish(store, "sft", ONE) / "result.json"
-    record = json.loads(path.read_text())
+    record = read_sealed(path)
     now = record["versions"]["torch"]
-    path.write_text(json.dumps(record | {"versions": record["versions"] | {"torch": "1.0"}}))
+    path.write_text(sealed(record | {"versions": record["versions"] | {"torch": "1.0"}}))
     with store.claim("sft", ONE) as claim:
         assert claim.complete
         assert claim.told.endswith(f" (made with torch 1.0, now {now})")

@@ -75,11 +75,15 @@ def open_audio(path: str | Path) -> Iterator[Stream]:
             raise AudioError(f"{path}: there is no such audio file", "missing") from None
         return
     path = Path(path)
-    if not path.exists():
-        raise AudioError(f"{path}: there is no such audio file", "missing")
-    if not path.is_file():  # opening a pipe would wait for ever
-        raise AudioError(f"{path}: not a regular file", "not_a_file")
-    with path.open("rb", buffering=0) as file:  # unbuffered, since soundfile goes on by its descriptor
+    try:
+        if not path.exists():
+            raise AudioError(f"{path}: there is no such audio file", "missing")
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise AudioError(f"{path}: not a regular file", "not_a_file")
+        file = path.open("rb", buffering=0)  # unbuffered, since soundfile goes on by its descriptor
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be opened: {error.strerror}", "unreadable") from error
+    with file:
         yield file
 
 
@@ -115,8 +119,10 @@ def write_audio(path: str | Path, waveform: Tensor, sampling_rate: int) -> None:
     if not bool((waveform.abs() <= 1.0).all()):  # also false for NaN
         raise ValueError(f"{path}: the waveform leaves [-1, 1]; scale it before writing")
     samples = waveform.detach().to("cpu", torch.float32).numpy()
+    content = BytesIO()  # libsndfile would not say what went wrong with a file of ours
+    soundfile.write(content, samples, sampling_rate, format=path.suffix[1:].upper(), subtype="PCM_16")
     with replacing(path) as file:
-        soundfile.write(file, samples, sampling_rate, format=path.suffix[1:].upper(), subtype="PCM_16")
+        file.write(content.getbuffer())
 
 
 def _decode(stream: Stream, path: str, sampling_rate: int, max_duration_s: float) -> tuple[Tensor, int]:

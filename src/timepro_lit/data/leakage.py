@@ -71,7 +71,7 @@ def _is_sound(audio: str, store: AudioStore) -> bool:
 
 def write_recordings(path: Path, examples: ExampleTable, before: Path | None = None) -> None:
     """Store hashes of the examples' recordings, and those that `before` holds if it is there: eight bytes for each."""
-    known = [_hashes(examples)] + ([np.load(before)] if before is not None and before.exists() else [])
+    known = [_hashes(examples)] + ([_load(before)] if before is not None and before.exists() else [])
     with replacing(path) as file:
         np.save(file, np.unique(np.concatenate(known)))
 
@@ -79,8 +79,16 @@ def write_recordings(path: Path, examples: ExampleTable, before: Path | None = N
 def heard_before(examples: ExampleTable, stored: Sequence[Path]) -> tuple[int, int]:
     """How many of the examples' recordings are among those stored, and how many they are."""
     mine = _hashes(examples)
-    known = np.concatenate([np.load(path) for path in stored]) if stored else mine[:0]
+    known = np.concatenate([_load(path) for path in stored]) if stored else mine[:0]
     return int(np.isin(mine, known).sum()), len(mine)
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        stored: np.ndarray = np.load(path)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    return stored
 
 
 def _named(examples: ExampleTable, others: ExampleTable, places: np.ndarray) -> str:

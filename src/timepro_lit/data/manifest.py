@@ -16,6 +16,8 @@ from typing import Any
 
 from timepro_lit.data.splits import video_key
 from timepro_lit.files.atomic import write_if_changed
+from timepro_lit.files.checksums import check, checksum_file, write_checksum
+from timepro_lit.files.fingerprint import content_digest
 from timepro_lit.records import Event, Example
 
 MAX_LINE_BYTES = 1 << 20
@@ -38,9 +40,11 @@ def iterate_manifest(path: str | Path) -> Iterator[Example]:
 
     Raises ValueError naming file, line and key for the first fault: bad JSON, a missing, unknown or repeated key, a
     wrong type, a time that is not finite, reversed or outside the clip, an audio path that leaves the root, a repeated
-    id, a line over `MAX_LINE_BYTES`, or no example at all.
+    id, a line over `MAX_LINE_BYTES`, or no example at all; and where the file is not as it was prepared.
     """
     path = Path(path)
+    if checksum_file(path).exists():
+        check(path, content_digest(path))
     first_line_of: dict[str, int] = {}
     with path.open("rb") as file:
         number = 0
@@ -78,6 +82,12 @@ def write_manifest(path: str | Path, examples: Iterable[Example]) -> None:
     if not lines:
         raise ValueError(f"{path}: the manifest would hold no example")
     write_if_changed(path, "\n".join(lines) + "\n")
+
+
+def write_prepared(path: Path, examples: Iterable[Example]) -> None:
+    """As `write_manifest`, with a checksum beside it, by which a change of the file is noticed."""
+    write_manifest(path, examples)
+    write_checksum(path)
 
 
 def checked_line(example: Example, where: str) -> str:

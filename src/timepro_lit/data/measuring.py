@@ -8,13 +8,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from zlib import crc32
 
 import torch
 from rich.progress import track
 
 from timepro_lit.data.audio import AudioError, measure_audio
 from timepro_lit.data.store import AudioFolder
-from timepro_lit.files.atomic import write_if_changed
+from timepro_lit.files.atomic import naming, write_if_changed
 
 SAMPLING_RATE = 16_000
 _CHUNK = 32
@@ -43,12 +44,12 @@ def measure_all(
     missing = [name for name in names if name not in done]
     if missing:
         journal.parent.mkdir(parents=True, exist_ok=True)
-        with journal.open("a", encoding="utf-8") as lines:
+        with naming(journal), journal.open("a", encoding="utf-8") as lines:
             for measurement in _measure(folder, missing, max_duration_s, num_workers):
                 done[measurement.audio] = measurement
-                lines.write(json.dumps(asdict(measurement)) + "\n")
+                lines.write(_line(measurement))
                 lines.flush()
-    write_if_changed(journal, "".join(json.dumps(asdict(done[name])) + "\n" for name in names))
+    write_if_changed(journal, "".join(_line(done[name]) for name in names))
     return done
 
 
@@ -77,11 +78,24 @@ def _measure(
 def _read(journal: Path) -> Iterator[Measurement]:
     if not journal.exists():
         return
-    for line in journal.read_text(encoding="utf-8").splitlines():
+    for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            yield Measurement(**json.loads(line))
-        except (ValueError, TypeError):  # the last line of a run that was killed
+            row = json.loads(line)
+            check = row.pop("check", None)
+            measurement = Measurement(**row)
+        except (ValueError, TypeError, AttributeError):  # the last line of a run that was killed
             continue
+        if check in (None, _check(measurement)):  # None: of an earlier version
+            yield measurement
+
+
+def _line(measurement: Measurement) -> str:
+    return json.dumps(asdict(measurement) | {"check": _check(measurement)}) + "\n"
+
+
+def _check(measurement: Measurement) -> int:
+    """Tells a line that was damaged from the one that was written."""
+    return crc32(json.dumps(asdict(measurement)).encode())
 
 
 def _stamp(folder: AudioFolder, audio: str) -> list[int] | None:

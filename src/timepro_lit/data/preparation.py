@@ -12,20 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from timepro_lit.data.corpora.annotated import AnnotatedCorpus, Annotation, Dropped
-from timepro_lit.data.corpora.prepared import SETTINGS, prepared_settings
-from timepro_lit.data.manifest import checked_line, is_plain_path, iterate_manifest, write_manifest
+from timepro_lit.data.corpora.prepared import JOURNAL, SETTINGS, is_half_prepared, prepared_settings
+from timepro_lit.data.manifest import checked_line, is_plain_path, iterate_manifest, write_prepared
 from timepro_lit.data.measuring import Measurement, measure_all
 from timepro_lit.data.splits import VALIDATION_SHARE, hash_of, hold_out, recording_key
 from timepro_lit.data.store import AudioFolder, write_shards
 from timepro_lit.data.table import arrow_file
-from timepro_lit.files.atomic import write_if_changed
+from timepro_lit.files.atomic import sweep, write_if_changed
+from timepro_lit.files.checksums import checksum_file
+from timepro_lit.files.sealing import sealed
 from timepro_lit.records import Event, Example
 from timepro_lit.tasks.base import Task
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
 SHORTEST_PART = 0.9
 """A recording shorter than this part of its annotated length was cut off; annotations round more than decoders do."""
-JOURNAL, DROPPED, COUNTS, SHARDS = "audio.jsonl", "dropped.jsonl", "counts.json", "shards"
+DROPPED, COUNTS, SHARDS = "dropped.jsonl", "counts.json", "shards"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +94,21 @@ def prepare(
         raise ValueError(f"{root}: no question became an example ({_reasons(counts)}); see {out / DROPPED}")
     write_if_changed(out / COUNTS, json.dumps(counts, indent=1) + "\n")
     settings = {"corpus": corpus.name, "root": str(root.resolve()), "audio": store, "note": outcome.note}
-    write_if_changed(out / SETTINGS, json.dumps(settings, indent=1) + "\n")  # last: its presence says that all is there
+    write_if_changed(out / SETTINGS, sealed(settings) + "\n")  # last: its presence says that all is there
     return counts
 
 
 def _write_splits(outcome: SortedQuestions, out: Path) -> None:
+    sweep(out)
     for split, of_split in outcome.splits.items():
         manifest = out / f"{split}.jsonl"
-        write_manifest(manifest, [question.example for question in of_split])
+        write_prepared(manifest, [question.example for question in of_split])
         arrow_file(manifest)
     for path in out.glob("*.jsonl"):  # of an earlier call with other settings
         if path.stem not in outcome.splits and path.name not in (JOURNAL, DROPPED):
-            path.unlink()
-            path.with_suffix(".arrow").unlink(missing_ok=True)
+            for one in (path, path.with_suffix(".arrow")):
+                one.unlink(missing_ok=True)
+                checksum_file(one).unlink(missing_ok=True)
 
 
 def _reasons(counts: Mapping[str, Any]) -> str:
@@ -117,10 +121,10 @@ def _refuse_other(out: Path, corpus: AnnotatedCorpus, root: Path) -> None:
         if any(out.glob("*.jsonl")) and not (out / JOURNAL).exists():
             raise FileExistsError(f"out: {out} holds manifests that were not made here; choose another folder")
         return
-    before = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
-    if (before["corpus"], before["root"]) != (corpus.name, str(root.resolve())):
+    before = prepared_settings(out)
+    if (before.get("corpus"), before.get("root")) != (corpus.name, str(root.resolve())):
         raise FileExistsError(
-            f"out: {out} holds {before['corpus']} from {before['root']}; choose another folder, or remove it"
+            f"out: {out} holds {before.get('corpus')} from {before.get('root')}; choose another folder, or remove it"
         )
 
 
@@ -212,7 +216,7 @@ def _elsewhere(folders: Sequence[Path]) -> dict[str, str]:
     found: list[tuple[int, str, str]] = []
     for folder in folders:
         manifests = [path for path in folder.glob("*.jsonl") if path.name not in (JOURNAL, DROPPED)]
-        if not manifests or ((folder / JOURNAL).exists() and not (folder / SETTINGS).exists()):
+        if not manifests or is_half_prepared(folder):
             raise FileNotFoundError(f"exclude: {folder} holds no finished manifests: prepare the corpus there first")
         corpus = prepared_settings(folder).get("corpus", "")
         for path in manifests:

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from timepro_lit.files.visible_text import visible
 from timepro_lit.records import Skipped
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class Skips:
         for one in skipped:
             if one.example.id not in self.kind_of:
                 self.kind_of[one.example.id] = one.kind
-                log.warning("skipped %s: %s: %s", one.example.id, one.kind, one.message)
+                log.warning("skipped %s: %s: %s", visible(one.example.id), one.kind, visible(one.message))
 
     def are_too_many(self, number: float) -> bool:
         """Whether so many, over all processes, are more than the allowed share."""

@@ -24,6 +24,7 @@ from rich.progress import track
 from timepro_lit.data.arrow import write_arrow
 from timepro_lit.data.audio import AudioError, Stream, open_audio
 from timepro_lit.data.contents import ABSENT, local_contents, remote_contents
+from timepro_lit.files.atomic import replacing, sweep
 
 INDEX = "shards.arrow"
 _INDEX_SCHEMA = pa.schema({"key": pa.uint64(), "shard": pa.int32(), "offset": pa.int64(), "size": pa.int64()})
@@ -118,9 +119,21 @@ class AudioShards:
     def _open(self) -> tuple[Any, str, Mapping[str, np.ndarray]]:
         if self._opened is None:
             fs, path = url_to_fs(self.root)
-            index = pa.ipc.open_file(pa.BufferReader(fs.cat_file(f"{path}/{INDEX}"))).read_all()
+            index = self._index(fs.cat_file(f"{path}/{INDEX}"))
             self._opened = fs, path, {name: index[name].to_numpy() for name in index.column_names}
         return self._opened
+
+    def _index(self, content: bytes) -> pa.Table:
+        """Raises ValueError where it is damaged; one without a checksum is of an earlier version."""
+        try:
+            index = pa.ipc.open_file(pa.BufferReader(content)).read_all()
+            digest = (index.schema.metadata or {}).get(b"sha256")
+            if digest in (None, _digest(index).encode()):
+                return index
+            reason = "it is not what was packed, by its own checksum"
+        except (pa.ArrowException, OSError, KeyError) as error:
+            reason = str(error)
+        raise ValueError(f"{self.root}/{INDEX} is damaged: {reason}; pack the recordings again")
 
     def _place(self, audio: str) -> tuple[int, int, int]:
         place = self._find(audio)
@@ -146,6 +159,7 @@ def write_shards(source: AudioFolder, audio: Iterable[str], folder: Path, shard_
     Raises AudioError for a recording that cannot be opened, ValueError for two that the table could not tell apart.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
     rows: list[tuple[int, int, int, int]] = []
     parts = list(_parts(source, sorted(set(audio)), shard_bytes))
     for number, names in enumerate(track(parts, "packing")):
@@ -163,7 +177,14 @@ def write_shards(source: AudioFolder, audio: Iterable[str], folder: Path, shard_
         [pa.array(column, field.type) for column, field in zip(columns, _INDEX_SCHEMA, strict=True)],
         schema=_INDEX_SCHEMA,
     )
-    write_arrow(folder / INDEX, [batch], _INDEX_SCHEMA)
+    write_arrow(folder / INDEX, [batch], _INDEX_SCHEMA.with_metadata({"sha256": _digest(batch)}))
+
+
+def _digest(index: pa.Table | pa.RecordBatch) -> str:
+    digest = hashlib.sha256()
+    for field in _INDEX_SCHEMA:
+        digest.update(index[field.name].to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def shard_name(number: int) -> str:
@@ -190,16 +211,17 @@ def _parts(source: AudioFolder, names: Sequence[str], shard_bytes: int) -> Itera
 def _holds(path: Path, names: Sequence[str]) -> bool:
     if not path.exists():
         return False
-    with tarfile.open(path) as shard:
-        return shard.getnames() == list(names)
+    try:
+        with tarfile.open(path) as shard:
+            return shard.getnames() == list(names)
+    except tarfile.TarError:
+        return False
 
 
 def _write_shard(source: AudioFolder, names: Sequence[str], path: Path) -> None:
-    temporary = path.with_suffix(".partial")
-    with tarfile.open(temporary, "w") as shard:
+    with replacing(path) as file, tarfile.open(fileobj=file, mode="w") as shard:
         for name in names:
             with source.open(name) as stream:
                 member = tarfile.TarInfo(name)  # no owner, no times: the same recordings make the same shard
                 member.size = os.fstat(stream.fileno()).st_size
                 shard.addfile(member, stream)
-    os.replace(temporary, path)

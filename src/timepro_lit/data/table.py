@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 from timepro_lit.data.arrow import map_arrow, write_arrow
 from timepro_lit.data.manifest import iterate_manifest
 from timepro_lit.data.splits import AUDIO_SUFFIX
+from timepro_lit.files.checksums import check, stored_checksum, write_checksum
+from timepro_lit.files.digests import Stamp, stamps_of
 from timepro_lit.files.fingerprint import content_digest
 from timepro_lit.records import Event, Example
 
@@ -38,6 +40,8 @@ _VERSION = "2"
 """Of the columns and of what is in them: files of another version are made again."""
 _ROWS = 65_536
 """Of a record batch."""
+_checked: dict[Path, list[Stamp | None]] = {}
+"""Manifest -> sizes and times of change that it and its Arrow file had when this process saw that they are whole."""
 
 
 class ExampleTable(Sequence[Example]):
@@ -166,18 +170,29 @@ class ExampleTable(Sequence[Example]):
         return len(self.rows) == num_rows and bool((self.rows == np.arange(num_rows)).all())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ExampleTable, (self.sources, self.rows)  # another process maps the files by itself
+        return _mapped, (self.sources, self.rows)  # another process maps the files by itself
+
+
+def _mapped(sources: Sequence[tuple[Path, str]], rows: np.ndarray) -> ExampleTable:
+    """A table whose files another process has looked at."""
+    return ExampleTable(sources, rows, [map_arrow(path.with_suffix(".arrow")) for path, _ in sources])
 
 
 def arrow_file(manifest: Path) -> Path:
-    """The Arrow file of a manifest, made where it is missing, of another content or of another version.
+    """The Arrow file of a manifest, made where it is missing, damaged, of another content or of another version.
 
-    Raises what `read_manifest` raises.
+    A process reads both files once to see that. Raises what `read_manifest` raises, ValueError also where the manifest
+    is not as it was prepared.
     """
     path = manifest.with_suffix(".arrow")
-    digest = f"{_VERSION}:{content_digest(manifest)}"
-    if not path.exists() or _digest_in(path) != digest:
-        write_arrow(path, _batches(iterate_manifest(manifest)), _SCHEMA.with_metadata({"manifest": digest}))
+    if (stamps := stamps_of([manifest, path])) != _checked.get(manifest) or None in stamps:
+        content = content_digest(manifest)
+        check(manifest, content)
+        digest = f"{_VERSION}:{content}"
+        if not path.exists() or stored_checksum(path) != content_digest(path) or _digest_in(path) != digest:
+            write_arrow(path, _batches(iterate_manifest(manifest)), _SCHEMA.with_metadata({"manifest": digest}))
+            write_checksum(path)
+        _checked[manifest] = stamps_of([manifest, path])
     return path
 
 

@@ -16,7 +16,8 @@ from typing import Any
 from timepro_lit.data.manifest import checked_line
 from timepro_lit.evaluation.numbers import ALL_TASKS
 from timepro_lit.files.atomic import write_if_changed
-from timepro_lit.files.sealing import seal
+from timepro_lit.files.json_object import read_object
+from timepro_lit.files.sealing import read_sealed, seal, sealed
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, Event, Example
 from timepro_lit.runs.origin import Origin, read_record
@@ -67,7 +68,8 @@ def write_evaluation(
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     write_readings(partial, answers, scores, locate, skipped)
-    seal(partial, folder, RECORD, json.dumps(origin.record() | {"answers": _digest(_lines(partial))}, indent=1))
+    record = origin.record() | {"answers": _digest(_lines(partial)), "skipped": dict(skipped)}
+    seal(partial, folder, RECORD, sealed(record))
 
 
 def write_readings(
@@ -95,13 +97,13 @@ def read_answers(folder: Path, tasks: Mapping[str, ScoredTask]) -> list[Answer]:
     Raises ValueError that names the line where one is no answer to one of `tasks`.
     """
     answers = []
-    with (folder / PREDICTIONS).open(encoding="utf-8", newline="\n") as lines:
+    with (folder / PREDICTIONS).open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             answers.append(_answer(line, tasks, f"{folder / PREDICTIONS}:{number}"))
     return answers
 
 
-def _answer(line: str, tasks: Mapping[str, ScoredTask], where: str) -> Answer:
+def _answer(line: bytes, tasks: Mapping[str, ScoredTask], where: str) -> Answer:
     try:
         row = json.loads(line)
         reference = tuple(Event(*event) for event in row["reference"])
@@ -117,14 +119,16 @@ def _answer(line: str, tasks: Mapping[str, ScoredTask], where: str) -> Answer:
 
 
 def read_skipped(folder: Path) -> dict[str, int]:
-    """Kind of fault -> examples without an answer."""
-    summary = read_record(folder / SCORES) or {}
-    skipped: dict[str, int] = summary.get("skipped", {})
+    """Kind of fault -> examples without an answer. Raises ValueError where a file that says so is damaged."""
+    record = read_sealed(folder / RECORD) if (folder / RECORD).exists() else {}
+    if "skipped" not in record and (folder / SCORES).exists():  # where earlier versions kept it
+        record = read_object(folder / SCORES)
+    skipped: dict[str, int] = record.get("skipped", {})
     return skipped
 
 
 def _lines(folder: Path) -> list[dict[str, Any]]:
-    with (folder / PREDICTIONS).open(encoding="utf-8", newline="\n") as lines:
+    with (folder / PREDICTIONS).open("rb") as lines:
         return [json.loads(line) for line in lines]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -19,9 +18,10 @@ from timepro_lit.evaluation.numbers import figures_of, pool, scores_by_task
 from timepro_lit.figures.run_report import write_report
 from timepro_lit.figures.table import results_table
 from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.sealing import read_sealed, sealed
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import RunDescription
-from timepro_lit.runs.origin import read_record
+from timepro_lit.runs.directory import Run
 from timepro_lit.tasks.base import ScoredTask
 
 
@@ -65,7 +65,7 @@ def table_of(report: Mapping[str, Any]) -> str:
 
 def publish(directory: Path, report: Mapping[str, Any]) -> Path:
     """Write report.json and report.html; returns the page."""
-    write_atomically(directory / "report.json", json.dumps(report, indent=1))
+    write_atomically(directory / "report.json", sealed(report))
     return write_report(directory, read_audio)
 
 
@@ -74,18 +74,21 @@ def pooled_report(
 ) -> str:
     """One report over runs that differ in their seed: sums over all seeds, bootstrap over clips; returns the table.
 
-    The clips to listen to and the curves are those of the first run. Raises ValueError where a run lacks a row.
+    The clips to listen to and the curves are those of the first run. Raises ValueError where a run lacks a row, or a
+    file of it is damaged.
     """
     rows = [row.key for row in described.rows if is_complete(_evaluation(runs[0], row.key))]
     if not rows:
         raise ValueError(f"{runs[0]} has no evaluation")
     seeds: dict[str, list[dict[str, Scores]]] = {row: [] for row in rows}
     for run in runs:
+        if (path := Run(run).damaged("evaluation/")) is not None:
+            raise ValueError(f"{path} is missing or damaged: the command that made the run makes it again")
         for row in rows:
             if not is_complete(_evaluation(run, row)):
-                raise ValueError(f"{run} has no evaluation of {row}")
+                raise ValueError(f"{run} has no whole evaluation of {row}")
             seeds[row].append(scores_by_task(read_answers(_evaluation(run, row), tasks), tasks))
-    reports = [read_record(run / "report.json") or {} for run in runs]
+    reports = [read_sealed(run / "report.json") if (run / "report.json").exists() else {} for run in runs]
     reused = dict.fromkeys(note for report in reports for note in report.get("run", {}).get("reused", ()))
     pooled = {row: pool(of_row) for row, of_row in seeds.items()}
     report = report_of(pooled, tasks, described, reports[0].get("note"), list(reused))

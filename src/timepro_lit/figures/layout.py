@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from timepro_lit.files.visible_text import visible
 from timepro_lit.records import Event
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#C7B300", "#4B3AA8")
@@ -29,26 +29,9 @@ class Placed:
     """Start and end of the room for the label; covers the bar, and no label of the same lane."""
 
 
-def visible(text: str, max_chars: int = 4000) -> str:
-    r"""`text` with everything that is not a printable character, a newline or a tab written as an escape.
-
-    Control characters, direction overrides and lone surrogates would otherwise hide text or break the file.
-
-    >>> visible("a\x1b[0m\u202eb")
-    'a\\x1b[0m\\u202eb'
-    """
-    kept = text[:max_chars]
-    shown = "".join(c if c in "\n\t" or _printable(c) else c.encode("unicode_escape").decode() for c in kept)
-    return shown if len(text) <= max_chars else f"{shown} … ({len(text):,} characters in all)"
-
-
 def html_text(text: str, max_chars: int = 4000) -> str:
     """Untrusted text as HTML, for elements and quoted attributes."""
     return escape(visible(text, max_chars))
-
-
-def _printable(char: str) -> bool:
-    return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def is_drawable(event: Event, duration_s: float) -> bool:

@@ -15,6 +15,7 @@ from timepro_lit.figures.clips import Clip, ShownAnswer, ShownQuestion, ShownTas
 from timepro_lit.figures.page import DEFAULT_TITLE, render_page
 from timepro_lit.figures.player import audio_uri
 from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.sealing import read_sealed
 from timepro_lit.records import Event
 
 Predictions = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -61,7 +62,7 @@ def read_results(run_dir: Path) -> dict[str, Any]:
     path = run_dir / "report.json"
     if not path.is_file():
         raise ValueError(f"{run_dir} has no report.json: evaluate the run before reporting on it")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    return read_sealed(path)
 
 
 def read_evaluations(run_dir: Path, rows: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
@@ -75,12 +76,12 @@ def read_evaluations(run_dir: Path, rows: Sequence[str]) -> dict[str, list[dict[
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     records = []
-    with path.open(encoding="utf-8", newline="\n") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
                 record = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}:{number}: not a line of JSON: {error.msg}") from error
+            except ValueError as error:
+                raise ValueError(f"{path}:{number}: not a line of JSON: {error}") from error
             missing = _KEYS if not isinstance(record, dict) else [key for key in _KEYS if key not in record]
             if missing:
                 raise ValueError(f"{path}:{number}: the prediction lacks {', '.join(missing)}")
@@ -89,13 +90,22 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def read_metrics(run_dir: Path) -> dict[str, list[dict[str, float]]]:
-    """<stage>/metrics.csv of each stage that has one: column -> number, empty fields left out."""
-    found = {}
-    for path in sorted(run_dir.glob("*/metrics.csv")):
+    """<stage>/metrics.csv of each stage that has one: column -> number, empty fields left out.
+
+    Raises ValueError naming the file where it holds anything else.
+    """
+    return {path.parent.name: _read_curves(path) for path in sorted(run_dir.glob("*/metrics.csv"))}
+
+
+def _read_curves(path: Path) -> list[dict[str, float]]:
+    try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            found[path.parent.name] = [{name: float(text) for name, text in row.items() if text} for row in rows]
-    return found
+            rows = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
+    except (ValueError, TypeError, csv.Error) as error:  # TypeError: more fields than columns
+        raise ValueError(f"{path} cannot be read as curves: {error}") from error
+    if not all("step" in row for row in rows):
+        raise ValueError(f"{path} cannot be read as curves: a row has no step")
+    return rows
 
 
 def shown_tasks(tasks: Mapping[str, Mapping[str, Any]], predictions: Predictions) -> dict[str, ShownTask]:

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from timepro_lit.figures.layout import PALETTE, Placed, class_indices, place, visible
+from timepro_lit.figures.layout import PALETTE, Placed, class_indices, place
 from timepro_lit.figures.spectrogram import SAMPLING_RATE, log_mel
+from timepro_lit.files.visible_text import visible
 from timepro_lit.records import Event
 
 _WIDTH_IN = 8.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -93,17 +94,24 @@ def _known(cache: Path, stamps: Mapping[str, Stamp]) -> dict[str, str]:
 
 def _read(cache: Path) -> dict[str, Any]:
     try:
-        kept = json.loads(cache.read_text(encoding="utf-8"))
+        text = cache.read_text(encoding="utf-8")
+        known = text[len(_sealed("")) - 1 : -1]
+        kept = json.loads(known) if text == _sealed(known) else {}  # damaged, or of an earlier version
     except (OSError, ValueError):
         return {}
     usable = isinstance(kept, dict) and all(isinstance(one, list) and len(one) == 2 for one in kept.values())
     return kept if usable else {}
 
 
+def _sealed(known: str) -> str:
+    """The cache's text: JSON that starts with the digest of the rest."""
+    return f'{{"sha256": "{hashlib.sha256(known.encode()).hexdigest()}", "known": {known}}}'
+
+
 def _write(cache: Path, taken: Mapping[str, tuple[Stamp, str]]) -> None:
     settled = time.time_ns() - _SETTLED_NS
     lasting = {name: [list(stamp), digest] for name, (stamp, digest) in taken.items() if stamp[1] < settled}
     try:
-        write_atomically(cache, json.dumps(_read(cache) | lasting))
+        write_atomically(cache, _sealed(json.dumps(_read(cache) | lasting)))
     except OSError as error:
         log.warning(f"{cache} cannot be written ({error}), so that all recordings are read at every start")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from timepro_lit.figures.table import num_test_in_words
-from timepro_lit.files.json_object import read_object, shown
-from timepro_lit.inference.loading import EXPORTED, source_of, trained_model
+from timepro_lit.files.atomic import is_left_over, write_atomically
+from timepro_lit.files.json_object import shown
+from timepro_lit.files.sealing import digests_of, files_in, read_sealed, sealed
+from timepro_lit.inference.loading import CHECKSUMS, EXPORTED, check_stored, source_of, trained_model
 from timepro_lit.lalm.hf_folder import write_adapter, write_card, write_merged, write_time_prompt
 from timepro_lit.settings.description import last_row
 
@@ -28,34 +32,55 @@ def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(not is_left_over(path) for path in folder.iterdir()):
         raise ValueError(f"output_dir: {folder} is not empty, and nothing is overwritten")
     settings, adapter = trained_model(run, row, trust)
+    check_stored(run, settings, row)
     row = row or last_row(settings)
     if kind != "merged" and adapter is None:
         raise ValueError(f"the model of {row} has no adapter; export it with kind=merged")
     # Four-bit weights cannot be merged into: the adapter goes on the whole ones that they were made from.
     settings["model"] |= {"quantization": None} if "quantization" in settings["model"] else {}
     source = source_of(settings, adapter)
-    lalm = source.load(whole=kind == "merged")
-    folder.mkdir(parents=True, exist_ok=True)
-    if kind == "merged":
-        write_merged(lalm, folder)
-    else:
-        assert adapter is not None
-        write_adapter(adapter, folder, "thinker." if kind == "full_omni_adapter" else "")
-    write_time_prompt(lalm, source.time_prompt, folder)
-    kept = {key: settings[key] for key in KEPT} | {"trainer": {"precision": settings["trainer"].get("precision")}}
-    if kind != "full_omni_adapter":  # which is for plain peft alone
-        (folder / EXPORTED).write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    _write_card(folder, kind, row, settings, _scores(run, row))
+    lalm, scores = source.load(whole=kind == "merged"), _scores(run, row)
+    with _made_whole(folder) as partial:
+        if kind == "merged":
+            write_merged(lalm, partial)
+        else:
+            assert adapter is not None
+            write_adapter(adapter, partial, "thinker." if kind == "full_omni_adapter" else "")
+        write_time_prompt(lalm, source.time_prompt, partial)
+        kept = {key: settings[key] for key in KEPT} | {"trainer": {"precision": settings["trainer"].get("precision")}}
+        if kind != "full_omni_adapter":  # which is for plain peft alone
+            write_atomically(partial / EXPORTED, json.dumps(kept, indent=1))
+        _write_card(partial, kind, row, settings, scores)
     return f"{kind} model of {row}: {folder}"
+
+
+@contextmanager
+def _made_whole(folder: Path) -> Iterator[Path]:
+    """A place for the files of a folder, which move there, with their checksums, when the context ends well.
+
+    The place lies within the folder, which may be all that can be written to.
+    """
+    partial = folder / ".export.partial"
+    shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        files = [path for path in files_in(partial) if path.name != "README.md"]  # a card may be written on
+        write_atomically(partial / CHECKSUMS, sealed({"files": digests_of(partial, files)}))
+        # What says that it is a model comes last, and with it the checksums.
+        for path in sorted(partial.iterdir(), key=lambda path: (path.name in (EXPORTED, CHECKSUMS), path.name)):
+            path.rename(folder / path.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _scores(run: Path, row: str) -> dict[str, Any] | None:
     """The row of report.json, where it was evaluated."""
     path = run / "report.json"
-    report = read_object(path) if path.exists() else {}
+    report = read_sealed(path) if path.exists() else {}
     rows, num_clips = report.get("scores", {}), report.get("n_test")
     found = rows.get(row) if isinstance(rows, dict) else rows
     if found is None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from timepro_lit.data.audio import read_audio
+from timepro_lit.data.audio import AudioError, read_audio
 from timepro_lit.data.collate import Collate
 from timepro_lit.inference.answering import answer_batch
 from timepro_lit.lalm.base import LALM
@@ -54,17 +54,22 @@ class Listener:
     def waveform(self, audio: Audio) -> Tensor:
         """(num_samples,) float32 at the model's sampling rate.
 
-        Raises AudioError for a file that cannot be read or is too long, ValueError for samples that are.
+        Raises AudioError for a file that cannot be read or is too long or too short, ValueError for samples that are.
         """
         frontend = self.lalm.frontend
         if isinstance(audio, str | Path):
-            return read_audio(audio, frontend.sampling_rate, frontend.max_duration_s)
+            waveform = read_audio(audio, frontend.sampling_rate, frontend.max_duration_s)
+            if frontend.num_frames(len(waveform)) < 1:
+                raise AudioError(f"{audio}: {len(waveform)} samples are too short to be heard", "empty")
+            return waveform
         samples = torch.as_tensor(audio, dtype=torch.float32)
         if samples.ndim != 1 or not 0 < len(samples) <= frontend.max_duration_s * frontend.sampling_rate:
             raise ValueError(
                 f"samples must be mono, (num_samples,), and last at most {frontend.max_duration_s:g} s at "
                 f"{frontend.sampling_rate} Hz, got {tuple(samples.shape)}"
             )
+        if frontend.num_frames(len(samples)) < 1:
+            raise ValueError(f"{len(samples)} samples are too short to be heard")
         return samples
 
     def question(self, task: str, waveform: Tensor, query: str | None = None, audio: str = "", id_: str = "") -> Sample:

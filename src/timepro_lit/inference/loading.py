@@ -8,16 +8,18 @@ from typing import Any
 
 import torch
 
+from timepro_lit.files.sealing import damaged_in, read_sealed
 from timepro_lit.inference.listener import Listener
 from timepro_lit.lalm.checkpoint import Backbone, ModelSource
 from timepro_lit.lalm.hf_folder import check_time_prompt
+from timepro_lit.runs.stages import check_result
 from timepro_lit.settings.config import build_source, tasks_of
 from timepro_lit.settings.description import ZERO_SHOT, check_rows, last_row
 from timepro_lit.settings.stored import read_exported, read_settings
 from timepro_lit.time_prompt.prompt import TimePrompt
 
-EXPORTED = "timepro_lit.json"
-"""Of an exported folder: the settings that say how it is loaded and asked."""
+EXPORTED, CHECKSUMS = "timepro_lit.json", "checksums.json"
+"""Of an exported folder: the settings that say how it is loaded and asked, and what its files are known by."""
 
 
 def load(
@@ -43,6 +45,7 @@ def load(
     """
     path = Path(folder).absolute()
     settings, adapter = model_of(path, row, trust)
+    check_stored(path, settings, row)
     if base is not None:
         settings["model"]["checkpoint"] = base
     source = source_of(settings, adapter)
@@ -65,6 +68,25 @@ def model_of(folder: Path, row: str | None = None, trust: Collection[str] = ()) 
     if row is not None:
         raise ValueError(f"row: {folder} is an exported folder, which holds one model and no {row}")
     return exported_model(folder, trust)
+
+
+def check_stored(folder: Path, settings: Mapping[str, Any], row: str | None) -> None:
+    """Raise ValueError where a file of a run's or an exported folder's model is not what was stored.
+
+    What has no checksums, of an earlier version or another program, is taken as it is.
+    """
+    if not (folder / EXPORTED).exists():
+        check_result(folder / (row or last_row(settings)) / "result")
+        return
+    if not (folder / CHECKSUMS).exists():
+        return
+    files = read_sealed(folder / CHECKSUMS).get("files")
+    path = damaged_in(folder, files) if isinstance(files, dict) else folder / CHECKSUMS
+    if path is not None:
+        raise ValueError(
+            f"{path} is missing or damaged, or was changed: it is not what was exported, by {folder / CHECKSUMS}; "
+            "delete that where the change is meant"
+        )
 
 
 def source_of(settings: Mapping[str, Any], adapter: Path | None) -> ModelSource:

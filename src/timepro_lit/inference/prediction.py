@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,27 +16,39 @@ from rich.table import Table
 from rich.text import Text
 
 from timepro_lit.data.audio import AudioError
-from timepro_lit.figures.layout import visible
 from timepro_lit.figures.timeline import clip_figure
+from timepro_lit.files.atomic import naming, replacing
+from timepro_lit.files.visible_text import visible
 from timepro_lit.inference.listener import Listener
 from timepro_lit.records import Answer, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf")
-PREDICTIONS = "predictions.jsonl"
+PREDICTIONS, LEFT_OUT = "predictions.jsonl", "left_out.jsonl"
 
 
 def recordings(path: Path) -> list[Path]:
-    """The file itself, or every audio file below a folder, in order. Raises ValueError where there is none."""
+    """The file itself, or whatever below a folder is called like an audio file, in order.
+
+    Folders that cannot be looked into are among them, to be named by whoever opens them. Raises ValueError where
+    nothing is called like one.
+    """
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+        found = sorted(_audio_below(path))
         if not found:
             raise ValueError(f"audio: no file below {path} ends in {', '.join(AUDIO_SUFFIXES)}")
         return found
     if not path.exists():
         raise FileNotFoundError(f"audio: {path} does not exist")
     return [path]
+
+
+def _audio_below(folder: Path) -> list[Path]:
+    closed: list[Path] = []
+    found = os.walk(folder, onerror=lambda error: closed.append(Path(error.filename)))
+    named = [Path(place) / name for place, folders, files in found for name in (*folders, *files)]
+    return [path for path in named if path.suffix.lower() in AUDIO_SUFFIXES or path in closed]
 
 
 def asked_task(tasks: Mapping[str, Task], name: str, classes: Sequence[str]) -> ScoredTask:
@@ -92,38 +105,52 @@ def predict(
 ) -> str:
     """Ask about every recording; write predictions.jsonl and, if asked to, figures/; returns the table.
 
-    One batch of recordings is held at a time. A recording that cannot be read is named and left out. Raises AudioError
-    where that leaves none, FileExistsError rather than write over earlier answers.
+    One batch of recordings is held at a time. A recording that cannot be read is left out, named in the table and in
+    left_out.jsonl. Raises AudioError where that leaves none, FileExistsError rather than write over earlier answers.
     """
     files, root = recordings(audio), audio if audio.is_dir() else audio.parent
     path = new_answers(output_dir)
-    faults: list[str] = []
+    faults: dict[str, str] = {}
 
     def questions() -> Iterator[Sample]:
         for file in files:
+            name = file.relative_to(root).as_posix()
             try:
                 waveform = listener.waveform(file)
-            except AudioError as error:
-                faults.append(str(error))
+            except (AudioError, OSError) as error:
+                faults[name] = str(error)
                 continue
             for query in queries:
-                yield listener.question(task.name, waveform, query, audio=file.relative_to(root).as_posix())
+                yield listener.question(task.name, waveform, query, audio=name)
 
     answers = []
     output_dir.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as rows:
+    part = path.with_suffix(".part")  # which stays, should this be killed: answers take long
+    with naming(part), part.open("wb") as rows:
         asked = listener.answers(questions(), {task.name: task})
         for answer in track(asked, "answering", total=len(files) * len(queries)):
             answers.append(answer)
-            rows.write(json.dumps(_record(answer), ensure_ascii=False) + "\n")
+            rows.write(_line(_record(answer)))
     if not answers:
         part.unlink()
-        raise AudioError(f"none of {len(files)} recordings can be read, {faults[0]}")
+        raise AudioError(f"none of {len(files)} recordings can be read, {next(iter(faults.values()))}")
+    _write_left_out(output_dir / LEFT_OUT, faults)
     part.replace(path)
     if figures:
         _draw(listener, answers, root, output_dir / "figures")
-    return _table(answers, faults, path)
+    return _table(answers, faults, len(files), path)
+
+
+def _write_left_out(path: Path, faults: Mapping[str, str]) -> None:
+    path.unlink(missing_ok=True)  # of a call that got no further
+    if faults:
+        with replacing(path) as lines:
+            lines.writelines(_line({"audio": name, "why": why}) for name, why in faults.items())
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    r"""As JSON; of a name that is not UTF-8, a byte ff stands as \udcff, as Python calls such a file."""
+    return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
 
 
 def _record(answer: Answer) -> dict[str, Any]:
@@ -148,19 +175,18 @@ def _draw(listener: Listener, answers: Sequence[Answer], root: Path, folder: Pat
     for name, of_audio in track(by_audio.items(), "drawing"):
         timelines = {answer.example.query or answer.example.task: answer.prediction.events for answer in of_audio}
         figure = clip_figure(listener.waveform(root / name), timelines, name)
-        path = folder / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
+        with replacing(folder / f"{name}.png") as file:
+            figure.savefig(file, dpi=150, format="png")
 
 
-def _table(answers: Sequence[Answer], faults: Sequence[str], path: Path) -> str:
+def _table(answers: Sequence[Answer], faults: Mapping[str, str], num_files: int, path: Path) -> str:
     table = Table(box=box.SIMPLE_HEAD)
     columns = ["recording", "query", "onset", "offset", "sound"]
     asked = any(answer.example.query for answer in answers)
     for column in columns if asked else [column for column in columns if column != "query"]:
         table.add_column(column, justify="right" if column in ("onset", "offset") else "left")
     for answer in answers:
-        head = [answer.example.audio] + ([answer.example.query or ""] if asked else [])
+        head = [_on_a_line(text) for text in (answer.example.audio, *([answer.example.query or ""] if asked else []))]
         for event in answer.prediction.events:
             cells = [*head, f"{event.onset:.2f}", f"{event.offset:.2f}", visible(event.label, 60)]
             table.add_row(*(Text(cell) for cell in cells))
@@ -171,7 +197,14 @@ def _table(answers: Sequence[Answer], faults: Sequence[str], path: Path) -> str:
     text = io.StringIO()
     console = Console(file=text, width=110)
     console.print(table)
-    for fault in faults:
-        console.print(Text(f"left out: {fault}"))
+    for fault in faults.values():
+        console.print(Text(f"left out: {_on_a_line(fault)}"), soft_wrap=True)
+    if faults:
+        left_out = f"{len(faults)} of {num_files} recordings were left out: {path.with_name(LEFT_OUT)}"
+        console.print(Text(left_out), soft_wrap=True)
     console.print(Text(f"answers: {path}"), soft_wrap=True)
     return text.getvalue()
+
+
+def _on_a_line(text: str) -> str:
+    return " ".join(visible(text).split())

@@ -14,9 +14,11 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from timepro_lit.files.atomic import naming
 from timepro_lit.lalm.attention import SDPA_IN_BLOCKS, Block, query_blocks
 from timepro_lit.lalm.cache import FixedLayer, RoomyLayer, joined_layer
 from timepro_lit.lalm.frontend import Frontend
@@ -100,9 +102,10 @@ class LALM(nn.Module):
     def save_base(self, folder: Path, dtype: torch.dtype) -> None:
         """Write base weights in `dtype`, tokenizer and feature extractor as an ordinary checkpoint folder."""
         assert self.is_whole, "it was loaded without its vision tower, which others need"
-        self.model.to(dtype).save_pretrained(folder)
-        self.frontend.tokenizer.save_pretrained(folder)
-        self.frontend.feature_extractor.save_pretrained(folder)
+        with naming(folder, SafetensorError):
+            self.model.to(dtype).save_pretrained(folder)
+            self.frontend.tokenizer.save_pretrained(folder)
+            self.frontend.feature_extractor.save_pretrained(folder)
 
     def embed(self, ids: Tensor, frames: Tensor | None = None) -> Tensor:
         """(B, L) ids -> (B, L, D); `frames` fill the audio placeholders in reading order.

@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from huggingface_hub import hf_hub_download
 
+from timepro_lit.files.atomic import write_atomically
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.lalm.base import LALM
@@ -85,7 +86,7 @@ class ModelSource:
     def save_adapter(self, lalm: LALM, folder: Path) -> None:
         """Store a trained adapter as plain peft does, and what it was trained with beside it."""
         save_adapter(lalm, folder)
-        (folder / TRAINED_WITH).write_text(json.dumps(self._trained_with(), indent=1), encoding="utf-8")
+        write_atomically(folder / TRAINED_WITH, json.dumps(self._trained_with(), indent=1))
 
     def _trained_with(self) -> dict[str, Any]:
         return {

@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from timepro_lit.files.atomic import naming, write_atomically
 from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.checkpoint import TRAINED_WITH
@@ -42,7 +44,7 @@ def write_adapter(source: Path, folder: Path, outer_prefix: str = "") -> None:
         weights = load_file(folder / ADAPTER_WEIGHTS)
         inner = "base_model.model."
         renamed = {inner + outer_prefix + name.removeprefix(inner): weight for name, weight in weights.items()}
-        save_file(renamed, folder / ADAPTER_WEIGHTS, {"format": "pt"})
+        _save(renamed, folder / ADAPTER_WEIGHTS, {"format": "pt"})
 
 
 def write_time_prompt(lalm: LALM, time_prompt: TimePrompt | None, folder: Path) -> None:
@@ -52,9 +54,13 @@ def write_time_prompt(lalm: LALM, time_prompt: TimePrompt | None, folder: Path) 
     """
     if time_prompt is None or lalm.timestamps is None:
         return
-    save_file({"timestamps": lalm.timestamps.cpu().contiguous()}, folder / f"{TIME_PROMPT}.safetensors")
-    described = _described(lalm, time_prompt)
-    (folder / f"{TIME_PROMPT}.json").write_text(json.dumps(described, indent=1), encoding="utf-8")
+    _save({"timestamps": lalm.timestamps.cpu().contiguous()}, folder / f"{TIME_PROMPT}.safetensors")
+    write_atomically(folder / f"{TIME_PROMPT}.json", json.dumps(_described(lalm, time_prompt), indent=1))
+
+
+def _save(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    with naming(path, SafetensorError):
+        save_file(tensors, path, metadata)
 
 
 def _described(lalm: LALM, time_prompt: TimePrompt) -> dict[str, Any]:
@@ -97,4 +103,4 @@ def check_time_prompt(lalm: LALM, time_prompt: TimePrompt | None, folder: Path) 
 def write_card(folder: Path, card: dict[str, Any], body: str) -> None:
     """README.md with its YAML head, as the hub shows it."""
     head = "\n".join(f"{key}: {json.dumps(value)}" for key, value in card.items())
-    (folder / "README.md").write_text(f"---\n{head}\n---\n{body}", encoding="utf-8")
+    write_atomically(folder / "README.md", f"---\n{head}\n---\n{body}")

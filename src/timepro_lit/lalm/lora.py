@@ -9,8 +9,10 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from torch import nn
 
+from timepro_lit.files.atomic import naming
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.shared_folder import ADAPTER_WEIGHTS, check_adapter
 
@@ -71,7 +73,8 @@ def save_adapter(lalm: LALM, folder: Path) -> None:
     # In order: the same adapter is then the same file.
     adapted = [name for name, module in lalm.outer.named_modules() if POLICY in getattr(module, "lora_A", ())]
     lalm.model.peft_config[POLICY].target_modules = adapted
-    lalm.model.save_pretrained(str(folder), selected_adapters=[POLICY])
+    with naming(folder, SafetensorError):
+        lalm.model.save_pretrained(str(folder), selected_adapters=[POLICY])
 
 
 def add_reference(lalm: LALM) -> None:

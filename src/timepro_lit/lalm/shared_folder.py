@@ -7,7 +7,7 @@ here says any of that, so nothing of it is followed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ _MOST = 1_000_000
 def check_checkpoint(folder: Path) -> None:
     """Raise ValueError where a folder of base weights says to run code, or to read other files than safetensors in it.
 
-    A name on the hub is no folder, and left to transformers.
+    Raises it also where one of these is cut off. A name on the hub is no folder, and left to transformers.
     """
     if not folder.is_dir():
         return
@@ -41,11 +41,15 @@ def check_checkpoint(folder: Path) -> None:
                 raise ValueError(f"{path}: {key} names code, and code in a folder is never run")
             if key.endswith("_implementation") and "/" in str(value):
                 raise ValueError(f"{path}: {key} = {value} names code on a hub, which is never run")
+    names: Iterable[Any] = ["model.safetensors"]
     if (folder / _INDEX).exists():
         shards = read_object(folder / _INDEX).get("weight_map")
         names = shards.values() if isinstance(shards, dict) else [shards]
         if odd := [name for name in names if not re.fullmatch(r"\w[\w.-]*\.safetensors", str(name))]:
             raise ValueError(f"{folder / _INDEX}: weight_map names {odd[0]!r}, which is no safetensors file beside it")
+    for path in {folder / name for name in names}:
+        if path.exists():
+            tensor_shapes(path)
 
 
 def check_adapter(folder: Path) -> frozenset[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     PreTrainedTokenizerFast,
@@ -18,6 +19,7 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
+from timepro_lit.files.atomic import naming
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.frontend import Frontend
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
@@ -118,9 +120,10 @@ def write_random_checkpoint(folder: Path, texts: Iterable[str], vocab_size: int,
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    WhisperFeatureExtractor(feature_size=sizes["num_mel_bins"]).save_pretrained(folder)
+    with naming(folder, SafetensorError):
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        WhisperFeatureExtractor(feature_size=sizes["num_mel_bins"]).save_pretrained(folder)
 
 
 class Tiny:

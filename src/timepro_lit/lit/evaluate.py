@@ -16,7 +16,7 @@ from timepro_lit.lit.setting import Parts, Setting, quiet
 from timepro_lit.records import RunDescription
 from timepro_lit.runs.directory import LOCK
 from timepro_lit.runs.origin import Grounds, key_of, read_record
-from timepro_lit.runs.stages import is_rank_zero, say
+from timepro_lit.runs.stages import check_result, is_rank_zero, say
 
 
 def evaluate(
@@ -50,6 +50,8 @@ def evaluate(
             raise ValueError(f"{path} is a link, and nothing is written through it")
     base, *stages = (row.key for row in described.rows)
     results = {name: directory / name / "result" for name in stages}
+    for result in results.values():
+        check_result(result)
     sources = {base: parts.base()} | {name: after_stage(parts, result) for name, result in results.items()}
     chosen = {name: sources[name] for name in rows or sources}
     say(f"evaluation directory: {folder}")

@@ -10,6 +10,7 @@ from typing import Any
 
 from timepro_lit.evaluation.answers import (
     found_record,
+    is_complete,
     read_answers,
     read_skipped,
     write_evaluation,
@@ -108,8 +109,8 @@ def _say_why(folder: Path, name: str, origin: Origin) -> None:
         return
     record = found_record(folder, origin)
     files = listed(origin.other_code(record)) if record else ""
-    why = f"by other code ({files})" if record else "from something else"
-    say(f"{name}: answers made anew; those in {folder} were made {why}")
+    why = f"were made by other code ({files})" if record else "were made from something else"
+    say(f"{name}: answers made anew; those in {folder} {why if is_complete(folder) else 'are not whole'}")
 
 
 def _made(setting: Setting, source: ModelSource, name: str, split: str) -> tuple[list[Answer], Mapping[str, int]]:

@@ -5,6 +5,7 @@ A run directory may come from anybody, and a reference of OmegaConf can read the
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -16,26 +17,34 @@ from timepro_lit.files.atomic import write_atomically
 from timepro_lit.files.json_object import shown
 
 CONFIG = "config.yaml"
+_SEAL = "# sha256 of the lines above: "
 _OF_PATHS = re.compile(r"\$\{paths\.\w+\}")
 
 
 def write_config(directory: Path, settings: Mapping[str, Any]) -> None:
-    """Store settings, which hold their `paths`."""
-    write_atomically(directory / CONFIG, OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
+    """Store settings, which hold their `paths`; the last line is a checksum of the others."""
+    text = OmegaConf.to_yaml(OmegaConf.create(dict(settings)))
+    write_atomically(directory / CONFIG, f"{text}{_SEAL}{_digest(text)}\n")
 
 
 def read_config(directory: Path) -> dict[str, Any]:
     """What a run directory's config.yaml says, references to its `paths` left as they are.
 
-    Raises ValueError where there is none, it is no mapping with `paths`, or it refers to anything else.
+    Raises ValueError where there is none, it was changed since it was stored, it is no mapping with `paths`, or it
+    refers to anything else.
     """
     path = directory / CONFIG
     if not path.exists():
         raise ValueError(f"{directory} is no run directory: it holds no {CONFIG}")
     try:
-        settings = OmegaConf.to_container(OmegaConf.load(path))
+        text, sealed, digest = path.read_text(encoding="utf-8").rpartition(_SEAL)
+        settings = OmegaConf.to_container(OmegaConf.create(text if sealed else digest))
     except Exception as error:  # whatever the readers of yaml raise
         raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    if sealed and digest.strip() != _digest(text):
+        raise ValueError(
+            f"{path} is damaged or was changed, by the checksum in its last line; delete that where the change is meant"
+        )
     paths = settings.get("paths") if isinstance(settings, dict) else None
     if not isinstance(settings, dict) or not isinstance(paths, dict):
         raise ValueError(f"{path} holds no settings of a run: it has no paths")
@@ -44,6 +53,10 @@ def read_config(directory: Path) -> dict[str, Any]:
             raise ValueError(f"{path}: paths.{name} is {folder!r}, which is no folder")
     refuse_references(settings, path, paths)
     return {str(key): value for key, value in settings.items()}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def resolved(settings: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:

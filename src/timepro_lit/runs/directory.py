@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.atomic import is_left_over, sweep, write_atomically
+from timepro_lit.files.sealing import damaged_in, digests_of, sealed
 from timepro_lit.runs.config_file import CONFIG, read_config, resolved, write_config
 from timepro_lit.runs.determinants import unnamed, without_presence
 from timepro_lit.runs.origin import differing_keys, read_record
 from timepro_lit.runs.stages import is_rank_zero
 
-LOCK, ERROR = ".lock", "error.txt"
+log = logging.getLogger(__name__)
+
+LOCK, ERROR, FINISHED = ".lock", "error.txt", "finished.json"
 OWN = (CONFIG, LOCK, ERROR)
 """Files of a run directory in which nothing has been made yet."""
 SPOKEN = ("experiment", "scale", "seed", "name", "output_dir", "paths.outputs", "reuse")
@@ -68,18 +72,31 @@ class Run:
 
     @property
     def finished(self) -> dict[str, Any] | None:
-        """What `finish` stored, or None while there is something left to do: also where a file has gone."""
-        stored = read_record(self.directory / "finished.json")
-        if stored is None or not {"table", "metric"} <= stored.keys():
+        """What `finish` stored, or None while there is something left to do: also where a file has gone or changed.
+
+        Reads all that the run came to.
+        """
+        stored = self._stored
+        if stored is None:
             return None
         # Before there was this list, whatever evaluated its rows had a report.
         evaluated = (self.directory / "evaluation").exists()
         published = stored.get("published", PUBLISHED if evaluated else ())
-        return stored if all((self.directory / name).exists() for name in published) else None
+        if not isinstance(published, dict):  # of an earlier version, which kept no checksums
+            return stored if all((self.directory / name).exists() for name in published) else None
+        if (path := self.damaged()) is not None:
+            log.warning(f"{path} is missing or damaged, so that this finished run is completed again")
+        return stored if path is None else None
+
+    def damaged(self, below: str = "") -> Path | None:
+        """The first file, of those whose names begin so, that is not as it was when the run was finished."""
+        published = (self._stored or {}).get("published")
+        digests = published.items() if isinstance(published, dict) else ()  # a list is of an earlier version
+        return damaged_in(self.directory, {name: digest for name, digest in digests if name.startswith(below)})
 
     def outdated(self, made_from: Mapping[str, Any]) -> str | None:
         """In what a finished run would come to something else today; None where it would not, or nobody can tell."""
-        stored = (self.finished or {}).get("made_from")
+        stored = (self._stored or {}).get("made_from")
         if stored is None:  # of an earlier version
             return None
         differing = differing_keys(stored, json.loads(json.dumps(made_from)))
@@ -91,10 +108,16 @@ class Run:
         `made_from` is all that decides what the run comes to.
         """
         results = [*self.directory.glob("*/result/**/*"), *self.directory.glob("evaluation/**/*")]
-        published = [name for name in PUBLISHED if (self.directory / name).exists()]
-        published += sorted(path.relative_to(self.directory).as_posix() for path in results if path.is_file())
-        stored = {"table": table, "metric": metric, "published": published, "made_from": made_from}
-        write_atomically(self.directory / "finished.json", json.dumps(stored, indent=1))
+        published = [path for name in PUBLISHED if (path := self.directory / name).exists()]
+        published += sorted(path for path in results if path.is_file() and not is_left_over(path))
+        digests = digests_of(self.directory, published)
+        stored = {"table": table, "metric": metric, "published": digests, "made_from": made_from}
+        write_atomically(self.directory / FINISHED, sealed(stored))
+
+    @property
+    def _stored(self) -> dict[str, Any] | None:
+        stored = read_record(self.directory / FINISHED)
+        return stored if stored is not None and {"table", "metric"} <= stored.keys() else None
 
 
 @contextmanager
@@ -103,7 +126,7 @@ def claimed_run(directory: Path, settings: Mapping[str, Any]) -> Iterator[Run]:
 
     Stores `settings`, which hold their `paths`, as config.yaml. Raises ValueError, and leaves everything as it is,
     where the directory holds something made with other settings or foreign files, or another process is at work there.
-    An exception that ends the run is written to error.txt in full.
+    An exception that ends the run is written to error.txt in full. What a killed process left half written is removed.
     """
     if not is_rank_zero():  # rank zero has claimed it for all
         yield Run(directory)
@@ -116,27 +139,39 @@ def claimed_run(directory: Path, settings: Mapping[str, Any]) -> Iterator[Run]:
     except Timeout as error:
         raise ValueError(f"{directory}: another process is running in this directory") from error
     try:
+        sweep(directory)
         _store_settings(directory, settings)
         (directory / ERROR).unlink(missing_ok=True)
-        yield Run(directory)
-    except Exception:
-        write_atomically(directory / ERROR, traceback.format_exc())
-        raise
+        with _errors_noted(directory / ERROR):
+            yield Run(directory)
     finally:
         lock.release()
 
 
+@contextmanager
+def _errors_noted(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        with suppress(OSError):  # a full disk is what may have ended the run
+            write_atomically(path, traceback.format_exc())
+        raise
+
+
 def _refuse_foreign(directory: Path) -> None:
-    if directory.is_dir() and not (directory / CONFIG).exists():
-        foreign = [p.name for p in directory.iterdir() if p.name not in OWN]
-        if foreign:
-            raise ValueError(f"{directory} is no run directory: it holds {sorted(foreign)[0]} but no {CONFIG}")
+    if directory.is_dir() and not (directory / CONFIG).exists() and (made := _made_in(directory)):
+        raise ValueError(f"{directory} is no run directory: it holds {made[0]} but no {CONFIG}")
+
+
+def _made_in(directory: Path) -> list[str]:
+    """Names, in order, of what lies there and means something: not of what a killed process left half written."""
+    return sorted(p.name for p in directory.iterdir() if p.name not in OWN and not is_left_over(p))
 
 
 def _store_settings(directory: Path, settings: Mapping[str, Any]) -> None:
     path = directory / CONFIG
     # A command that was refused, or killed before it made anything, binds nobody.
-    if path.exists() and any(p.name not in OWN for p in directory.iterdir()):
+    if path.exists() and _made_in(directory):
         differing = differing_keys(*(_compared(one, settings["paths"]) for one in (read_config(directory), settings)))
         if differing:
             shown = "; ".join(differing[:8]) + (f"; and {len(differing) - 8} more" if len(differing) > 8 else "")

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from timepro_lit.files.sealing import read_sealed
+
 LIBRARIES = (
     "torch", "torchaudio", "transformers", "tokenizers", "peft", "lightning", "deepspeed", "numpy", "soundfile",
 )  # fmt: skip
@@ -86,12 +88,11 @@ def library_versions() -> dict[str, str]:
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """What was stored with a result; None where there is nothing that can be read."""
+    """What was stored with a result; None where there is nothing that can be read, or it is not as it was stored."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        return read_sealed(path)
     except (OSError, ValueError):
         return None
-    return record if isinstance(record, dict) else None
 
 
 def key_of(determinants: Mapping[str, Any]) -> str:

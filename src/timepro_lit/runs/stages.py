@@ -10,7 +10,6 @@ stage anew; a store that reuses anyway takes the old result, and the claim says 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
@@ -22,9 +21,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from timepro_lit.files.atomic import write_atomically
-from timepro_lit.files.fingerprint import file_digest
-from timepro_lit.files.sealing import files_in, seal
+from timepro_lit.files.atomic import sweep, write_atomically
+from timepro_lit.files.sealing import damaged_in, digests_of, files_in, read_sealed, seal, sealed
+from timepro_lit.files.visible_text import visible
 from timepro_lit.runs.origin import Origin, listed, other_versions, read_record
 
 log = logging.getLogger(__name__)
@@ -40,9 +39,12 @@ def is_rank_zero() -> bool:
 
 
 def say(text: str) -> None:
-    """Print on the one process of a run that speaks; at once, also where it goes to a file."""
+    """Print on the one process of a run that speaks; at once, also where it goes to a file.
+
+    The one way to a terminal: names of files, labels and answers may hold codes that would command it.
+    """
     if is_rank_zero():
-        print(text, flush=True)
+        print(visible(text, max_chars=None), flush=True)
 
 
 @dataclass
@@ -74,9 +76,9 @@ class Claim:
         """
         if is_rank_zero():
             (self.folder / RECORD).unlink(missing_ok=True)  # of an attempt that was killed in the midst of this
-            digests = {p.relative_to(self.folder).as_posix(): file_digest(p) for p in files_in(self.folder)}
+            digests = digests_of(self.folder, files_in(self.folder))
             record = self.origin.record() | {"result": dict(result), "files": digests}
-            seal(self.folder, self.final, RECORD, json.dumps(record, indent=1))
+            seal(self.folder, self.final, RECORD, sealed(record))
         _wait(self.final.exists, f"rank zero to store {self.final}", timeout_s=1800.0)
         self.folder = self.final
 
@@ -94,8 +96,7 @@ class Claim:
 
     @property
     def _record(self) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads((self.final / RECORD).read_text(encoding="utf-8"))
-        return record
+        return read_sealed(self.final / RECORD)
 
 
 class StageStore:
@@ -160,6 +161,7 @@ class StageStore:
 
     def _to_make(self, claim: Claim) -> Iterator[Claim]:
         claim.folder.mkdir(exist_ok=True)
+        sweep(claim.folder)
         owner = self._path(claim, "owner")
         write_atomically(owner, str(self.owner))
         try:
@@ -191,12 +193,22 @@ def _checked(claim: Claim) -> Claim:
         raise ValueError(f"{claim.final / RECORD} is missing or damaged; {again}")
     if differing := claim.origin.other_settings(record):
         raise ValueError(f"{claim.final} holds the result of other settings: {differing[0]}")
-    for name, digest in record.get("files", {}).items():
-        path = claim.final / name
-        if not path.exists() or file_digest(path) != digest:
-            raise ValueError(f"{path} is missing or damaged; {again}")
+    if (path := damaged_in(claim.final, record.get("files", {}))) is not None:
+        raise ValueError(f"{path} is missing or damaged; {again}")
     claim.folder = claim.final
     return claim
+
+
+def check_result(folder: Path) -> None:
+    """Raise ValueError where a stage's result, as a run directory shows it, is not as it was stored.
+
+    One without a record is of an earlier version, and taken as it is.
+    """
+    if (folder / RECORD).exists():
+        files = read_sealed(folder / RECORD).get("files")
+        path = damaged_in(folder, files) if isinstance(files, dict) else None
+        if path is not None:
+            raise ValueError(f"{path} is missing or damaged: it is not what the stage stored, by {folder / RECORD}")
 
 
 @contextmanager

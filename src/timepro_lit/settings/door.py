@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shlex
 import sys
 import warnings
@@ -18,11 +19,13 @@ from hydra.errors import CompactHydraException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from timepro_lit.files.visible_text import visible
 from timepro_lit.runs.directory import override_key
 from timepro_lit.runs.signals import ended_by_signals
 from timepro_lit.settings.help import help_text, options
 from timepro_lit.settings.schemas import CONF, LAYERS, register
 
+_LOST_WORKER = re.compile(r"DataLoader worker \(pid")
 SINGLE_PROCESS = ("cpu", "gpu")
 
 Main = Callable[[DictConfig], float | None]
@@ -114,8 +117,20 @@ def door(name: str) -> Callable[[Main], Callable[[], None]]:
     return of
 
 
+def sentence_of(error: Exception) -> str | None:
+    """What to tell a user; None for a bug, whose traceback is what counts."""
+    if isinstance(error, ValueError | OSError):
+        return str(error)
+    if _LOST_WORKER.search(str(error)):
+        return (
+            "a process that loads recordings was ended from outside, most often for want of memory; give it more or set "
+            f"data.num_workers lower, and the same command goes on ({str(error).strip()})"
+        )
+    return None
+
+
 def guarded(main: Main) -> Main:
-    """Check the command line, then run `main`; a ValueError or OSError becomes one line on stderr and exit code 1.
+    """Check the command line, then run `main`; an error that has a sentence is one line on stderr and exit code 1.
 
     HYDRA_FULL_ERROR=1 or a +debug option shows the traceback. A failed job does not end its sweep.
     """
@@ -132,10 +147,12 @@ def guarded(main: Main) -> Main:
             warnings.filterwarnings("ignore", module=r"(lightning|torchdata|torchmetrics|transformers|torch)\.")
             with ended_by_signals():
                 return main(cfg)
-        except (ValueError, OSError) as error:
-            if os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug"):
+        except (ValueError, OSError, RuntimeError) as error:
+            said = sentence_of(error)
+            if said is None or os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug"):
                 raise
-            sentence = " ".join(str(error).split())
+            # Names of files and texts of others may hold codes that would command the terminal.
+            sentence = visible(" ".join(said.split()), max_chars=None)
             if job.mode == RunMode.MULTIRUN:
                 print(f"error in job {job.job.num} ({' '.join(overrides())}): {sentence}", file=sys.stderr)
                 raise CompactHydraException(f"error: {sentence}") from None

@@ -22,6 +22,10 @@ def corpus(folder: Path, audio: Path, note: str | None = None) -> Prepared:
 def test_a_folder_without_manifests_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"holds no manifest: prepare the corpus first"):
         Prepared(str(tmp_path)).make_ready()
+    for name in ("train.jsonl", "audio.jsonl"):
+        (tmp_path / name).touch()
+    with pytest.raises(FileNotFoundError, match=r"its preparation was interrupted: call timepro_lit.prepare again"):
+        Prepared(str(tmp_path)).make_ready()
 
 
 def test_recordings_are_where_they_were_or_where_they_are_said_to_be(tmp_path: Path) -> None:

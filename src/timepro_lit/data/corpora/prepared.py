@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from timepro_lit.data.audio import Stream
 from timepro_lit.data.store import AudioFolder, AudioShards, AudioStore
-from timepro_lit.files.json_object import read_object, shown
+from timepro_lit.files.json_object import shown
+from timepro_lit.files.sealing import read_sealed
 
-SETTINGS = "prepared.json"
+SETTINGS, JOURNAL = "prepared.json", "audio.jsonl"
 
 
 class Corpus(Protocol):
@@ -51,7 +52,11 @@ class Prepared:
         self.audio = audio
 
     def make_ready(self) -> None:
-        """Raise FileNotFoundError where there is no manifest at all."""
+        """Raise FileNotFoundError where there is no manifest at all, or not all that belongs to them."""
+        if is_half_prepared(self.folder):
+            raise FileNotFoundError(
+                f"{self.folder}: its preparation was interrupted: call timepro_lit.prepare again, which goes on"
+            )
         if not any(self.folder.glob("*.jsonl")):
             raise FileNotFoundError(
                 f"{self.folder} holds no manifest: prepare the corpus first (python -m timepro_lit.prepare)"
@@ -86,7 +91,12 @@ class Prepared:
 def prepared_settings(folder: Path) -> dict[str, Any]:
     """What `timepro_lit.prepare` wrote of a folder; empty where it wrote none."""
     path = folder / SETTINGS
-    return read_object(path) if path.exists() else {}
+    return read_sealed(path) if path.exists() else {}
+
+
+def is_half_prepared(folder: Path) -> bool:
+    """Whether `timepro_lit.prepare` was interrupted there."""
+    return (folder / JOURNAL).exists() and not (folder / SETTINGS).exists()
 
 
 class Joined:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
@@ -25,7 +24,7 @@ from timepro_lit.data.audio import write_audio
 from timepro_lit.data.corpora.clip_plans import ClipPlan, Sound, SoundscapeSettings, SoundSource, plan_clip, render
 from timepro_lit.data.corpora.recordings import Recordings
 from timepro_lit.data.corpora.synthesis import SAMPLING_RATE, Synthesiser
-from timepro_lit.data.manifest import write_manifest
+from timepro_lit.data.manifest import write_prepared
 from timepro_lit.data.store import AudioFolder, AudioStore
 from timepro_lit.records import Event, Example
 
@@ -190,9 +189,7 @@ class Soundscapes:
         with ProcessPoolExecutor(self.num_workers) as pool:
             made = pool.map(make, range(num_clips), chunksize=16)
             rows = [row for rows in track(made, f"soundscapes: {split}", total=num_clips) for row in rows]
-        part = self.manifest(split).with_suffix(f".{os.getpid()}.part")
-        write_manifest(part, rows)
-        part.replace(self.manifest(split))
+        write_prepared(self.manifest(split), rows)
 
 
 @lru_cache(maxsize=1)
