@@ -6,8 +6,10 @@ import functools
 import os
 import shlex
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from itertools import pairwise
 
 import hydra
@@ -23,6 +25,8 @@ from timepro_lit.settings.help import help_text, options
 from timepro_lit.settings.schemas import CONF, LAYERS, register
 
 SINGLE_PROCESS = ("cpu", "gpu")
+BASIC, SLURM = "basic", ("slurm", "submitit_slurm")
+"""Of Hydra's launchers the one that runs jobs in this process, and those of whose jobs Slurm starts every process."""
 
 Main = Callable[[DictConfig], float | None]
 
@@ -40,12 +44,22 @@ def check_order(overrides: Sequence[str]) -> None:
 
 
 def check_sweep(mode: RunMode | None, trainer: str, launcher: str) -> None:
-    """Raise ValueError where every process that the trainer starts would start the whole sweep again."""
-    if mode == RunMode.MULTIRUN and launcher == "basic" and trainer not in SINGLE_PROCESS:
+    """Raise ValueError where a launcher has nothing to launch, or the trainer's own processes would start it again."""
+    if mode != RunMode.MULTIRUN and launcher != BASIC:
+        raise ValueError(f"hydra/launcher={launcher} launches the jobs of a sweep, and this is none: write -m")
+    if mode == RunMode.MULTIRUN and launcher not in SLURM and trainer not in SINGLE_PROCESS:
         raise ValueError(
             f"trainer={trainer} starts processes by itself, each of which would start this sweep again: "
-            f"sweep with trainer={' or '.join(SINGLE_PROCESS)}, or with hydra/launcher=submitit_slurm"
+            f"sweep with trainer={' or '.join(SINGLE_PROCESS)}, or with hydra/launcher=slurm"
         )
+
+
+def check_launcher(arguments: Sequence[str]) -> None:
+    """End the process where the command line names a launcher that is not installed, which Hydra calls unknown."""
+    for launcher in (a.partition("=")[2] for a in arguments if override_key(a) == "hydra/launcher"):
+        if launcher in (*SLURM, "submitit_local") and find_spec("submitit") is None:
+            print(f"error: hydra/launcher={launcher} needs the extra cluster: pip install '.[cluster]'", file=sys.stderr)
+            sys.exit(1)
 
 
 def check_given(cfg: DictConfig) -> None:
@@ -106,6 +120,7 @@ def door(name: str) -> Callable[[Main], Callable[[], None]]:
             if {"-h", "--help"} & set(sys.argv[1:]):
                 print(help_text(name))
             else:
+                check_launcher(sys.argv[1:])
                 through_hydra()
 
         return called
@@ -123,21 +138,28 @@ def guarded(main: Main) -> Main:
     def checked(cfg: DictConfig) -> float | None:
         job = HydraConfig.get()
         choices = job.runtime.choices
+        launcher = choices["hydra/launcher"]
         try:
             check_order(overrides())
-            check_sweep(job.mode, choices.get("trainer") or "cpu", choices["hydra/launcher"])
+            check_sweep(job.mode, choices.get("trainer") or "cpu", launcher)
             check_given(cfg)
             # Notes of libraries to their own developers; what goes wrong is an error here, never a warning.
             warnings.filterwarnings("ignore", module=r"(lightning|torchdata|torchmetrics|transformers|torch)\.")
             return main(cfg)
-        except (ValueError, OSError) as error:
-            if os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug"):
-                raise
+        except Exception as error:
+            whole = os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug")
             sentence = " ".join(str(error).split())
-            if job.mode == RunMode.MULTIRUN:
-                print(f"error in job {job.job.num} ({' '.join(overrides())}): {sentence}", file=sys.stderr)
+            if isinstance(error, ValueError | OSError) and not whole:
+                which = f" in job {job.job.num} ({' '.join(overrides())})" if job.mode == RunMode.MULTIRUN else ""
+                print(f"error{which}: {sentence}", file=sys.stderr)
+            elif launcher == BASIC:
+                raise
+            else:
+                traceback.print_exc()
+            if job.mode == RunMode.MULTIRUN and launcher == BASIC:
                 raise CompactHydraException(f"error: {sentence}") from None
-            print(f"error: {sentence}", file=sys.stderr)
+            # From a launcher's job, too: Hydra would keep the exception and exit with 0, for which Slurm would take the
+            # job as done, while its other processes wait for this one.
             sys.exit(1)
 
     return checked
