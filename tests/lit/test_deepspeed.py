@@ -87,15 +87,15 @@ def test_it_learns_what_plain_data_parallelism_learns(whole: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["sft", "grpo"])
-def test_a_killed_run_ends_with_the_same_weights(whole: Path, stage: str) -> None:
+@pytest.mark.parametrize(("stage", "number"), [("sft", signal.SIGKILL), ("grpo", signal.SIGTERM)])
+def test_a_killed_run_ends_with_the_same_weights(whole: Path, stage: str, number: signal.Signals) -> None:
     with (whole / "log").open("w") as log:
         process = subprocess.Popen(command(whole, stage), cwd=whole, stdout=log, stderr=log, start_new_session=True)
-    while not list(whole.glob(f"{stage}/stages/{stage}-*.states/step-*.ckpt")):
+    while not list(whole.glob(f"{stage}/stages/{stage}-*.states/step-*[0-9]")):
         time.sleep(0.002)
         assert process.poll() is None, (whole / "log").read_text()[-4000:]
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    os.killpg(process.pid, number)
+    assert process.wait() == (143 if number == signal.SIGTERM else -number)
     assert f"{stage} goes on after step" in finished(whole, stage)
     for name, weight in adapter(whole / "whole", "grpo").items():
         assert torch.equal(weight, adapter(whole / stage, "grpo")[name]), name

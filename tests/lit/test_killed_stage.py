@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from timepro_lit.lit.checkpoints import StageCheckpoints, step_of
+from timepro_lit.lit.states import step_of
 
 SMALL = (
     "+experiment=reuse_rollouts", "checkpoint_every=1", "trainer.precision=32-true",
@@ -34,22 +35,31 @@ def command(folder: Path, name: str) -> list[str]:
     return [sys.executable, "-m", "timepro_lit.train", *SMALL, *places]
 
 
-def kill_in(stage: str, first_step: int, folder: Path, name: str) -> int:
-    """Start the run and kill it in a stage, after a state of `first_step` or later; the step of that state."""
+def stop_in(
+    stage: str, first_step: int, number: signal.Signals, folder: Path, name: str, **environment: str
+) -> tuple[int, str]:
+    """Start the run and send it a signal in a stage, after a state of `first_step` or later; exit code and output."""
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command(folder, name), cwd=folder, stdout=log, stderr=log)
-    curves = folder / name / "run" / stage / "metrics.csv"
+        process = subprocess.Popen(
+            command(folder, name), cwd=folder, stdout=log, stderr=log, env=os.environ | environment
+        )
     while True:
         time.sleep(0.002)
         assert process.poll() is None, (folder / "log").read_text()[-4000:]
-        steps = [step_of(state) for state in (folder / name).glob(f"stages/{stage}-*.states/step-*.ckpt")]
-        logged = [row["step"] for row in csv.DictReader(curves.open())] if curves.exists() else []
-        # Lightning logs a step a moment after its end, and that row would be missing.
-        if steps and max(steps) >= first_step and str(max(steps) - 1) in logged:
+        steps = [step_of(state) for state in (folder / name).glob(f"stages/{stage}-*.states/step-*[0-9]")]
+        if max(steps, default=0) >= first_step:
             break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    return max(steps)
+    process.send_signal(number)
+    return process.wait(), (folder / "log").read_text()
+
+
+def fake_slurm(folder: Path) -> dict[str, str]:
+    """The environment of a Slurm job whose `scontrol` writes down what it is asked for."""
+    folder.mkdir()
+    (folder / "scontrol").write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\n')
+    (folder / "scontrol").chmod(0o755)
+    names = {"JOB_ID": "7", "JOB_NAME": "x", "NTASKS": "1", "PROCID": "0", "LOCALID": "0", "NODEID": "0"}
+    return {f"SLURM_{name}": value for name, value in names.items()} | {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +67,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two run directories, `whole` and `killed`, of the same settings."""
     folder = tmp_path_factory.mktemp("runs")
     subprocess.run(command(folder, "whole"), check=True, cwd=folder, capture_output=True, timeout=300)
-    assert kill_in("sft", 4, folder, "killed") in (4, 5)  # the second epoch begins with the fourth step
-    assert kill_in("grpo", 2, folder, "killed") in (2, 4)  # each rollout serves two steps
+    slurm = fake_slurm(folder / "slurm")
+    assert stop_in("sft", 2, signal.SIGUSR1, folder, "killed", **slurm)[0] == 138
+    assert stop_in("sft", 4, signal.SIGKILL, folder, "killed")[0] == -9  # the second epoch begins with the fourth step
+    assert stop_in("grpo", 2, signal.SIGUSR1, folder, "killed", **slurm)[0] == 138
+    assert (folder / "slurm" / "asked").read_text() == "requeue 7\nrequeue 7\n"
+    code, said = stop_in("grpo", 4, signal.SIGTERM, folder, "killed")
+    assert (code, said.splitlines()[-1]) == (143, "stopped by SIGTERM")
+    assert "the state of step 4 is stored: the same command goes on from there" in said
+    (newest,) = (folder / "killed").glob("stages/grpo-*.states/step-4")
+    flip(newest / "state.ckpt")
     done = subprocess.run(
         command(folder, "killed"), check=True, cwd=folder, capture_output=True, text=True, timeout=300
     )
-    assert "grpo goes on after step" in done.stdout
+    assert f"{newest} is damaged; going on from step-2" in done.stdout
+    assert "grpo goes on after step 2" in done.stdout
+    assert not list(folder.rglob("hpc_ckpt*"))
     return folder
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the midst of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
 
 
 def test_both_stages_change_the_adapter(folder: Path) -> None:
@@ -93,48 +120,3 @@ def test_weights_scores_and_curves(folder: Path, stage: str) -> None:
         said = {column: value for column, value in other.items() if value}
         assert {column: one[column] for column in said} == said
     assert {path.name for path in killed.iterdir()} == {"adapter", "metrics.csv", "recordings.npy", "result.json"}
-
-
-def checkpoints(folder: Path, **settings: object) -> StageCheckpoints:
-    arguments = {"every_steps": 1, "window": 1, "curves": folder / "metrics.csv", "placement": {"processes": 1}}
-    (folder / "states").mkdir(exist_ok=True)
-    (folder / "states" / "placement.json").write_text('{"processes": 1}')
-    return StageCheckpoints(folder / "states", **(arguments | settings))
-
-
-def test_a_state_that_nothing_can_go_on_from_is_named(tmp_path: Path) -> None:
-    assert checkpoints(tmp_path).go_on() is None
-    (tmp_path / "states" / "step-40.ckpt").write_bytes(b"PK\x03\x04 half of it")
-    with pytest.raises(ValueError, match=r"step-40\.ckpt cannot be read .* to begin the stage anew"):
-        checkpoints(tmp_path).go_on()
-    with pytest.raises(ValueError, match=r"was written with \{'processes': 1\}, .* run it as before, or delete"):
-        checkpoints(tmp_path, placement={"processes": 2}).go_on()
-
-
-def test_the_newest_state_is_the_one_of_the_latest_step(tmp_path: Path) -> None:
-    states = checkpoints(tmp_path)
-    for name in ("step-8.ckpt", "step-40.ckpt", "step-44.partial"):
-        (states.folder / name).touch()
-    assert states.newest == states.folder / "step-40.ckpt"
-
-
-def test_curves_of_several_attempts_are_one(tmp_path: Path) -> None:
-    def state_of(step: int) -> None:
-        for path in (tmp_path / "states").glob("*.ckpt"):
-            path.unlink()
-        torch.save({}, tmp_path / "states" / f"step-{step}.ckpt")
-
-    states, curves = checkpoints(tmp_path), tmp_path / "metrics.csv"
-    curves.write_text("step,loss\n0,9\n1,8\n2,7\n")
-    state_of(2)
-    states.go_on()
-    assert not curves.exists()
-    states.go_on()  # killed before it logged anything
-    curves.write_text("step,loss\n2,6\n3,5\n4,4\n,")
-    state_of(3)
-    states.go_on()
-    curves.write_text("step,other\n3,3\n4,2\n")
-    states.join_curves()
-    assert curves.read_text() == "loss,other,step\n9,,0\n8,,1\n6,,2\n,3,3\n,2,4\n"
-    states.join_curves()
-    assert curves.read_text().count("\n") == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from timepro_lit.files.atomic import fsync_folder
@@ -28,6 +29,7 @@ class KeepBest(Callback):
     def __init__(self, folder: Path, score: Callable[[Mapping[str, float]], float | None]) -> None:
         self.path = folder / BEST
         self.score = score
+        self._scores: dict[str, float] | None = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.is_global_zero:
@@ -37,27 +39,47 @@ class KeepBest(Callback):
         if score is not None and (before is None or score > before):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             partial = self.path.with_suffix(".partial")
-            save_file(_trained(pl_module), partial, {"scores": json.dumps(scores), "step": str(trainer.global_step)})
+            weights, said = _trained(pl_module), json.dumps({"scores": scores, "step": trainer.global_step})
+            save_file(weights, partial, {"said": said, "digest": _digest(weights, said)})
             partial.rename(self.path)
             fsync_folder(self.path.parent)
+            self._scores = scores
 
     @property
     def scores(self) -> dict[str, float]:
         """Those of the best validation, empty before the first."""
-        if not self.path.exists():
-            return {}
-        with safe_open(self.path, "pt") as file:
-            scores: dict[str, float] = json.loads(file.metadata()["scores"])
-        return scores
+        if self._scores is None:
+            self._scores = json.loads(self._read()[0])["scores"] if self.path.exists() else {}
+        return self._scores
 
     @torch.no_grad()
     def put_back(self, module: LightningModule) -> None:
         """Give a module the weights of the best validation, if there was one."""
         if self.path.exists():
             weights = dict(module.named_parameters())
+            for name, best in self._read()[1].items():
+                weights[name].copy_(best)
+
+    def _read(self) -> tuple[str, dict[str, torch.Tensor]]:
+        """What is said of the best weights, and they themselves. Raises ValueError where the file is damaged."""
+        try:
             with safe_open(self.path, "pt") as file:
-                for name in file.keys():  # noqa: SIM118 (no dict)
-                    weights[name].copy_(file.get_tensor(name))
+                metadata = file.metadata() or {}
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+        except SafetensorError:
+            metadata, weights = {}, {}
+        said = metadata.get("said", "")
+        if metadata.get("digest") != _digest(weights, said):
+            raise ValueError(f"{self.path} is damaged: delete {self.path.parent} to begin the stage anew")
+        return said, weights
+
+
+def _digest(weights: Mapping[str, torch.Tensor], said: str) -> str:
+    digest = hashlib.sha256(said.encode())
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _trained(module: LightningModule) -> dict[str, torch.Tensor]:

@@ -1,143 +1,139 @@
-"""What a killed stage goes on from: its newest state, its validation scores and its curves so far."""
+"""How a stage becomes one that can be killed: its states are written as it goes, and it goes on from the newest."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import os
-import re
-import shutil
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from timepro_lit.files.atomic import fsync_folder, write_atomically
-
-SCORES, PLACEMENT, CURVES = "scores.json", "placement.json", "metrics.csv"
-
-Row = dict[str, str]
+from timepro_lit.files.atomic import write_atomically
+from timepro_lit.lit.curve_rows import Row, parse_rows, read_rows, rows_before, text_of
+from timepro_lit.lit.interruption import Interruption
+from timepro_lit.lit.states import State, States
+from timepro_lit.runs.stages import say
 
 
 class StageCheckpoints(Callback):
-    """Writes the state of a stage every so many optimiser steps, and keeps the newest; a killed write leaves the old.
+    """Writes the state of a stage every so many optimiser steps, before each validation, and when a signal asks to.
 
     A state holds weights, optimiser, schedule, the place in the data and what has been skipped. The random numbers of
-    torch are not in it: dropout, where there is any, draws others after a kill.
+    torch are not in it: dropout, where there is any, draws others after a kill. It is written behind its step, and
+    counts once the step is in the curves.
 
     Args:
-        folder: of this stage's states alone.
+        states: of this stage.
         every_steps: optimiser steps between two states; None writes none.
         window: optimiser steps that learn from the same rollouts. Those are in no state, so one is written when they
             have been used up.
         curves: the CSV file that the run's logger writes.
-        placement: what the place in the data depends on: number of processes, workers, micro-batches, strategy.
-
-    The states are step-<n>.ckpt: a file, or a folder where DeepSpeed writes it.
+        interruption: what asks for a stop.
     """
 
     def __init__(
-        self, folder: Path, every_steps: int | None, window: int, curves: Path, placement: Mapping[str, Any]
+        self, states: States, every_steps: int | None, window: int, curves: Path, interruption: Interruption
     ) -> None:
-        self.folder = folder
+        self.states = states
         self.every_steps = every_steps
         self.window = window
         self.curves = curves
-        self.placement = dict(placement)
-        self.seen_steps = 0
-        self.step_has_ended = False
-        self.is_due = False
+        self.interruption = interruption
+        self.scores: dict[str, float] = {}
+        """Of the last validation."""
+        self._rows_before: list[Row] = []
+        self._validates_first = False
+        self._seen_steps = 0
+        self._is_due = False
+        self._begun: tuple[int, bool] | None = None
+        """Step of a state that does not count yet, and whether a validation follows upon it."""
+        self._sealed_step: int | None = None
+        self._stops = False
 
-    @property
-    def newest(self) -> Path | None:
-        """The newest state, None before the first."""
-        return max(self.folder.glob("step-*.ckpt"), key=step_of, default=None)
-
-    @property
-    def scores(self) -> dict[str, float]:
-        """Those of the last validation, also of an attempt before this one."""
-        path = self.folder / SCORES
-        scores: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
-        return scores
-
-    def go_on(self) -> Path | None:
-        """The state to go on from, with the curves until there set aside; None where the stage begins.
+    def go_on(self) -> State | None:
+        """The state to go on from; None where the stage begins. What is in the run's curves is of no use any more.
 
         Raises ValueError where it cannot be gone on from: written under another placement, or damaged.
         """
-        state = self.newest
-        if state is None:
-            return None
-        anew = f"delete {self.folder} to begin the stage anew"
-        before = json.loads((self.folder / PLACEMENT).read_text())
-        if before != self.placement:
-            raise ValueError(
-                f"{state} was written with {before}, and this is {self.placement}: run it as before, or {anew}"
-            )
-        _check_readable(state, anew)
-        self._keep_curves(step_of(state))
-        self.curves.unlink(missing_ok=True)  # a new logger would, some time later
+        state = self.states.newest()
+        if state is not None:
+            self._rows_before = parse_rows(state.curves)
+            self._validates_first = state.validation_is_due
+            self._sealed_step = state.step
         return state
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.seen_steps = trainer.global_step
+        self._seen_steps = trainer.global_step
+        if self._validates_first:
+            loop = trainer.fit_loop.epoch_loop.val_loop
+            loop.restarting = False  # what it knows is of the validation before
+            trainer.validating = True
+            loop.run()
+            trainer.training = True
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.step_has_ended = trainer.global_step > self.seen_steps
-        self.seen_steps = trainer.global_step
-        if self.step_has_ended and self.every_steps is not None:
-            self.is_due |= self.seen_steps % self.every_steps == 0
-        # Lightning takes a validation for done that was due at the step of a state.
-        if not _validation_follows(trainer, batch_idx):
-            self._save_if_due(trainer)
+        if trainer.global_step == self._seen_steps:
+            return
+        self._seen_steps = trainer.global_step
+        self._stops = self.interruption.agreed() > 0
+        if self.every_steps is None:
+            return
+        self._is_due |= self._seen_steps % self.every_steps == 0
+        validates = _validation_follows(trainer, batch_idx)
+        # Gradients are in no state, nor are rollouts; and behind the last batch Lightning takes an epoch for begun.
+        can_be_written = self._seen_steps % self.window == 0 and not trainer.is_last_batch
+        if can_be_written and (self._is_due or validates or self._stops):
+            self._is_due = False
+            self._write(trainer, validates)
+
+    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        self._seal_and_stop(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._seal_and_stop(trainer)
+
+    def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        self._stops = self.interruption.agreed() > 0
+        self._seal_and_stop(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.is_global_zero:
-            found = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
-            write_atomically(self.folder / SCORES, json.dumps(found))
-        self._save_if_due(trainer)
+        self.scores = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val/")}
 
-    def _save_if_due(self, trainer: Trainer) -> None:
-        # Gradients are in no state, nor are rollouts; and behind the last batch Lightning takes an epoch for begun.
-        ends_a_window = self.step_has_ended and self.seen_steps % self.window == 0
-        if self.is_due and ends_a_window and not trainer.is_last_batch:
-            self.is_due = False
-            self._save(trainer)
-
-    def _save(self, trainer: Trainer) -> None:
-        """Write the state, then remove the one before."""
-        before, path = self.newest, self.folder / f"step-{trainer.global_step}.ckpt"
-        partial = path.with_suffix(".partial")
-        trainer.save_checkpoint(partial)
+    def _write(self, trainer: Trainer, validates: bool) -> None:
+        step = trainer.global_step
         if trainer.is_global_zero:
-            write_atomically(self.folder / PLACEMENT, json.dumps(self.placement))
-            self._keep_curves(trainer.global_step)
-            _make_durable(partial)
-            partial.rename(path)
-            fsync_folder(self.folder)
-            if before is not None:
-                _remove(before)
+            self.states.begin(step)
         trainer.strategy.barrier()
+        trainer.save_checkpoint(self.states.path(step))
+        self._begun = step, validates
 
-    def _keep_curves(self, step: int) -> None:
-        """What the curves of all attempts say until a step: beside the states, for any run that goes on from them."""
-        rows = [row for row in self._curves() if int(row["step"]) < step]
-        if rows:
-            _write(self.folder / CURVES, rows)
+    def _seal_and_stop(self, trainer: Trainer) -> None:
+        """Now that what was logged of the step is with the loggers."""
+        if self._begun is not None:
+            step, validates = self._begun
+            self._begun, self._sealed_step = None, step
+            if trainer.is_global_zero:
+                for logger in trainer.loggers:
+                    logger.save()
+                self.states.seal(step, text_of(rows_before(self._rows(), step, validates)), validates)
+        is_safe = self.every_steps is None or self._sealed_step == trainer.global_step
+        if self._stops and is_safe:
+            self._stops = False
+            said = "no state is kept (checkpoint_every=null)"
+            if self._sealed_step is not None:
+                said = f"the state of step {self._sealed_step} is stored: the same command goes on from there"
+            say(said)
+            self.interruption.act()
 
     def join_curves(self) -> None:
         """When the stage is done: put the curves of all its attempts into the run's file."""
-        if (self.folder / CURVES).exists():
-            _write(self.curves, self._curves())
+        if self._rows_before:
+            write_atomically(self.curves, text_of(self._rows()))
 
-    def _curves(self) -> list[Row]:
-        return _once([*_rows(self.folder / CURVES), *_rows(self.curves)])
+    def _rows(self) -> list[Row]:
+        return [*self._rows_before, *read_rows(self.curves)]
 
 
 class EndsWithValidation(Callback):
@@ -146,17 +142,6 @@ class EndsWithValidation(Callback):
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         if trainer.global_step == trainer.max_steps:
             trainer.should_stop = True  # Lightning validates before it stops
-
-
-def step_of(state: Path) -> int:
-    """The optimiser step after which a state was written.
-
-    >>> step_of(Path("step-40.ckpt"))
-    40
-    """
-    found = re.fullmatch(r"step-(\d+)\.ckpt", state.name)
-    assert found is not None, state
-    return int(found[1])
 
 
 def _validation_follows(trainer: Trainer, batch_idx: int) -> bool:
@@ -168,48 +153,3 @@ def _validation_follows(trainer: Trainer, batch_idx: int) -> bool:
         return True
     place = trainer.fit_loop.total_batch_idx if trainer.check_val_every_n_epoch is None else batch_idx
     return bool((place + 1) % every == 0)
-
-
-def _check_readable(state: Path, anew: str) -> None:
-    """Raise ValueError where a state cannot be read; a folder is left to DeepSpeed."""
-    if state.is_dir():
-        return
-    try:
-        torch.load(state, map_location="meta", weights_only=True, mmap=True)
-    except Exception as error:  # torch raises whatever its unpickler and zip reader do
-        reason = str(error).split("\n")[0]
-        raise ValueError(f"{state} cannot be read ({reason}): {anew}") from error
-
-
-def _make_durable(state: Path) -> None:
-    for path in [state] if state.is_file() else [p for p in state.rglob("*") if p.is_file()]:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-
-
-def _remove(state: Path) -> None:
-    if state.is_dir():
-        shutil.rmtree(state)
-    else:
-        state.unlink()
-
-
-def _rows(path: Path) -> list[Row]:
-    """The rows of a CSV file, without empty fields; a last line that a kill has torn is left out."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        rows = [{column: value for column, value in row.items() if column and value} for row in csv.DictReader(file)]
-    return [row for row in rows if row.get("step", "").isdigit()]
-
-
-def _once(rows: Iterable[Row]) -> list[Row]:
-    return [dict(row) for row in dict.fromkeys(tuple(sorted(row.items())) for row in rows)]
-
-
-def _write(path: Path, rows: list[Row]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, sorted({column for row in rows for column in row}), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(path, text.getvalue())

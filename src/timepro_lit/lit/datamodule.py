@@ -23,6 +23,7 @@ from timepro_lit.data.leakage import refuse_same_content, refuse_shared
 from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
+from timepro_lit.lit.interruption import ignore_signals
 from timepro_lit.tasks.base import Task, scored
 
 Rows = Literal["prompt", "question", "clip"]
@@ -170,9 +171,8 @@ class ClipDataModule(LightningDataModule):
             dataset if rows == "prompt" else InterviewDataset(dataset, clips),
             batch_sampler=batches,
             collate_fn=Collate(*how) if rows == "prompt" else CollateInterviews(*how),
-            num_workers=self.num_workers,
             generator=torch.Generator().manual_seed(seed),  # leaves the global generator to the model
-            pin_memory=torch.cuda.is_available(),
+            **self._reading(),
         )
 
     def _training_examples(self, examples_per_task: int | None, seed: int) -> ExampleTable:
@@ -225,10 +225,14 @@ class ClipDataModule(LightningDataModule):
                 self._num_frames(examples), self.eval_batch_size, self._rank, self._world_size
             ),
             collate_fn=Collate(self._connected(), self.tasks),
-            num_workers=self.num_workers,
             generator=torch.Generator().manual_seed(0),
-            pin_memory=torch.cuda.is_available(),
+            **self._reading(),
         )
+
+    def _reading(self) -> dict[str, Any]:
+        """What every loader is given."""
+        pinned = torch.cuda.is_available()
+        return {"num_workers": self.num_workers, "pin_memory": pinned, "worker_init_fn": ignore_signals}
 
     def _dataset(self, examples: ExampleTable) -> ClipDataset:
         frontend = self._connected()

@@ -20,10 +20,11 @@ from timepro_lit.evaluation.numbers import validation_score
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.base import TrainingModule
 from timepro_lit.lit.best import KeepBest
-from timepro_lit.lit.checkpoints import EndsWithValidation, StageCheckpoints, step_of
+from timepro_lit.lit.checkpoints import EndsWithValidation, StageCheckpoints
 from timepro_lit.lit.setting import Setting, release
 from timepro_lit.lit.sharding import check_strategy
 from timepro_lit.lit.stage import Stage
+from timepro_lit.lit.states import States
 from timepro_lit.runs.stages import Claim, is_rank_zero, say
 
 ADAPTER, CHECKPOINT, CURVES, RECORDINGS = "adapter", "checkpoint", "metrics.csv", "recordings.npy"
@@ -38,7 +39,7 @@ class Plan:
     loader: StatefulDataLoader[Any]
     validation: Any
     placement: Mapping[str, Any]
-    """What the place in the data depends on, see `StageCheckpoints`."""
+    """What the place in the data depends on, see `States`."""
     arguments: Mapping[str, Any]
     """Of the Trainer."""
 
@@ -94,18 +95,19 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
     module.steps_per_epoch = planned.loader.batch_sampler.steps_per_epoch
     module.skips = setting.parts.data.skips(planned.loader, planned.validation)
     curves = setting.directory / name / CURVES
-    checkpoints = StageCheckpoints(
-        claim.states, setting.checkpoint_every, planned.stage.updates_per_rollout, curves, planned.placement
-    )
-    start = checkpoints.newest
-    if is_rank_zero() and checkpoints.go_on() is not None:
-        say(f"{name} goes on after step {step_of(start)}")
+    states, window = States(claim.states, planned.placement), planned.stage.updates_per_rollout
+    checkpoints = StageCheckpoints(states, setting.checkpoint_every, window, curves, setting.interruption)
+    if (start := checkpoints.go_on()) is not None:
+        say(f"{name} goes on after step {start.step}")
+    if is_rank_zero():
+        curves.unlink(missing_ok=True)  # a new logger would, some time later
     best = KeepBest(claim.states, lambda scores: validation_score(scores, setting.scored))
     watching = [EndsWithValidation(), checkpoints, *([best] if planned.stage.keep == "best" else [])]
     loggers = setting.loggers(name)
     trainer = setting.new_trainer(name, *watching, logger=loggers, **planned.arguments)
     try:
-        trainer.fit(module, planned.batches, planned.validation, ckpt_path=start, weights_only=True)
+        going_on = None if start is None else start.checkpoint
+        trainer.fit(module, planned.batches, planned.validation, ckpt_path=going_on, weights_only=True)
     finally:
         for logger in loggers:
             if isinstance(logger, WandbLogger):

@@ -93,11 +93,12 @@ def answer_row(setting: Setting, rows: Rows, name: str) -> dict[str, Scores]:
         write_readings(folder, answers, scores, locate, read_skipped(folder))
         return scores
     _say_why(folder, name, origin)
-    answers, skipped = _made(setting, rows.sources[name], name, rows.split)
-    if not is_rank_zero():
-        return {}
-    scores = scores_by_task(answers, tasks)
-    write_evaluation(folder, answers, scores, locate, skipped, origin)
+    with setting.interruption.held():
+        answers, skipped = _made(setting, rows.sources[name], name, rows.split)
+        if not is_rank_zero():
+            return {}
+        scores = scores_by_task(answers, tasks)
+        write_evaluation(folder, answers, scores, locate, skipped, origin)
     return scores
 
 

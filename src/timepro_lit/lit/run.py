@@ -78,7 +78,8 @@ def _make_stages(
             if claim.complete:
                 say(f"{name}: reused from {claim.told}")
             else:
-                claim.publish(fit(setting, name, planned, source, claim))
+                with setting.interruption.held():
+                    claim.publish(fit(setting, name, planned, source, claim))
             if is_rank_zero():
                 shutil.rmtree(claim.states, ignore_errors=True)
             _show(setting.directory / name, claim.final)

@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import Logger
 from timepro_lit.lalm.checkpoint import Backbone, ModelSource
 from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lit.datamodule import ClipDataModule
+from timepro_lit.lit.interruption import Interruption, keep_signals
 from timepro_lit.lit.progress import RunProgress
 from timepro_lit.lit.progress_line import Course
 from timepro_lit.lit.stage import Stage
@@ -60,6 +61,7 @@ class Setting:
     seed: int = 0
     checkpoint_every: int | None = None
     course: Course = field(default_factory=Course)
+    interruption: Interruption = field(default_factory=Interruption)
 
     @property
     def scored(self) -> dict[str, ScoredTask]:
@@ -78,15 +80,18 @@ class Setting:
         chosen = [make() for make in self.parts.callbacks.values()]
         # Older runs name a bar of Lightning among their settings.
         chosen = [callback for callback in chosen if not isinstance(callback, ProgressBar)]
-        return self.parts.trainer(
-            callbacks=[*chosen, *callbacks, RunProgress(name, self.course)],
-            default_root_dir=str(self.directory),
+        trainer = self.parts.trainer(
+            # A stage that goes on may validate before anything else, and that is shown as well.
+            callbacks=[RunProgress(name, self.course), self.interruption, *chosen, *callbacks],
+            default_root_dir=str(self.directory / ".lightning"),  # Lightning takes states that it finds there
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             **arguments,
         )
+        keep_signals(trainer)
+        return trainer
 
     def loggers(self, stage: str) -> list[Logger]:
         """Loggers that write to the run directory's folder `stage`."""

@@ -214,8 +214,10 @@ def _held(path: Path, waiting: str) -> Iterator[None]:
 
 
 def _wait(condition: Callable[[], bool], what: str, timeout_s: float | None) -> None:
-    start = time.monotonic()
+    start, parent = time.monotonic(), os.getppid()
     while not condition():
+        if os.getppid() != parent:
+            raise ValueError(f"the process that started this one has ended, which waited for {what}")
         if timeout_s is not None and time.monotonic() - start > timeout_s:
             raise TimeoutError(f"waited {timeout_s:.0f} s for {what}")
         time.sleep(0.1)

@@ -21,6 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from timepro_lit.runs.directory import override_key
+from timepro_lit.runs.signals import ended_by_signals
 from timepro_lit.settings.help import help_text, options
 from timepro_lit.settings.schemas import CONF, LAYERS, register
 
@@ -145,7 +146,8 @@ def guarded(main: Main) -> Main:
             check_given(cfg)
             # Notes of libraries to their own developers; what goes wrong is an error here, never a warning.
             warnings.filterwarnings("ignore", module=r"(lightning|torchdata|torchmetrics|transformers|torch)\.")
-            return main(cfg)
+            with ended_by_signals():
+                return main(cfg)
         except Exception as error:
             whole = os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug")
             sentence = " ".join(str(error).split())
