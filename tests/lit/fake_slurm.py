@@ -16,7 +16,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+
+from timepro_lit.files.atomic import write_atomically
 
 COMMANDS = ("sbatch", "srun", "scontrol", "sacct", "scancel")
 FIRST_JOB = 4001
@@ -62,6 +65,10 @@ def states(folder: Path) -> dict[str, str]:
     return {path.suffix[1:]: path.read_text() for path in sorted(folder.glob("state.*"))}
 
 
+def set_state(folder: Path, job: str, state: str) -> None:
+    write_atomically(folder / f"state.{job}", state)
+
+
 def wait(folder: Path, timeout_s: float = 300.0) -> None:
     """Until every job has ended."""
     end = time.monotonic() + timeout_s
@@ -82,7 +89,7 @@ def sbatch(folder: Path, arguments: list[str]) -> None:
     array = range(int(options["array"].partition("%")[0].partition("-")[2]) + 1) if "array" in options else [None]
     jobs = [str(number) if index is None else f"{number}_{index}" for index in array]
     for job in jobs:
-        (folder / f"state.{job}").write_text("PENDING")
+        set_state(folder, job, "PENDING")
     command = [sys.executable, __file__, str(folder), "run", json.dumps(options), *jobs, "--", script, *rest]
     log = (folder / "log").open("a")
     subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -98,40 +105,42 @@ def run(folder: Path, arguments: list[str]) -> None:
         time.sleep(0.1)
     if not all(states(folder)[job] == "COMPLETED" for job in before):
         for job in arguments[1:middle]:
-            (folder / f"state.{job}").write_text("CANCELLED")
+            set_state(folder, job, "CANCELLED")
         return
     for job in arguments[1:middle]:
         number, _, index = job.partition("_")
         num_tasks = options.get("ntasks-per-node", "1")
         array = {"SLURM_ARRAY_JOB_ID": number, "SLURM_ARRAY_TASK_ID": index} if index else {}
         env = os.environ | task(int(num_tasks), job=number) | array
-        state = folder / f"state.{job}"
         while True:
-            state.write_text("RUNNING")
+            set_state(folder, job, "RUNNING")
             requeued = len(calls(folder, "scontrol"))
             done = subprocess.run(["bash", *arguments[middle + 1 :]], env=env)
             if ["requeue", job] not in calls(folder, "scontrol")[requeued:]:
                 break
-        state.write_text("FAILED" if done.returncode else "COMPLETED")
+        set_state(folder, job, "FAILED" if done.returncode else "COMPLETED")
 
 
 def srun(folder: Path, arguments: list[str]) -> None:
-    values = {"--output", "--error"}
-    where, command = {}, list(arguments)
+    env, command, output = os.environ, list(arguments), "%t"
     while command[0].startswith("--"):
-        option, _, value = command.pop(0).partition("=")
-        where[option] = value or (command.pop(0) if option in values else "")
-    env, num_tasks = os.environ, int(os.environ["SLURM_NTASKS"])
-    names = {"j": env["SLURM_JOB_ID"], "A": env.get("SLURM_ARRAY_JOB_ID", ""), "a": env.get("SLURM_ARRAY_TASK_ID", "")}
-    tasks = []
-    for rank in range(num_tasks):
-        named = re.sub("%([jAat])", lambda found, rank=rank: (names | {"t": str(rank)})[found[1]], where.get("--output", ""))
-        out = Path(named).open("a") if named else None
-        of_task = env | task(num_tasks, rank, env["SLURM_JOB_ID"])
-        tasks.append(subprocess.Popen(command, env=of_task, stdout=out, stderr=out and subprocess.STDOUT))
+        option, _, _ = command.pop(0).partition("=")
+        if option == "--output":
+            output = command.pop(0)
+    for letter, name in {"j": "SLURM_JOB_ID", "A": "SLURM_ARRAY_JOB_ID", "a": "SLURM_ARRAY_TASK_ID"}.items():
+        output = output.replace(f"%{letter}", env.get(name, ""))
+    num_tasks = int(env["SLURM_NTASKS"])
+    of_tasks = [env | task(num_tasks, rank, env["SLURM_JOB_ID"]) for rank in range(num_tasks)]
+    with ExitStack() as files:
+        logs = [files.enter_context(open(folder / output.replace("%t", str(rank)), "a")) for rank in range(num_tasks)]
+        tasks = [
+            subprocess.Popen(command, env=of_task, stdout=log, stderr=log)
+            for of_task, log in zip(of_tasks, logs, strict=True)
+        ]
     (folder / "pids").write_text(" ".join(str(one.pid) for one in tasks))
+    kills = "--kill-on-bad-exit=1" in arguments or env.get("SLURM_KILL_BAD_EXIT") == "1"
     while any(one.poll() is None for one in tasks):
-        if any(one.returncode for one in tasks) and env.get("SLURM_KILL_BAD_EXIT") == "1":
+        if kills and any(one.returncode for one in tasks):
             for one in tasks:
                 one.kill()
         time.sleep(0.05)

@@ -57,9 +57,10 @@ def check_sweep(mode: RunMode | None, trainer: str, launcher: str) -> None:
 
 def check_launcher(arguments: Sequence[str]) -> None:
     """End the process where the command line names a launcher that is not installed, which Hydra calls unknown."""
-    for launcher in (a.partition("=")[2] for a in arguments if override_key(a) == "hydra/launcher"):
-        if launcher in (*SLURM, "submitit_local") and find_spec("submitit") is None:
-            print(f"error: hydra/launcher={launcher} needs the extra cluster: pip install '.[cluster]'", file=sys.stderr)
+    for argument in arguments:
+        key, _, launcher = argument.partition("=")
+        if key == "hydra/launcher" and launcher in (*SLURM, "submitit_local") and find_spec("submitit") is None:
+            print(f"error: {argument} needs the extra cluster: pip install 'timepro_lit[cluster]'", file=sys.stderr)
             sys.exit(1)
 
 
