@@ -6,7 +6,7 @@ BIN  := $(VENV)/bin
 BASE := $(VENV)/.base.stamp
 TEST := $(VENV)/.test.stamp
 LOG  := $(VENV)/pip.log
-CHECKED := .[test,dev,deepspeed,voxtral,quantization]
+CHECKED := .[test,dev,deepspeed,voxtral,quantization,cluster]
 
 # $(call install,<what>): pip's many lines go to a file, of which the end is shown if it fails.
 install = $(BIN)/python -m pip install --no-input --disable-pip-version-check --progress-bar off \

@@ -44,7 +44,7 @@ def train(folder: Path, *arguments: str, program: tuple[str, ...] = ("-m", "time
         (["task=[ag,tag]"], "holds no example of task 'tag'"),
         (["sizes.grpo.examples_per_task=9"], "stage.grpo: examples_per_task is 9, but 'ag' has 8 examples"),
         (
-            ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=3", "sizes.sft.batch_size=3"],
+            ["trainer=ddp_cpu", "trainer.devices=3", "sizes.sft.batch_size=3"],
             "stage.grpo: 2 rows to a step (batch_size) cannot be shared by 3 processes: take at most 2",
         ),
         (["trainer.precision=bf16-true"], "trainer.precision: bf16-true rounds the trained weights"),

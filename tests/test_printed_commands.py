@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -24,10 +27,14 @@ from timepro_lit.settings.door import check_given, check_order
 from timepro_lit.settings.help import inner_groups, options
 from timepro_lit.settings.schemas import CONF, LAYERS, ROOT, SCHEMAS, register
 
+OF_SLURM = re.compile(r"sbatch|hydra/launcher=slurm|\bJOB\b")
+"""What a laptop has no use for."""
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 OTHER = (*(CONF / f"{door}.yaml" for door in SCHEMAS), *(ROOT / f"src/timepro_lit/{door}.py" for door in SCHEMAS))
 """Their first lines show commands as well, which `--help` prints."""
 COMMAND = re.compile(r"python -m timepro_lit\.(\w+)([^`\n]*)")
+SCRIPT = re.compile(r"sbatch (?:--\S+ )*experiments/cluster/\w+\.sbatch ([^`\n)]*)")
+"""Which passes its arguments on to train."""
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 OVERRIDE = re.compile(r"\+?[a-z_][\w.]*=.+")
 KEY = re.compile(r"([a-z_]\w*)(\.\w+)*")
@@ -49,6 +56,8 @@ def commands(page: Path) -> Iterator[tuple[str, ...]]:
     """A door and its arguments."""
     for door, rest in COMMAND.findall(text_of(page)):
         yield door, *shlex.split(rest, comments=True)
+    for rest in SCRIPT.findall(text_of(page)):
+        yield "train", *shlex.split(rest)
 
 
 def spans(page: Path) -> Iterator[str]:
@@ -114,13 +123,26 @@ def test_the_pages_are_really_read() -> None:
     assert {"data.max_skipped_share", "corpus.audio"} <= set(ALL_KEYS)
 
 
+def combinations(overrides: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The overrides of each job of a sweep; of any other command its own."""
+    parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(list(overrides))
+    yield from product(*(
+        [f"{one.get_key_element()}={value}" for value in one.sweep_string_iterator()]
+        if one.is_sweep_override() else [one.input_line]
+        for one in parsed
+    ))  # fmt: skip
+
+
 @pytest.mark.parametrize("command", ALL_COMMANDS)
 def test_a_printed_command_composes(command: str) -> None:
     door, *words = shlex.split(command)
-    cfg = composed(door, *(word for word in words if word not in ("--cfg", "job")))
-    check_given(cfg)
-    if door == "prepare":
-        build_preparation(cfg)
+    jobs = list(combinations([word for word in words if word not in ("--cfg", "job", "-m")]))
+    assert (len(jobs) > 1) == ("-m" in words)
+    for job in jobs:
+        cfg = composed(door, *job)
+        check_given(cfg)
+        if door == "prepare":
+            build_preparation(cfg)
 
 
 @pytest.mark.parametrize("printed", ALL_OVERRIDES)
@@ -187,6 +209,16 @@ def test_other_systems_are_scored_as_printed(tmp_path: Path) -> None:
     assert "100.0" in run(tmp_path, command)
     scores = json.loads((tmp_path / "scores/other-system/scores.json").read_text())
     assert scores["eb_f1"]["macro"] == {"0": 100.0, "0.2": 100.0, "0.5": 100.0}
+
+
+@pytest.mark.slow
+def test_a_laptop_tries_what_a_cluster_does_as_printed(tmp_path: Path) -> None:
+    lines = re.findall(r"^python -m timepro_lit\..*$", text_of(ROOT / "docs/clusters.md"), re.MULTILINE)
+    sweep, processes = (line.removeprefix("python -m timepro_lit.") for line in lines if not OF_SLURM.search(line))
+    folders = (f"paths.outputs={tmp_path / 'outputs'}", f"paths.data={tmp_path / 'data'}")
+    run(tmp_path, sweep, *folders)
+    assert len(list(tmp_path.glob("outputs/ablation_*/*/report.html"))) == 2
+    assert "sft: reused from" in run(tmp_path, processes, *folders)
 
 
 def test_the_printed_line_of_a_manifest_is_read(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ SMALL = (
     "sizes.sft.max_steps=2", "sizes.sft.max_epochs=-1", "sizes.sft.batch_size=4", "sizes.sft.micro_batch_size=2",
     "sizes.sft.val_check_interval=2",
 )  # fmt: skip
-TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+TWO = ("trainer=ddp_cpu",)
 
 
 def door(name: str, *arguments: str, folder: Path, source: Path = PACKAGE.parent) -> str:

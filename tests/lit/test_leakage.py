@@ -30,8 +30,7 @@ TWO = {
 }
 ARGUMENTS = (
     "data=paper", "task=[ag]", "data.num_workers=0", "stage=[sft]", "sizes.sft.max_steps=1", "sizes.sft.batch_size=2",
-    "sizes.sft.micro_batch_size=1", "sizes.sft.val_check_interval=1", "model=tiny", "trainer=ddp",
-    "trainer.accelerator=cpu", "trainer.devices=2",
+    "sizes.sft.micro_batch_size=1", "sizes.sft.val_check_interval=1", "model=tiny", "trainer=ddp_cpu",
 )  # fmt: skip
 
 

@@ -44,7 +44,15 @@ def test_a_sweep_is_not_started_again_by_each_process_of_a_job() -> None:
         check_sweep(RunMode.MULTIRUN, "ddp", "basic")
     check_sweep(RunMode.RUN, "ddp", "basic")
     check_sweep(RunMode.MULTIRUN, "gpu", "basic")
-    check_sweep(RunMode.MULTIRUN, "ddp", "submitit_slurm")
+    with pytest.raises(ValueError, match="sweep with trainer=cpu or gpu, or with hydra/launcher=slurm"):
+        check_sweep(RunMode.MULTIRUN, "ddp_cpu", "submitit_local")
+    check_sweep(RunMode.MULTIRUN, "gpu", "submitit_local")
+    check_sweep(RunMode.MULTIRUN, "ddp", "slurm")
+
+
+def test_a_launcher_without_a_sweep_would_do_nothing() -> None:
+    with pytest.raises(ValueError, match="hydra/launcher=slurm launches the jobs of a sweep, .* write -m"):
+        check_sweep(RunMode.RUN, "gpu", "slurm")
 
 
 PROGRAM = """

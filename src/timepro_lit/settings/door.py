@@ -7,8 +7,10 @@ import os
 import re
 import shlex
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from itertools import pairwise
 
 import hydra
@@ -27,6 +29,8 @@ from timepro_lit.settings.schemas import CONF, LAYERS, register
 
 _LOST_WORKER = re.compile(r"DataLoader worker \(pid")
 SINGLE_PROCESS = ("cpu", "gpu")
+BASIC, SLURM = "basic", ("slurm", "submitit_slurm")
+"""Of Hydra's launchers the one that runs jobs in this process, and those of whose jobs Slurm starts every process."""
 
 Main = Callable[[DictConfig], float | None]
 
@@ -44,12 +48,23 @@ def check_order(overrides: Sequence[str]) -> None:
 
 
 def check_sweep(mode: RunMode | None, trainer: str, launcher: str) -> None:
-    """Raise ValueError where every process that the trainer starts would start the whole sweep again."""
-    if mode == RunMode.MULTIRUN and launcher == "basic" and trainer not in SINGLE_PROCESS:
+    """Raise ValueError where a launcher has nothing to launch, or the trainer's own processes would start it again."""
+    if mode != RunMode.MULTIRUN and launcher != BASIC:
+        raise ValueError(f"hydra/launcher={launcher} launches the jobs of a sweep, and this is none: write -m")
+    if mode == RunMode.MULTIRUN and launcher not in SLURM and trainer not in SINGLE_PROCESS:
         raise ValueError(
             f"trainer={trainer} starts processes by itself, each of which would start this sweep again: "
-            f"sweep with trainer={' or '.join(SINGLE_PROCESS)}, or with hydra/launcher=submitit_slurm"
+            f"sweep with trainer={' or '.join(SINGLE_PROCESS)}, or with hydra/launcher=slurm"
         )
+
+
+def check_launcher(arguments: Sequence[str]) -> None:
+    """End the process where the command line names a launcher that is not installed, which Hydra calls unknown."""
+    for argument in arguments:
+        key, _, launcher = argument.partition("=")
+        if key == "hydra/launcher" and launcher in (*SLURM, "submitit_local") and find_spec("submitit") is None:
+            print(f"error: {argument} needs the extra cluster: pip install 'timepro_lit[cluster]'", file=sys.stderr)
+            sys.exit(1)
 
 
 def check_given(cfg: DictConfig) -> None:
@@ -110,6 +125,7 @@ def door(name: str) -> Callable[[Main], Callable[[], None]]:
             if {"-h", "--help"} & set(sys.argv[1:]):
                 print(help_text(name))
             else:
+                check_launcher(sys.argv[1:])
                 through_hydra()
 
         return called
@@ -139,24 +155,31 @@ def guarded(main: Main) -> Main:
     def checked(cfg: DictConfig) -> float | None:
         job = HydraConfig.get()
         choices = job.runtime.choices
+        launcher = choices["hydra/launcher"]
         try:
             check_order(overrides())
-            check_sweep(job.mode, choices.get("trainer") or "cpu", choices["hydra/launcher"])
+            check_sweep(job.mode, choices.get("trainer") or "cpu", launcher)
             check_given(cfg)
             # Notes of libraries to their own developers; what goes wrong is an error here, never a warning.
             warnings.filterwarnings("ignore", module=r"(lightning|torchdata|torchmetrics|transformers|torch)\.")
             with ended_by_signals():
                 return main(cfg)
-        except (ValueError, OSError, RuntimeError) as error:
-            said = sentence_of(error)
-            if said is None or os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug"):
-                raise
+        except Exception as error:
+            whole = os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug")
+            said = None if whole else sentence_of(error)
             # Names of files and texts of others may hold codes that would command the terminal.
-            sentence = visible(" ".join(said.split()), max_chars=None)
-            if job.mode == RunMode.MULTIRUN:
-                print(f"error in job {job.job.num} ({' '.join(overrides())}): {sentence}", file=sys.stderr)
+            sentence = visible(" ".join((said or "").split()), max_chars=None)
+            if said is not None:
+                which = f" in job {job.job.num} ({' '.join(overrides())})" if job.mode == RunMode.MULTIRUN else ""
+                print(f"error{which}: {sentence}", file=sys.stderr)
+            elif launcher == BASIC:
+                raise
+            else:
+                traceback.print_exc()
+            if job.mode == RunMode.MULTIRUN and launcher == BASIC:
                 raise CompactHydraException(f"error: {sentence}") from None
-            print(f"error: {sentence}", file=sys.stderr)
+            # From a launcher's job, too: Hydra would keep the exception and exit with 0, for which Slurm would take the
+            # job as done, while its other processes wait for this one.
             sys.exit(1)
 
     return checked
