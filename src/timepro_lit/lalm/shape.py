@@ -138,9 +138,7 @@ def _decoder(model: Any, config: Any) -> Decoder:
 def _encoder(model: Any, loader: Pretrained, config: Any) -> Encoder:
     tower, projector = model.model.audio_tower, getattr(model.model, "multi_modal_projector", None)
     inside = [m for m in tower.layers.modules() if isinstance(m, nn.Linear)]
-    outside = [
-        m for part in (tower, projector) if part is not None for m in part.modules() if isinstance(m, nn.Linear)
-    ]
+    outside = [m for part in (tower, projector) if part is not None for m in part.modules() if isinstance(m, nn.Linear)]
     size = tower.layers[0].self_attn.q_proj.out_features
     all_weights = [w for part in (tower, projector) if part is not None for w in part.parameters()]
     convolved = [m for m in tower.modules() if isinstance(m, nn.Conv2d)]

@@ -7,13 +7,14 @@ allocator cannot use of its blocks. Leave a tenth of the card free for them.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from timepro_lit.planning.flops import joined, pairs
 from timepro_lit.planning.shape import Decoder, Shape
 from timepro_lit.planning.work import Method, MicroBatch, Rollout, Share, Work
 
 FOUR_BIT = 0.5 + 0.127 / 8
-"""Bytes of a weight in NormalFloat4 with double quantisation (QLoRA, arXiv 2305.14314): 4 bits and 0.127 of constants."""
+"""Bytes of a weight in NormalFloat4 with double quantisation: 4 bits and 0.127 of constants (arXiv 2305.14314)."""
 
 
 def num_trained(shape: Shape, method: Method) -> int:
@@ -116,8 +117,9 @@ def of_reading(shape: Shape, method: Method, batch: MicroBatch) -> dict[str, flo
 
 
 def of_rollout(shape: Shape, method: Method, rollout: Rollout, share: Share) -> dict[str, float]:
-    """At the end of decoding answers of the greatest length: the prompts' cache, and the one with the answers in it."""
-    decoder, found = shape.decoder, {"activations": 0.0, "cache of prompts": 0.0, "cache of answers": 0.0, "logits": 0.0}
+    """When answers of the greatest length have been decoded: the prompts' cache, and the one with the answers in it."""
+    decoder = shape.decoder
+    found: dict[str, float] = {}
     for batch in share if rollout.one_pass else joined(share):
         whole = batch.length + rollout.group_size * rollout.max_new_tokens
         parts = {
@@ -126,7 +128,7 @@ def of_rollout(shape: Shape, method: Method, rollout: Rollout, share: Share) -> 
             "cache of answers": cache(decoder, method, batch.rows, whole, rollout.keeps_room),
             "logits": batch.rows * rollout.group_size * decoder.vocab_size * (4 + method.product_bytes),
         }
-        found = max(found, parts, key=lambda one: sum(one.values()))
+        found = max(found, parts, key=_sum)
     return found
 
 
@@ -155,7 +157,11 @@ def peak(shape: Shape, method: Method, work: Work, num_processes: int) -> dict[s
         of_rollout(shape, method, method.rollout, work.largest_share),
         of_update(shape, method, method.rollout, work.largest),
     )
-    return stays | max(phases, key=lambda one: sum(one.values()))
+    return stays | max(phases, key=_sum)
+
+
+def _sum(parts: Mapping[str, float]) -> float:
+    return sum(parts.values())
 
 
 def result_on_disk(shape: Shape, method: Method) -> float:

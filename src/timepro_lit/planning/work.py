@@ -15,7 +15,7 @@ class MicroBatch:
 
     rows: int
     length: int
-    """Tokens of each row, padding included: of the prompt alone where it is to be answered, else of all that is read."""
+    """Tokens of each row, padding included; of the prompt alone where it is to be answered."""
     answers: float
     """Tokens of all reference answers."""
     longest_answer: float
@@ -105,3 +105,18 @@ class Method:
     def product_bytes(self) -> float:
         """Of a number that a matrix product takes or gives."""
         return 2.0 if self.autocast else self.weight_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a run is to take place."""
+
+    on_gpu: bool
+    num_processes: int | None
+    """None = as many as there are GPUs."""
+    sharded: bool
+    autocast: bool
+    strategy: str
+    limit_train_batches: float | int = 1.0
+    overfit_batches: float | int = 0.0
+    """As of Lightning's Trainer."""
