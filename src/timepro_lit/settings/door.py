@@ -116,7 +116,7 @@ def door(name: str) -> Callable[[Main], Callable[[], None]]:
 def guarded(main: Main) -> Main:
     """Check the command line, then run `main`; a ValueError or OSError becomes one line on stderr and exit code 1.
 
-    HYDRA_FULL_ERROR=1 or a +debug option shows the traceback. A failed job does not end its sweep.
+    HYDRA_FULL_ERROR=1 or a +debug option that trains shows the traceback. A failed job does not end its sweep.
     """
 
     @functools.wraps(main)
@@ -131,7 +131,7 @@ def guarded(main: Main) -> Main:
             warnings.filterwarnings("ignore", module=r"(lightning|torchdata|torchmetrics|transformers|torch)\.")
             return main(cfg)
         except (ValueError, OSError) as error:
-            if os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug"):
+            if os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug") not in (None, "plan", "preflight"):
                 raise
             sentence = " ".join(str(error).split())
             if job.mode == RunMode.MULTIRUN:
