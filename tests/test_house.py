@@ -27,7 +27,7 @@ DOORS = ("evaluate", "export", "predict", "prepare", "report", "score", "train")
 # From the ground up. A room may import from lower floors and from itself, never from its own floor or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("records", "files"),
-    ("time_prompt", "events"),
+    ("time_prompt", "events", "planning"),
     ("metrics", "runs"),
     ("tasks",),
     ("data", "rewards", "lalm", "grpo", "figures", "settings"),

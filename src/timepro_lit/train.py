@@ -6,6 +6,7 @@ python -m timepro_lit.train +experiment=ablation_astp +scale=paper trainer=deeps
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -29,6 +30,9 @@ def main(cfg: DictConfig) -> float | None:
     validate(cfg)
     settings = settings_of(cfg)
     check_rows(cfg.rows or [], settings)
+    if cfg.only is not None:
+        _look(cfg, settings)
+        return None
     with claimed_run(Path(cfg.output_dir), to_store(cfg)) as run:
         from timepro_lit.lit.run import is_up_to_date
         from timepro_lit.lit.run import run as run_stages
@@ -55,6 +59,32 @@ def main(cfg: DictConfig) -> float | None:
             run.finish(table, metric, found)
         say(table)
         return metric
+
+
+def _look(cfg: DictConfig, settings: dict[str, Any]) -> None:
+    """Say what the run would do, or try a step of each stage; nothing is made."""
+    from timepro_lit.lit.planned import plan_of_run
+    from timepro_lit.lit.setting import Parts
+    from timepro_lit.runs.code import targets_of
+    from timepro_lit.runs.determinants import grounds_of_stages
+    from timepro_lit.runs.stages import say
+    from timepro_lit.settings.config import build_plan, placement_of, portable
+    from timepro_lit.settings.description import described
+
+    say(
+        plan_of_run(
+            Parts(**build_plan(cfg)),
+            Path(cfg.output_dir),
+            Path(cfg.paths.outputs) / "stages",
+            grounds_of_stages(portable(cfg)),
+            described(settings),
+            placement_of(settings),
+            any("meteor" in target for target in targets_of(settings)) or "dac" in settings["task"],
+            cfg.init_from,
+            cfg.seed,
+            cfg.checkpoint_every,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ import numpy as np
 
 from timepro_lit.data.collate import BUDGET_MULTIPLE, Frontend
 from timepro_lit.data.dataset import Clips
-from timepro_lit.data.table import ExampleTable
 
 if TYPE_CHECKING:
+    from timepro_lit.data.batches import Examples
     from timepro_lit.tasks.base import Task
 
 _MEASURED = 256
@@ -34,7 +34,7 @@ class Costs:
         self,
         frontend: Frontend,
         tasks: Mapping[str, Task],
-        examples: ExampleTable,
+        examples: Examples,
         with_answers: bool,
         multiple: int = BUDGET_MULTIPLE,
     ) -> None:

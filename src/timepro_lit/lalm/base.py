@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import DynamicCache
@@ -55,6 +54,8 @@ class LALM(nn.Module):
     @property
     def outer(self) -> nn.Module:
         """The Hugging Face task model itself, whether peft wraps it or not."""
+        from peft import PeftModel  # takes seconds to import, and settings are checked without it
+
         return self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
 
     @property

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from torch import nn
 
@@ -37,6 +36,8 @@ class LoRA:
 
 def add_lora(lalm: LALM, lora: LoRA) -> None:
     """Wrap the model with a new adapter: trainable, float32 whatever the base's dtype, and at first without effect."""
+    from peft import LoraConfig, get_peft_model  # here and below: takes seconds, and settings are checked without it
+
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
@@ -54,6 +55,8 @@ def load_adapter(lalm: LALM, folder: Path) -> None:
     Raises FileNotFoundError where the folder holds none, ValueError where it is no plain LoRA, is of another model, or
     holds what is no number.
     """
+    from peft import PeftModel
+
     stored = check_adapter(folder)
     try:
         lalm.model = PeftModel.from_pretrained(lalm.model, str(folder), adapter_name=POLICY, is_trainable=True)
@@ -79,6 +82,8 @@ def save_adapter(lalm: LALM, folder: Path) -> None:
 
 def add_reference(lalm: LALM) -> None:
     """Keep a frozen copy of the adapter as it is now: the policy that KL is measured against."""
+    from peft import PeftModel
+
     model = lalm.model
     assert isinstance(model, PeftModel), "a reference policy needs an adapter"
     model.add_adapter(REFERENCE, model.peft_config[POLICY])

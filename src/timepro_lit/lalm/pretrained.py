@@ -99,7 +99,7 @@ class Pretrained:
 
     def frontend(self, time_prompt: TimePrompt | None) -> Frontend:
         """Tokenizer and feature extractor, loaded on their own: a processor would bring those of images and videos."""
-        config = self._config()
+        config = self.config()
         tokenizer = self._part(AutoTokenizer, "tokenizer")
         if not tokenizer.chat_template and self.chat is template_chat:
             tokenizer.chat_template = self._chat_template()
@@ -126,7 +126,7 @@ class Pretrained:
         self._check_weights()
         logging.disable_progress_bar()  # a bar per loaded file says nothing about the run
         quantized = {} if self.quantization is None else {"quantization_config": four_bit(self.kept_in_dtype)}
-        config, outer_class = self._config(), self.outer_class
+        config, outer_class = self.config(), self.outer_class
         without_sight = not whole and hasattr(config, "vision_config")
         if without_sight:
             config.vision_config.depth = 0
@@ -156,7 +156,7 @@ class Pretrained:
     def _where(self) -> dict[str, Any]:
         return {"revision": self.revision, "local_files_only": self.local_files_only}
 
-    def _config(self) -> PreTrainedConfig:
+    def config(self) -> PreTrainedConfig:
         """The configuration of the task model; of a model that holds it as its thinker, the thinker's."""
         if _looks_local(self.checkpoint) and not (Path(self.checkpoint) / "config.json").exists():
             raise FileNotFoundError(f"model.checkpoint = {self.checkpoint}: no config.json there")

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig
 from safetensors import SafetensorError, safe_open
 
 from timepro_lit.files.json_object import read_object, shown
@@ -106,6 +105,8 @@ def _is_plain(key: str, value: Any) -> bool:
         return value is None or isinstance(value, str)
     if key == "inference_mode":
         return isinstance(value, bool)
+    from peft import LoraConfig  # takes seconds to import, and settings are checked without it
+
     plain = LoraConfig().to_dict()
     return value == plain[key] if key in plain else value in (None, False, "", [], {})
 

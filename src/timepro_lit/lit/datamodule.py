@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,22 +12,20 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 from torchdata.stateful_dataloader import StatefulDataLoader
 
+from timepro_lit.data.batches import Drawing, Rows, training_batches
 from timepro_lit.data.collate import BUDGET_MULTIPLE, ROW_MULTIPLE, Collate, CollateInterviews, Frontend
 from timepro_lit.data.corpora.prepared import Corpus, Prepared
-from timepro_lit.data.costs import Costs, num_frames
-from timepro_lit.data.dataset import ClipDataset, Clips, InterviewDataset
-from timepro_lit.data.division import ByRows, ByTokens
-from timepro_lit.data.global_batches import GlobalBatches, limit_per_task
+from timepro_lit.data.costs import num_frames
+from timepro_lit.data.dataset import ClipDataset, InterviewDataset
+from timepro_lit.data.global_batches import limit_per_task
 from timepro_lit.data.identity import contents_of, identity
 from timepro_lit.data.leakage import refuse_same_content, refuse_shared
-from timepro_lit.data.sampler import EvaluationBatches, TrainingBatches
+from timepro_lit.data.sampler import EvaluationBatches
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
 from timepro_lit.lit.interruption import ignore_signals
 from timepro_lit.tasks.base import Task, scored
 
-Rows = Literal["prompt", "question", "clip"]
-"""What a row of a training batch holds: see `Stage.rows`."""
 _TRIED = 10_000
 """Examples whose targets are made before the first batch."""
 
@@ -153,20 +151,12 @@ class ClipDataModule(LightningDataModule):
         The loader's state makes a resumed stage continue at the next batch; it needs the same `num_workers`.
         Raises ValueError where a task has fewer examples than asked for, and where the rows cannot be shared.
         """
-        examples = self._training_examples(examples_per_task, seed)
-        clips = Clips(examples.clips if rows == "clip" else np.arange(len(examples)))
-        # Answers do not count in what is mixed: they would bring questions with long ones together.
-        lengths = self._num_frames(examples)[clips.firsts]
-        division: ByRows | ByTokens = ByRows(lengths, micro_batch_size or batch_size)
-        if micro_batch_tokens is not None:
-            costs = Costs(self._connected(), self.tasks, examples, with_answers=rows != "prompt")
-            division = ByTokens(costs.of_rows(clips), micro_batch_tokens)
-        steps = GlobalBatches(lengths, examples.tasks[clips.firsts], batch_size, seed, self.weights)
-        of_epochs = None if num_epochs is None else num_epochs * len(steps) * times
-        until = min((limit for limit in (num_steps, of_epochs) if limit is not None), default=len(steps) * times)
-        batches = TrainingBatches(steps, division, until, self._rank, self._world_size, times)
+        examples = self.training_examples(examples_per_task, seed)
+        drawing = Drawing(rows, batch_size, num_steps, num_epochs, micro_batch_size, micro_batch_tokens, times)
+        frontend, place = self._connected(), (self._rank, self._world_size)
+        batches, clips = training_batches(examples, frontend, self.tasks, drawing, seed, self.weights, *place)
         dataset = self._dataset(examples)
-        how = (self._connected(), self.tasks, ROW_MULTIPLE if micro_batch_tokens is None else BUDGET_MULTIPLE)
+        how = (frontend, self.tasks, ROW_MULTIPLE if micro_batch_tokens is None else BUDGET_MULTIPLE)
         return StatefulDataLoader(
             dataset if rows == "prompt" else InterviewDataset(dataset, clips),
             batch_sampler=batches,
@@ -175,7 +165,7 @@ class ClipDataModule(LightningDataModule):
             **self._reading(),
         )
 
-    def _training_examples(self, examples_per_task: int | None, seed: int) -> ExampleTable:
+    def training_examples(self, examples_per_task: int | None, seed: int) -> ExampleTable:
         """What a stage trains on. Raises ValueError where it cannot."""
         examples = self.examples(self.train_split)
         self.refuse_shared(self.train_split, self.validation_split)

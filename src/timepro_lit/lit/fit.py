@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning import Trainer, seed_everything
+from lightning import seed_everything
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from timepro_lit.data.leakage import write_recordings
@@ -81,7 +81,7 @@ def plan(setting: Setting, name: str, stage: Stage, source: ModelSource) -> Plan
         "micro_batches": loader.batch_sampler.num_micro_batches,
     }
     batches = loader.batch_sampler
-    batches.num_steps = _num_steps(placed, batches)
+    batches.num_steps = num_steps(batches, placed.limit_train_batches, placed.overfit_batches)
     arguments = stage.arguments(batches.num_steps, batches.num_micro_batches)
     if placed.overfit_batches and isinstance(placed.overfit_batches, int):  # a share is one of the stage, of itself
         arguments["overfit_batches"] = batches.num_micro_batches * placed.overfit_batches
@@ -169,10 +169,9 @@ def _store(module: TrainingModule, source: ModelSource, curves: Path, folder: Pa
         source.save_adapter(module.lalm, folder / ADAPTER)
 
 
-def _num_steps(trainer: Trainer, batches: TrainingBatches) -> int:
+def num_steps(batches: TrainingBatches, limit: float | int, overfit: float | int) -> int:
     """As many as the stage has, and as the trainer's own limit on its batches lets it take: one at least."""
-    limit = trainer.limit_train_batches
-    if trainer.overfit_batches or (limit == 1.0 and isinstance(limit, float)):
+    if overfit or (limit == 1.0 and isinstance(limit, float)):
         return batches.num_steps
     num_batches = limit if isinstance(limit, int) else int(limit * len(batches))
     return min(batches.num_steps, max(1, num_batches // batches.num_micro_batches))

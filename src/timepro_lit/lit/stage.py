@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from lightning import LightningModule
 
-from timepro_lit.lit.datamodule import Rows
+from timepro_lit.data.batches import Rows
 
 Keep = Literal["last", "best"]
 

@@ -29,6 +29,8 @@ OWN = (CONFIG, LOCK, ERROR)
 """Files of a run directory in which nothing has been made yet."""
 SPOKEN = ("experiment", "scale", "seed", "name", "output_dir", "paths.outputs", "reuse")
 """Overrides that a run directory's path spells out, or that it does not depend on; all others go into its hash."""
+LOOKING = ("+debug=plan", "+debug=preflight")
+"""Overrides that make nothing: they speak of the run that would be made without them."""
 PUBLISHED = ("report.json", "report.html")
 """Without them a run that wrote them is not finished."""
 
@@ -59,7 +61,7 @@ def run_path(name: str, overrides: Sequence[str], scale: str, seed: int) -> str:
     >>> run_path("zero_shot", ["+experiment=zero_shot", "seed=3"], "embedded", 3)
     'zero_shot/embedded-seed3'
     """
-    others = sorted((o for o in overrides if override_key(o) not in SPOKEN), key=override_key)
+    others = sorted((o for o in overrides if override_key(o) not in SPOKEN and o not in LOOKING), key=override_key)
     digest = hashlib.sha256("\n".join(others).encode()).hexdigest()[:8]
     return f"{name}/{scale}-seed{seed}" + (f"-{digest}" if others else "")
 
@@ -183,7 +185,7 @@ def _store_settings(directory: Path, settings: Mapping[str, Any]) -> None:
 def _compared(settings: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
     """Settings without what says only where things lie and what they are called."""
     compared = resolved(settings, paths)
-    for key in ("paths", "output_dir", "reuse"):
+    for key in ("paths", "output_dir", "reuse", "only"):
         compared.pop(key, None)
     compared["stage"] = {name: unnamed(stage) for name, stage in compared.get("stage", {}).items()}
     compared["reward"] = unnamed(compared.get("reward") or {})

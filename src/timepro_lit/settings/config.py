@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from timepro_lit.planning.work import Placement
 from timepro_lit.settings.binding import UNRESOLVED, argument_faults, locate, node_faults
 from timepro_lit.settings.schemas import CONF, TrainConfig
 
@@ -67,6 +68,8 @@ def validate(cfg: DictConfig) -> None:
         faults.append(f"checkpoint_every: must be at least 1, or null for never, not {cfg.checkpoint_every}")
     if cfg.reuse not in (None, "anyway"):
         faults.append(f"reuse: must be anyway, or null, not {cfg.reuse}")
+    if cfg.only not in (None, "plan", "preflight"):
+        faults.append(f"only: must be plan or preflight, or null, not {cfg.only}")
     faults += _fit_faults(plain)
     faults += _unused_sizes(cfg)
     _refuse(faults)
@@ -84,6 +87,40 @@ def build(cfg: DictConfig) -> dict[str, Any]:
 def build_evaluation(cfg: DictConfig) -> dict[str, Any]:
     """What answers and scores, as `build`; whatever else a run was trained with is left out."""
     return _all_built(settings_of(cfg) | {"lora": None, "stage": {}, "callbacks": {}, "logger": {}})
+
+
+def build_plan(cfg: DictConfig) -> dict[str, Any]:
+    """What a run can be planned from, as `build`.
+
+    Without trainer, callbacks, loggers and rewards, which may need a library, a device or a program that is not here.
+    """
+    plain = settings_of(cfg) | {"trainer": None, "callbacks": {}, "logger": {}}
+    bare = {name: node | {"module": _without_reward(node["module"])} for name, node in plain["stage"].items()}
+    return _all_built(plain | {"stage": bare})
+
+
+def _without_reward(module: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in module.items() if key != "reward"}
+
+
+def placement_of(settings: Mapping[str, Any]) -> Placement:
+    """Where a run is to take place, by the settings of its trainer alone."""
+    trainer = settings["trainer"]
+    strategy = trainer.get("strategy") or "auto"
+    named = strategy.get("_target_", "") if isinstance(strategy, Mapping) else str(strategy)
+    stage = (strategy.get("config") or {}).get("zero_optimization", {}).get("stage", 0) if named != strategy else 0
+    devices = trainer.get("devices", "auto")
+    counted = len(devices) if isinstance(devices, list) else devices if isinstance(devices, int) else -1
+    limit = trainer.get("limit_train_batches")
+    return Placement(
+        on_gpu=trainer.get("accelerator", "auto") not in ("cpu", "mps"),
+        num_processes=None if counted < 1 else counted * trainer.get("num_nodes", 1),
+        sharded="deepspeed" in named.lower() and (stage >= 1 or named == strategy),
+        autocast="mixed" in str(trainer.get("precision", "32-true")),
+        strategy=named,
+        limit_train_batches=1.0 if limit is None else limit,
+        overfit_batches=trainer.get("overfit_batches", 0.0),
+    )
 
 
 def _all_built(plain: Mapping[str, Any]) -> dict[str, Any]:

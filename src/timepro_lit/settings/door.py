@@ -139,8 +139,8 @@ def sentence_of(error: Exception) -> str | None:
         return str(error)
     if _LOST_WORKER.search(str(error)):
         return (
-            "a process that loads recordings was ended from outside, most often for want of memory; give it more or set "
-            f"data.num_workers lower, and the same command goes on ({str(error).strip()})"
+            "a process that loads recordings was ended from outside, most often for want of memory; give it more or "
+            f"set data.num_workers lower, and the same command goes on ({str(error).strip()})"
         )
     return None
 
@@ -148,7 +148,7 @@ def sentence_of(error: Exception) -> str | None:
 def guarded(main: Main) -> Main:
     """Check the command line, then run `main`; an error that has a sentence is one line on stderr and exit code 1.
 
-    HYDRA_FULL_ERROR=1 or a +debug option shows the traceback. A failed job does not end its sweep.
+    HYDRA_FULL_ERROR=1 or a +debug option that trains shows the traceback. A failed job does not end its sweep.
     """
 
     @functools.wraps(main)
@@ -165,7 +165,7 @@ def guarded(main: Main) -> Main:
             with ended_by_signals():
                 return main(cfg)
         except Exception as error:
-            whole = os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug")
+            whole = os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug") not in (None, "plan", "preflight")
             said = None if whole else sentence_of(error)
             # Names of files and texts of others may hold codes that would command the terminal.
             sentence = visible(" ".join((said or "").split()), max_chars=None)

@@ -65,6 +65,8 @@ class TrainConfig:
     """Result folder of a stage to start the first stage from; null = the base model."""
     rows: list[str] | None = None
     """Of the table: zero_shot and names of stages; null = the last of them alone."""
+    only: str | None = None
+    """plan = say what the run would do and take, preflight = try one step of each stage; set by +debug=..."""
     reuse: str | None = None
     """anyway = also take stored results that differ in nothing but the code that made them; null = make them anew."""
     output_dir: str | None = None

@@ -172,6 +172,11 @@ class Soundscapes:
             raise ValueError(f"num_clips: there are no clips of the split {split!r}, only of {known}")
         return self.root / f"{split}-{self.num_clips[split]}.jsonl"
 
+    def planned(self, split: str) -> list[Example]:
+        """The examples of a split as they will be generated, without a clip."""
+        clips = range(self.num_clips.get(split, 0))
+        return [example for i in clips for example in _plan(i, split, self.settings, self.recordings)[1]]
+
     def generated_in(self) -> Path | None:
         """As in `Corpus`."""
         return self.root if self._missing() else None
@@ -197,21 +202,29 @@ def _source(recordings: str | None) -> SoundSource:
     return Recordings(recordings) if recordings else Synthesiser()
 
 
+def _plan(
+    index: int, split: str, settings: SoundscapeSettings, recordings: str | None
+) -> tuple[ClipPlan, list[Example], RandomState]:
+    """Clip `index` before it is heard, the questions that are asked about it, and what its samples are drawn from."""
+    clip_id = f"{split}-{index:06d}"
+    audio = f"{split}/{index // 1000:03d}/{clip_id}.flac"
+    rng = RandomState([settings.seed, SPLITS.index(split), index])
+    plan = plan_clip(settings, _source(recordings), rng)
+    examples = examples_of(split, clip_id, audio, plan, settings)
+    if split == "base":
+        others = set(_TURNS) - {_TURNS[index % len(_TURNS)]}
+        examples = [example for example in examples if example.task not in others]
+    return plan, examples, rng
+
+
 def _make_clip(
     index: int, split: str, root: Path, settings: SoundscapeSettings, recordings: str | None
 ) -> list[Example]:
     """Write clip `index` unless it is there already, and return its questions."""
-    clip_id = f"{split}-{index:06d}"
-    audio = f"{split}/{index // 1000:03d}/{clip_id}.flac"
-    source = _source(recordings)
-    rng = RandomState([settings.seed, SPLITS.index(split), index])
-    plan = plan_clip(settings, source, rng)
-    path = root / audio
+    plan, examples, rng = _plan(index, split, settings, recordings)
+    path = root / examples[0].audio
     if not path.exists():
         # Written in one move, so that an interrupted run leaves no half clip behind.
-        write_audio(path, torch.from_numpy(render(plan, settings, source, rng).astype(np.float32)), SAMPLING_RATE)
-    examples = examples_of(split, clip_id, audio, plan, settings)
-    if split == "base":
-        others = set(_TURNS) - {_TURNS[index % len(_TURNS)]}
-        return [example for example in examples if example.task not in others]
+        waveform = render(plan, settings, _source(recordings), rng).astype(np.float32)
+        write_audio(path, torch.from_numpy(waveform), SAMPLING_RATE)
     return examples
