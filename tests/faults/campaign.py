@@ -33,8 +33,8 @@ from bench import Bench, Case, Skipped, Trial
 from processes import Hang
 from verdict import Outcome, Wrong, left_behind
 
-SHORT = 6
-"""Cases in the short form, of different kinds."""
+SHORT = 4
+"""Cases in the short form, kills in GRPO and damages of a finished run."""
 
 
 def all_cases(bench: Bench, seed: int) -> dict[str, Case]:
@@ -56,8 +56,11 @@ def chosen(cases: dict[str, Case], only: Sequence[str], short: bool, seed: int) 
         return [name for name in cases if any(part in name for part in only)]
     if not short:
         return list(cases)
-    quick = [name for name, case in cases.items() if case.kind in ("kill at a point", "damage")]
-    return Random(seed).sample(quick, SHORT)
+    quick = {
+        kind: [name for name, case in cases.items() if case.kind == kind and case.start in ("sft", "whole")]
+        for kind in ("kill at a point", "damage")
+    }
+    return [name for of_kind in quick.values() for name in Random(seed).sample(of_kind, SHORT // 2)]
 
 
 def tried(bench: Bench, case: Case, seed: int, folder: Path) -> Outcome:

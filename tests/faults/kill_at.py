@@ -37,7 +37,8 @@ VARIABLE = (
     (re.compile(r"\b[0-9a-f]{12}\b"), "*"),  # keys of stages
     (re.compile(r"(?<=\.)[a-z0-9_]{8}$"), "*"),  # temporary files
     (re.compile(r"\.\d+\.part$"), ".*.part"),  # process ids
-    (re.compile(r"\d+(?=\.(flac|ckpt)\b)"), "*"),  # clips and steps
+    (re.compile(r"\d+(?=\.(flac|ckpt|partial)\b)"), "*"),  # clips and steps
+    (re.compile(r"(?<=/\.result\.partial/).+"), "*"),  # a copy of a result
     (re.compile(r"\.old-\w+|\b[0-9a-f]{8,}\b"), "*"),
 )
 

@@ -52,7 +52,8 @@ def _at_points(points: Sequence[tuple[str, str]], rng: Random) -> Iterator[Case]
         nth = 1 + rng.randrange(list(points).count((operation, file)))
         late = "grpo" in file or "report" in file or "finished" in file
         start = "nothing" if file.startswith("data") else "sft" if late else "data"
-        for when in ("before", "after"):
+        # A state before one operation is the one after another; moves are what counts as commits.
+        for when in ("before", "after") if operation in ("replace", "rename") else ("after",):
             fault = {"act": "kill", "operation": operation, "file": file, "nth": nth, "when": when}
             yield Case("kill at a point", f"kill {when} {operation} {nth} of {file}", start, partial(_at, fault=fault))
 

@@ -14,8 +14,12 @@ from tiny_run import Place
 
 WALL_CLOCK = ("time/", "speed/", "memory/")
 """Columns of the curves that differ each time."""
+FOLDER = re.compile(rb"/[\w./-]*/place\b")
+"""Where a run lies, or the one lay that it was copied from."""
 LEFT_BEHIND = re.compile(r"\.part(ial)?$|\.tmp|\.old|\.owner$|\.states$|hpc_ckpt|error\.txt$|/\.[^/]+\.[a-z0-9_]{8}$")
 """Files of something unfinished."""
+CARD = "README.md"
+"""For readers; nothing depends on it, and its damage is not looked for."""
 SENTENCE_LENGTH = 1000
 
 
@@ -38,21 +42,24 @@ def differences(whole: Place, place: Place, run: str = "run") -> list[str]:
     for file in published(theirs):
         if not (ours / file).is_file():
             found.append(f"{file} is missing")
-        elif _content(theirs / file, whole) != _content(ours / file, place):
+        elif _content(theirs / file) != _content(ours / file):
             found.append(f"{file} differs")
     for folder in sorted(whole.stages.glob("*-????????????")):
         for path in files_below(folder):
+            if path.name == CARD:
+                continue
             file = path.relative_to(whole.stages)
             if not (place.stages / file).is_file():
                 found.append(f"stages/{file} is missing")
-            elif _content(path, whole) != _content(place.stages / file, place):
+            elif _content(path) != _content(place.stages / file):
                 found.append(f"stages/{file} differs")
     return found
 
 
 def published(run: Path) -> list[str]:
     """The files of a finished run that say what it came to."""
-    return [str(path.relative_to(run)) for path in files_below(run) if not path.name.startswith(".")]
+    shown = [path for path in files_below(run) if not path.name.startswith(".") and path.name != CARD]
+    return [str(path.relative_to(run)) for path in shown]
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -93,13 +100,13 @@ def shown(done: Done) -> str:
     return f"stderr: {' | '.join(lines[-3:])[-700:]!r}" if lines else f"stdout: {done.out[-300:]!r}"
 
 
-def _content(path: Path, place: Place) -> Any:
+def _content(path: Path) -> Any:
     """A file as it is compared: without where it lies and when it was made."""
     content = path.read_bytes()
     if path.name == "metrics.csv":
         return _rows(content.decode())
     if path.suffix in (".json", ".jsonl", ".yaml", ".html"):
-        content = content.replace(str(place.folder).encode(), b"<folder>").replace(b"/outputs/again", b"/outputs/run")
+        content = FOLDER.sub(b"<folder>", content).replace(b"/outputs/again", b"/outputs/run")
     if path.name == "result.json":
         return _record(content)
     return content
