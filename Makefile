@@ -14,7 +14,7 @@ install = $(BIN)/python -m pip install --no-input --disable-pip-version-check --
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-long test test-slow fuzz lint bench clean constraints
+.PHONY: help setup demo demo-long test test-slow fuzz faults lint bench clean constraints
 
 # With PYTHON given, an environment of another version is refused: it would silently be used instead.
 ifdef PYTHON
@@ -55,6 +55,10 @@ test-slow: $(TEST)  ## Run only the tests marked slow
 
 fuzz: $(TEST)  ## Read and reward a million hostile answers (about ten minutes)
 	$(BIN)/python -m pytest tests/test_fuzz.py --hypothesis-profile=fuzz
+
+faults: $(TEST)  ## Kill and damage hundreds of small runs; each must end as if left alone (about an hour)
+	$(BIN)/python tests/faults/campaign.py
+	$(BIN)/python tests/faults/soak.py
 
 lint: $(TEST)  ## Check style (ruff) and the types of the pure rooms (mypy)
 	$(BIN)/python -m ruff check
