@@ -111,6 +111,20 @@ def test_chunking_changes_nothing(lalm, prompts, answers, chunk_size) -> None:
     assert_same_gradients(gradients(lalm, parts.mean()), whole_gradients)
 
 
+@pytest.mark.parametrize("chunk_size", [None, 5])
+def test_entropies_are_those_of_the_distributions_that_were_sampled_from(lalm, prompts, answers, chunk_size) -> None:
+    seen, distributions = [], []
+    head = lalm.logits
+    lalm.logits = lambda hidden: distributions.append(head(hidden)) or distributions[-1]
+    arguments = {"temperature": 0.7, "chunk_size": chunk_size}
+    logp = answer_logprobs(lalm, prompts.embeds, prompts.mask, *answers, **arguments, see_entropy=seen.append)
+    logits = torch.cat(distributions)
+    logp.sum().backward()
+    expected = torch.distributions.Categorical(logits=logits / 0.7).entropy()
+    torch.testing.assert_close(torch.cat(seen), expected)  # and not seen again on the way back
+    assert not torch.cat(seen).requires_grad
+
+
 def test_the_head_sees_only_predicting_positions_a_chunk_at_a_time(lalm, prompts, answers, monkeypatch) -> None:
     shapes = []
     head = lalm.logits

@@ -72,3 +72,23 @@ def test_steps_that_are_not_finite_do_nothing_on_any_process(tmp_path: Path) -> 
     for way in ("2", "2-deepspeed"):
         first, second = (found[f"{way}/as_it_is-{rank}"]["weights"] for rank in (0, 1))
         assert all(torch.equal(weight, second[name]) for name, weight in first.items())
+
+
+@pytest.mark.slow
+def test_a_learning_rate_that_destroys_the_weights_ends_the_run(tmp_path: Path) -> None:
+    """In one sentence; nothing is published, and the state has only numbers."""
+    settings = (
+        "+experiment=ablation_astp", "task=[ag]", "rows=[]", "sizes.data.num_clips={train: 6, val: 2, test: 2}",
+        "sizes.sft.learning_rate=1e30", "sizes.sft.max_steps=20", "sizes.sft.batch_size=2", "checkpoint_every=1",
+        "sizes.sft.micro_batch_size=2", "sizes.sft.val_check_interval=20", "trainer.precision=32-true",
+    )  # fmt: skip
+    places = (f"paths.outputs={tmp_path}", f"paths.data={tmp_path / 'data'}", f"output_dir={tmp_path / 'run'}")
+    command = [sys.executable, "-m", "timepro_lit.train", *settings, *places]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert sentence.startswith("error: sft: losses or gradients of steps 2 to 11 were not finite")
+    assert not list((tmp_path / "stages").rglob("result.json"))
+    [state] = (tmp_path / "stages").rglob("step-*.ckpt")
+    weights = torch.load(state, weights_only=True)["state_dict"]
+    assert len(weights) > 0 and all(weight.isfinite().all() for weight in weights.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from timepro_lit.lit.health import COST
 from timepro_lit.lit.states import step_of
+
+LOGS = Path(__file__).resolve().parents[2] / "docs" / "logs.md"
 
 SMALL = (
     "+experiment=reuse_rollouts", "checkpoint_every=1", "trainer.precision=32-true",
@@ -117,6 +121,17 @@ def test_weights_scores_and_curves(folder: Path, stage: str) -> None:
     assert {int(row["step"]) for row in curves[0]} == set(range(6))
     for one, other in zip(*curves, strict=True):
         # In a step without some task, Lightning repeats that task's values of an earlier step, if it saw that step.
-        said = {column: value for column, value in other.items() if value}
+        said = {column: value for column, value in other.items() if value and not column.startswith(COST)}
         assert {column: one[column] for column in said} == said
     assert {path.name for path in killed.iterdir()} == {"adapter", "metrics.csv", "recordings.npy", "result.json"}
+
+
+@pytest.mark.parametrize(("stage", "title"), [("sft", "SFT"), ("grpo", "GRPO")])
+def test_the_curves_are_those_that_are_documented(folder: Path, stage: str, title: str) -> None:
+    lines = [line for line in LOGS.read_text().splitlines() if line.startswith("|")]
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:3]] for line in lines]
+    documented = {key for key, of_stage in rows if of_stage in ("all", title)}
+    with (folder / "whole" / "run" / stage / "metrics.csv").open() as file:
+        [*logged] = csv.DictReader(file).fieldnames or ()
+    shown = {re.sub(r"^val/\w+/.+", "val/<task>/<metric>", key) for key in logged}
+    assert {re.sub(r"^grpo/\w+/\w+$", "grpo/<task>/<name>", key) for key in shown} == documented

@@ -6,6 +6,7 @@ import csv
 import re
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import wandb
@@ -22,7 +23,7 @@ class Failing(Logger):
     """Fails at one moment, and counts what it is asked after that."""
 
     name, version = "failing", 0
-    calls: list[str] = []
+    calls: ClassVar[list[str]] = []
 
     def __init__(self, moment: str) -> None:
         self.moment = moment

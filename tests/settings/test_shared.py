@@ -80,7 +80,7 @@ def test_what_conf_composes_can_be_shared(overrides: list[str], tmp_path: Path) 
         ({"model": {"_target_": "timepro_lit.lalm.checkpoint.Backbone"}}, "which is abstract"),
         ({"model": {"_target_": "timepro_lit.lalm.pretrained.Pretrained"}}, "which is abstract"),
         ({"task": {"ag": {"_target_": "timepro_lit.tasks.base.ScoredTask"}}}, "which is abstract"),
-        ({"stage": {"sft": SFT | {"module": {"_target_": "timepro_lit.lit.base.TrainingModule"}}}}, "is abstract"),
+        ({"stage": {"sft": SFT | {"module": {"_target_": "timepro_lit.lit.training.TrainingModule"}}}}, "is abstract"),
         ({"classes": ["dog", "???"]}, "classes[1] has no value"),
         ({"foo": 1}, "'foo' is no key of a run's settings"),
         ({"paths": {"foo": "/a"}}, "'paths.foo' is no key of a run's settings"),
