@@ -24,7 +24,7 @@ from timepro_lit.planning import flops
 from timepro_lit.planning.shape import Shape
 from timepro_lit.planning.work import Method, MicroBatch, Rollout, Trained
 
-GROUP, TOKENS = 4, 24
+GROUP, TOKENS = 4, 10
 
 
 def seen(work: Callable[[], object]) -> float:
