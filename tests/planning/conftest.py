@@ -31,9 +31,9 @@ def loaded(checkpoint: Path) -> Callable[..., LALM]:
     """The model with an adapter of rank 8, or to be trained itself."""
 
     def load(dtype: str = "float32", checkpointed: bool = False, adapter: bool = True) -> LALM:
-        lalm = Qwen2_5Omni(
-            str(checkpoint), dtype, local_files_only=True, gradient_checkpointing=checkpointed
-        ).load(None)
+        lalm = Qwen2_5Omni(str(checkpoint), dtype, local_files_only=True, gradient_checkpointing=checkpointed).load(
+            None
+        )
         torch.manual_seed(0)
         if adapter:
             add_lora(lalm, LoRA())

@@ -63,7 +63,8 @@ def test_reading_rows_with_their_answers(
 
 def test_hearing_clips(loaded: Callable[..., LALM], shape: Shape) -> None:
     lalm = loaded()
-    features, mask = lalm.frontend.features([np.full(16_000 * 8, 0.1, np.float32), np.full(16_000 * 4, 0.1, np.float32)])
+    clips = [np.full(16_000 * seconds, 0.1, np.float32) for seconds in (8, 4)]
+    features, mask = lalm.frontend.features(clips)
     with torch.no_grad():
         counted = flops.encode(shape.encoder, 2, 12.0)
         assert seen(lambda: lalm.encode_audio(features, mask)) == pytest.approx(counted, rel=0.05)

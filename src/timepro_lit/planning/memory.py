@@ -76,7 +76,9 @@ def saved(shape: Shape, method: Method, rows: int, length: float, behind: float 
     tokens = rows * length
     layers = decoder.num_layers * saved_by_layer(decoder, method)
     if method.checkpointed:
-        layers = decoder.num_layers * method.weight_bytes * decoder.hidden_size + saved_by_layer(decoder, method)
+        inputs = decoder.num_layers * method.weight_bytes * decoder.hidden_size
+        last_norm = 4 * decoder.hidden_size  # otherwise in place of the first one, whose input needs no gradient
+        layers = inputs + last_norm + saved_by_layer(decoder, method)
     copied = 2 * decoder.kv_size * method.product_bytes * decoder.num_layers * rows * behind
     return tokens * layers + masks(decoder, method, rows, length, behind) + copied
 

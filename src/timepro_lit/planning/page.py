@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from timepro_lit.planning import hours, memory
-from timepro_lit.planning.hours import Machine
 from timepro_lit.planning.flops import readable as readable_flops
+from timepro_lit.planning.hours import Machine
 from timepro_lit.planning.memory import readable
 from timepro_lit.planning.shape import Shape
 from timepro_lit.planning.work import Epoch, Method, Work
@@ -90,7 +90,8 @@ def _costs(table: Table, stages: Sequence[StagePlan], shape: Shape, machine: Mac
     flops = [hours.of_all_steps(shape, stage.method, stage.smallest) for stage in stages]
     table.add_section()
     for name in dict.fromkeys(name for counts in flops for name in counts):
-        table.add_row(f"operations: {name}", *(readable_flops(counts[name]) if name in counts else "" for counts in flops))
+        cells = [readable_flops(counts[name]) if name in counts else "" for counts in flops]
+        table.add_row(f"operations: {name}", *cells)
     table.add_row("operations in all", *(readable_flops(sum(counts.values())) for counts in flops))
     if machine is not None:
         cells = [_hours(stage, shape, machine) for stage in stages]
