@@ -64,13 +64,17 @@ def main(cfg: DictConfig) -> float | None:
 def _look(cfg: DictConfig, settings: dict[str, Any]) -> None:
     """Say what the run would do, or try a step of each stage; nothing is made."""
     from timepro_lit.lit.planned import plan_of_run
+    from timepro_lit.lit.preflight import preflight
     from timepro_lit.lit.setting import Parts
     from timepro_lit.runs.code import targets_of
     from timepro_lit.runs.determinants import grounds_of_stages
     from timepro_lit.runs.stages import say
-    from timepro_lit.settings.config import build_plan, placement_of, portable
+    from timepro_lit.settings.config import build, build_plan, placement_of, portable
     from timepro_lit.settings.description import described
 
+    if cfg.only == "preflight":
+        preflight(Parts(**build(cfg)), Path(cfg.output_dir), cfg.init_from, cfg.seed)
+        return
     say(
         plan_of_run(
             Parts(**build_plan(cfg)),

@@ -73,7 +73,7 @@ def plan(setting: Setting, name: str, stage: Stage, source: ModelSource) -> Plan
         )
     except ValueError as error:
         raise ValueError(f"stage.{name}: {error}") from error
-    _module(setting, name, stage, source)
+    module_of(setting, name, stage, source)
     placement = {
         "processes": placed.world_size,
         "workers": data.num_workers,
@@ -92,7 +92,7 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
     """Train one stage; returns its validation scores. What it trained is stored in the claim's folder."""
     release()
     seed_everything(setting.seed, workers=True)
-    module = _module(setting, name, planned.stage, source)
+    module = module_of(setting, name, planned.stage, source)
     module.steps_per_epoch = planned.loader.batch_sampler.steps_per_epoch
     module.non_finite = NonFiniteSteps(name)
     module.skips = setting.parts.data.skips(planned.loader, planned.validation)
@@ -136,7 +136,7 @@ def _recordings_before(source: ModelSource) -> Path | None:
     return path if (path := trained.parent / RECORDINGS).exists() else None
 
 
-def _module(setting: Setting, name: str, stage: Stage, source: ModelSource) -> TrainingModule:
+def module_of(setting: Setting, name: str, stage: Stage, source: ModelSource) -> TrainingModule:
     """Cheap: weights are read when Lightning asks for them."""
     metrics = {task: of_task.metrics() for task, of_task in setting.scored.items()}
     try:

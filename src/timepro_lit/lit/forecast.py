@@ -127,9 +127,10 @@ class StageForecast:
         batches = TrainingBatches(one.steps, one.division, one.num_steps, 0, num_processes, one.times)
         steps = one.steps.epoch(0)
         chosen = [steps[place] for place in np.unique(np.linspace(0, len(steps) - 1, SAMPLED).astype(np.int64))]
-        longest = np.argsort(-self.row_tokens, kind="stable")[: self.stage.batch_size]
-        sampled = tuple(self._shares(rows, batches, num_processes) for rows in chosen)
-        worst = self._shares(longest, batches, num_processes)
+        sampled = tuple(
+            self._shares(batches.division(rows, num_processes, batches.num_micro_batches)) for rows in chosen
+        )
+        worst = self._shares(self.longest_step(num_processes))
         all_of_them = [batch for step in (*sampled, worst) for share in step for batch in share]
         return Work(
             num_steps=num_steps(batches, placement.limit_train_batches, placement.overfit_batches),
@@ -139,11 +140,18 @@ class StageForecast:
             largest_share=max(worst, key=lambda share: sum(batch.tokens for batch in share)),
         )
 
-    def _shares(self, rows: np.ndarray, batches: TrainingBatches, num_processes: int) -> tuple[Share, ...]:
-        divided = batches.division(rows, num_processes, batches.num_micro_batches)
-        return tuple(tuple(self._micro_batch(part) for part in share) for share in divided)
+    def longest_step(self, num_processes: int) -> list[list[np.ndarray]]:
+        """The longest rows, as many as a step has, divided among processes and micro-batches."""
+        longest = np.argsort(-self.row_tokens, kind="stable")[: self.stage.batch_size]
+        return self.batches.division(
+            longest, num_processes, self.batches.division.num_micro_batches(self.batches.steps, num_processes)
+        )
 
-    def _micro_batch(self, rows: np.ndarray) -> MicroBatch:
+    def _shares(self, divided: Sequence[Sequence[np.ndarray]]) -> tuple[Share, ...]:
+        return tuple(tuple(self.micro_batch(part) for part in share) for share in divided)
+
+    def micro_batch(self, rows: np.ndarray) -> MicroBatch:
+        """What rows come to that are taken together."""
         multiple = ROW_MULTIPLE if self.stage.micro_batch_tokens is None else BUDGET_MULTIPLE
         return MicroBatch(
             rows=len(rows),

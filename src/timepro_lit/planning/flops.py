@@ -129,4 +129,14 @@ def decode_steps(decoder: Decoder, rank: int, rollout: Rollout, batch: MicroBatc
 def _columns(batch: MicroBatch, rollout: Rollout) -> float:
     """Answer tokens that are fed behind each prompt, padding included: all but the last of each answer."""
     fed = rollout.group_size * max(0.0, batch.answers / batch.rows - 1)
-    return math.ceil(fed / COLUMNS) * COLUMNS
+    return min(math.ceil(fed / COLUMNS) * COLUMNS, rollout.group_size * max(0.0, batch.longest_answer - 1))
+
+
+def readable(count: float) -> str:
+    """In the unit that fits.
+
+    >>> readable(13_980_000_000_000_000_000.0), readable(3.87e13)
+    ('14 EFLOP', '38.7 TFLOP')
+    """
+    unit = min(max(int(math.log10(count)) // 3, 0), 6) if count >= 1 else 0
+    return f"{count / 1000**unit:.3g} {('', 'k', 'M', 'G', 'T', 'P', 'E')[unit]}FLOP"

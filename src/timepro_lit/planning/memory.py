@@ -73,13 +73,20 @@ def saved(shape: Shape, method: Method, rows: int, length: float, behind: float 
     Answers that are fed behind a prompt (`behind` tokens) copy its keys and values once.
     """
     decoder = shape.decoder
-    tokens, groups = rows * length, decoder.num_heads / decoder.num_kv_heads
+    tokens = rows * length
     layers = decoder.num_layers * saved_by_layer(decoder, method)
     if method.checkpointed:
-        layers = decoder.num_layers * method.weight_bytes * decoder.hidden_size + saved_by_layer(decoder, method)
+        inputs = decoder.num_layers * method.weight_bytes * decoder.hidden_size
+        last_norm = 4 * decoder.hidden_size  # otherwise in place of the first one, whose input needs no gradient
+        layers = inputs + last_norm + saved_by_layer(decoder, method)
     copied = 2 * decoder.kv_size * method.product_bytes * decoder.num_layers * rows * behind
-    masks = method.product_bytes * groups * rows * pairs(length, behind)
-    return tokens * layers + masks + copied
+    return tokens * layers + masks(decoder, method, rows, length, behind) + copied
+
+
+def masks(decoder: Decoder, method: Method, rows: int, length: float, behind: float = 0.0) -> float:
+    """What the blocks of attention may see, once for all layers, and once for each head that shares its keys."""
+    groups = decoder.num_heads / decoder.num_kv_heads
+    return method.product_bytes * groups * rows * pairs(length, behind)
 
 
 def cast_weights(shape: Shape, method: Method) -> float:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from timepro_lit.planning import hours, memory
+from timepro_lit.planning.flops import readable as readable_flops
 from timepro_lit.planning.hours import Machine
 from timepro_lit.planning.memory import readable
 from timepro_lit.planning.shape import Shape
@@ -89,8 +90,9 @@ def _costs(table: Table, stages: Sequence[StagePlan], shape: Shape, machine: Mac
     flops = [hours.of_all_steps(shape, stage.method, stage.smallest) for stage in stages]
     table.add_section()
     for name in dict.fromkeys(name for counts in flops for name in counts):
-        table.add_row(f"PFLOP: {name}", *(_peta(counts[name]) if name in counts else "" for counts in flops))
-    table.add_row("PFLOP in all", *(_peta(sum(counts.values())) for counts in flops))
+        cells = [readable_flops(counts[name]) if name in counts else "" for counts in flops]
+        table.add_row(f"operations: {name}", *cells)
+    table.add_row("operations in all", *(readable_flops(sum(counts.values())) for counts in flops))
     if machine is not None:
         cells = [_hours(stage, shape, machine) for stage in stages]
         table.add_row(f"hours on {_counts(stages)} {machine.name}", *cells)
@@ -104,10 +106,6 @@ def _costs(table: Table, stages: Sequence[StagePlan], shape: Shape, machine: Mac
     table.add_section()
     table.add_row("stored result", *(readable(memory.result_on_disk(shape, stage.method)) for stage in stages))
     table.add_row("stored state", *(readable(memory.state_on_disk(shape, stage.method)) for stage in stages))
-
-
-def _peta(count: float) -> str:
-    return f"{count / 1e15:,.0f}" if count >= 1e17 else f"{count / 1e15:.3g}"
 
 
 def _hours(stage: StagePlan, shape: Shape, machine: Machine) -> str:
