@@ -95,11 +95,10 @@ def faults(found: list[Sample], num_steps: int) -> list[str]:
     wrong = []
     for what, allowed in (("resident_mb", LARGEST_GROWTH), ("files", 0.0), ("processes", 0.0)):
         before, after = (statistics.median(getattr(sample, what) for sample in part) for part in (begin, end))
-        print(
-            f"{what}: {before:g} after {begin[0].step} steps, {after:g} after {end[-1].step}: {after / before - 1:+.2%}"
-        )
+        change = f"{after / before - 1:+.2%}"
+        print(f"{what}: {before:g} after {begin[0].step} steps, {after:g} after {end[-1].step}: {change}")
         if after > before * (1 + allowed):
-            wrong.append(f"{what} grew by {after / before - 1:.1%}")
+            wrong.append(f"{what} grew by {change}")
     return wrong
 
 
