@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import submitit
 from fake_slurm import UNFINISHED, calls, pids, slurm, states, wait
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 
 from timepro_lit.settings.schemas import CONF, ROOT, register
 
@@ -90,8 +92,8 @@ def test_slurm_is_asked_for_a_process_a_gpu(tmp_path: Path, monkeypatch: pytest.
     params = instantiate(cfg.hydra.launcher).params  # of hydra-submitit-launcher
     assert params.pop("submitit_folder") == f"{tmp_path}/slurm/%j"
     executor = submitit.AutoExecutor(tmp_path, cluster="slurm", slurm_max_num_timeout=params.pop("max_num_timeout"))
-    general = ("name", "nodes", "gpus_per_node", "tasks_per_node", "cpus_per_task", "mem_gb", "timeout_min")
-    executor.update_parameters(**{k if k in (*general, "stderr_to_stdout") else f"slurm_{k}": params[k] for k in params})
+    general = {field.name for field in fields(BaseQueueConf)}
+    executor.update_parameters(**{k if k in general else f"slurm_{k}": v for k, v in params.items()})
     asked = executor.parameters
     assert (asked["nodes"], asked["ntasks_per_node"], asked["gpus_per_node"], asked["time"]) == (4, 8, 8, 1440)
     assert (asked["signal_delay_s"], asked["additional_parameters"]) == (300, {"requeue": True})

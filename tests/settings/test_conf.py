@@ -25,7 +25,7 @@ EXPERIMENTS = sorted(p.stem for p in CONF.rglob("experiment/*.yaml"))
 SCALES = sorted(p.stem for p in CONF.rglob("scale/*.yaml"))
 EMBEDDED_ONLY = {"demo", "demo_long", "tiny_base"}
 OPTIONS = sorted(
-    (g.name, p.relative_to(g).with_suffix("").as_posix())
+    (p.parent.relative_to(CONF).as_posix(), p.stem)
     for g in GROUPS
     if g.name not in (*LAYERS, "corpus")
     for p in g.rglob("*.yaml")

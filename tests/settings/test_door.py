@@ -51,7 +51,7 @@ def test_a_sweep_is_not_started_again_by_each_process_of_a_job() -> None:
 
 
 def test_a_launcher_without_a_sweep_would_do_nothing() -> None:
-    with pytest.raises(ValueError, match="hydra/launcher=slurm launches the jobs of a sweep, .* write -m"):
+    with pytest.raises(ValueError, match=r"hydra/launcher=slurm launches the jobs of a sweep, .* write -m"):
         check_sweep(RunMode.RUN, "gpu", "slurm")
 
 
