@@ -122,8 +122,8 @@ def sentence_of(error: Exception) -> str | None:
         return str(error)
     if _LOST_WORKER.search(str(error)):
         return (
-            "a process that loads recordings was ended from outside, most often for want of memory; give it more or set "
-            f"data.num_workers lower, and the same command goes on ({str(error).strip()})"
+            "a process that loads recordings was ended from outside, most often for want of memory; give it more or "
+            f"set data.num_workers lower, and the same command goes on ({str(error).strip()})"
         )
     return None
 
