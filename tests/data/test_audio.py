@@ -97,6 +97,8 @@ def damaged(kind: str, path: Path) -> Path:
         case "half an MP3":
             soundfile.write(path, noise, 16_000, format="MP3")
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        case "a name too long":
+            path = path.with_name(f"{'a' * 300}.wav")
         case "2**36 samples":
             flac_that_promises(path.with_suffix(".flac"), 2**36 - 1)
             path = path.with_suffix(".flac")
@@ -121,6 +123,7 @@ def damaged(kind: str, path: Path) -> Path:
     ("fault", "kind"),
     [
         ("absent", "missing"),
+        ("a name too long", "unreadable"),
         ("directory", "not_a_file"),
         ("pipe", "not_a_file"),
         ("page", "unreadable"),

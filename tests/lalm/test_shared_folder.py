@@ -144,6 +144,14 @@ def test_a_checkpoint_that_leads_elsewhere_is_refused(
     assert str(folder) in str(error.value) and fault in str(error.value)
 
 
+def test_a_checkpoint_that_was_cut_off_is_named(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(TINY_BASE, tmp_path / "base"))
+    path = next(folder.glob("*.safetensors"))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=rf"{path.name} cannot be read: .*incomplete"):
+        check_checkpoint(folder)
+
+
 def test_no_code_of_a_checkpoint_is_trusted() -> None:
     sources = {path: path.read_text() for path in PACKAGE.rglob("*.py")}
     said = [text.split("trust_remote_code")[1:] for text in sources.values() if "trust_remote_code" in text]

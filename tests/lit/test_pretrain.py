@@ -9,8 +9,8 @@ from timepro_lit.data.collate import CollateInterviews
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lalm.tiny import write_random_checkpoint
-from timepro_lit.lit.training import cosine
 from timepro_lit.lit.pretrain import Pretrain, frame_activity, question_means
+from timepro_lit.lit.training import cosine
 from timepro_lit.records import Event, Example, Interviews, Sample
 from timepro_lit.tasks.pretraining import Counting, Tagging
 

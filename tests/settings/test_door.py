@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hydra.types import RunMode
 
-from timepro_lit.settings.door import check_order, check_sweep
+from timepro_lit.settings.door import check_order, check_sweep, sentence_of
 from timepro_lit.settings.schemas import ROOT
 
 
@@ -68,7 +68,7 @@ register()
 @guarded
 def main(cfg):
     if cfg.seed == 2:
-        raise ValueError("data.root = nowhere:\\n   no such folder")
+        raise ValueError("data.root = now\\x1b[2Jhere:\\n   no such folder")
     if cfg.seed == 3:
         raise TypeError("a bug")
     print("ran with seed", cfg.seed)
@@ -89,8 +89,15 @@ def program(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.C
 
 def test_an_error_is_one_line_and_writes_nothing(tmp_path: Path) -> None:
     done = program(tmp_path, "seed=2")
-    assert (done.returncode, done.stderr) == (1, "error: data.root = nowhere: no such folder\n")
+    assert (done.returncode, done.stderr) == (1, "error: data.root = now\\x1b[2Jhere: no such folder\n")
     assert [p.name for p in tmp_path.iterdir()] == ["program.py"]
+
+
+def test_a_lost_worker_has_a_sentence_and_a_bug_has_none() -> None:
+    for said in ("DataLoader worker (pid 7) is killed by signal: Killed. ", "DataLoader worker (pid(s) 7) exited"):
+        sentence = sentence_of(RuntimeError(said))
+        assert sentence is not None and "most often for want of memory" in sentence and said.strip() in sentence
+    assert sentence_of(RuntimeError("a bug")) is None
 
 
 def test_the_order_is_checked_before_the_program_runs(tmp_path: Path) -> None:

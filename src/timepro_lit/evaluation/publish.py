@@ -82,7 +82,7 @@ def pooled_report(
         raise ValueError(f"{runs[0]} has no evaluation")
     seeds: dict[str, list[dict[str, Scores]]] = {row: [] for row in rows}
     for run in runs:
-        if (path := Run(run).damaged("evaluation/")) is not None:
+        if (path := Run(run).damaged("evaluation/*", "*/metrics.csv")) is not None:
             raise ValueError(f"{path} is missing or damaged: the command that made the run makes it again")
         for row in rows:
             if not is_complete(_evaluation(run, row)):

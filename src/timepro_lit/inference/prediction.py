@@ -135,9 +135,9 @@ def predict(
         part.unlink()
         raise AudioError(f"none of {len(files)} recordings can be read, {next(iter(faults.values()))}")
     _write_left_out(output_dir / LEFT_OUT, faults)
-    part.replace(path)
     if figures:
         _draw(listener, answers, root, output_dir / "figures")
+    part.replace(path)  # last: the answers that are there say that all is there
     return _table(answers, faults, len(files), path)
 
 

@@ -136,7 +136,8 @@ class MeteorProcess:
     def _ended(self) -> MeteorError:
         self._errors.seek(0)
         last_words = self._errors.read()[-300:].decode("utf-8", "replace").strip()
-        return MeteorError(f"METEOR ended unexpectedly; its last words: {last_words!r}.")
+        said = f"; its last words: {last_words!r}" if last_words else " without a word, as where memory runs out"
+        return MeteorError(f"METEOR ended unexpectedly{said}.")
 
 
 def _parse(line: bytes) -> list[float]:

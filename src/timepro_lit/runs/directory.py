@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from filelock import FileLock, Timeout
 from timepro_lit.files.atomic import is_left_over, sweep, write_atomically
 from timepro_lit.files.sealing import damaged_in, digests_of, sealed
 from timepro_lit.runs.config_file import CONFIG, read_config, resolved, write_config
-from timepro_lit.runs.determinants import unnamed, without_presence
+from timepro_lit.runs.determinants import unnamed, without_num_workers, without_presence
 from timepro_lit.runs.origin import differing_keys, read_record
 from timepro_lit.runs.stages import is_rank_zero
 
@@ -33,6 +34,8 @@ LOOKING = ("+debug=plan", "+debug=preflight")
 """Overrides that make nothing: they speak of the run that would be made without them."""
 PUBLISHED = ("report.json", "report.html")
 """Without them a run that wrote them is not finished."""
+MADE = ("*/result/**/*", "*/metrics.csv", "evaluation/**/*")
+"""What else a run comes to."""
 
 
 def override_key(override: str) -> str:
@@ -86,15 +89,16 @@ class Run:
         published = stored.get("published", PUBLISHED if evaluated else ())
         if not isinstance(published, dict):  # of an earlier version, which kept no checksums
             return stored if all((self.directory / name).exists() for name in published) else None
-        if (path := self.damaged()) is not None:
+        if (path := self.damaged("*")) is not None:
             log.warning(f"{path} is missing or damaged, so that this finished run is completed again")
         return stored if path is None else None
 
-    def damaged(self, below: str = "") -> Path | None:
-        """The first file, of those whose names begin so, that is not as it was when the run was finished."""
+    def damaged(self, *patterns: str) -> Path | None:
+        """The first file, of those with a name like one of these, that is not as it was when the run was finished."""
         published = (self._stored or {}).get("published")
         digests = published.items() if isinstance(published, dict) else ()  # a list is of an earlier version
-        return damaged_in(self.directory, {name: digest for name, digest in digests if name.startswith(below)})
+        asked = {name: digest for name, digest in digests if any(fnmatchcase(name, pattern) for pattern in patterns)}
+        return damaged_in(self.directory, asked)
 
     def outdated(self, made_from: Mapping[str, Any]) -> str | None:
         """In what a finished run would come to something else today; None where it would not, or nobody can tell."""
@@ -109,7 +113,7 @@ class Run:
 
         `made_from` is all that decides what the run comes to.
         """
-        results = [*self.directory.glob("*/result/**/*"), *self.directory.glob("evaluation/**/*")]
+        results = [path for made in MADE for path in self.directory.glob(made)]
         published = [path for name in PUBLISHED if (path := self.directory / name).exists()]
         published += sorted(path for path in results if path.is_file() and not is_left_over(path))
         digests = digests_of(self.directory, published)
@@ -182,12 +186,12 @@ def _store_settings(directory: Path, settings: Mapping[str, Any]) -> None:
         write_config(directory, settings)
 
 
-def _compared(settings: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
-    """Settings without what says only where things lie and what they are called."""
+def _compared(settings: Mapping[str, Any], paths: Mapping[str, str]) -> Any:
+    """Settings without what says only where things lie, what they are called, and how many processes load them."""
     compared = resolved(settings, paths)
     for key in ("paths", "output_dir", "reuse", "only"):
         compared.pop(key, None)
     compared["stage"] = {name: unnamed(stage) for name, stage in compared.get("stage", {}).items()}
     compared["reward"] = unnamed(compared.get("reward") or {})
     compared["data"] = without_presence(compared.get("data"))
-    return compared
+    return without_num_workers(compared)
