@@ -37,6 +37,8 @@ from timepro_lit.rewards.iou import IoUReward
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.time_prompt.prompt import TimePrompt
 
+RANK = 8
+"""Of LoRA."""
 FORMS = ("one_pass", "packed", "naive", "naive_answer_logits", "sft", "greedy")
 QUESTION = "when is it? " * 2
 KINDS = {
@@ -115,7 +117,7 @@ def load(folder: str, case: Case) -> LALM:
         backbone: Qwen2_5Omni = RandomOnDevice("cuda", folder, dtype=case.dtype)
     else:
         backbone = Qwen2_5Omni(folder, dtype="float32")
-    lalm = ModelSource(backbone, TimePrompt(), LoRA(8, 32)).load().to(case.device).train()
+    lalm = ModelSource(backbone, TimePrompt(), LoRA(RANK, 32)).load().to(case.device).train()
     for name, weight in lalm.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight.data, std=0.02)
@@ -296,7 +298,7 @@ def measure(lalm: LALM, case: Case, warm_up: int, repeats: int, with_kernels: bo
     seconds = bench.phase.medians(warm_up)
     length = bench.ids.shape[1]
     counts = flops.phases(
-        flops.Model.of(lalm), case.form, case.num_prompts, length, case.group_size, case.answer, case.kl
+        lalm, RANK, case.form, case.num_prompts, length, case.group_size, case.answer, case.kl
     )
     found = asdict(case) | {
         "prompt": length,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
+from copy import copy, deepcopy
 from typing import Any
 
 import torch
@@ -78,7 +78,7 @@ def shape_of(backbone: Any) -> tuple[Shape, str]:
     loader = offline(loader)
     try:
         config = loader.config()
-        return _measured(loader, config), f"config.json of {loader.checkpoint}"
+        return measured(loader, config), f"config.json of {loader.checkpoint}"
     except (ValueError, OSError) as error:
         if isinstance(backbone, Tiny):
             raise ValueError(f"model: {loader.checkpoint} is made by the run, and not there yet") from error
@@ -87,7 +87,7 @@ def shape_of(backbone: Any) -> tuple[Shape, str]:
             raise
     name, sizes = PUBLISHED[model_type]
     config = loader.outer_class.config_class(**sizes)
-    return _measured(loader, config), f"assumed: those of {name}"
+    return measured(loader, config), f"assumed: those of {name}"
 
 
 def offline(loader: Pretrained) -> Pretrained:
@@ -97,7 +97,9 @@ def offline(loader: Pretrained) -> Pretrained:
     return other
 
 
-def _measured(loader: Pretrained, config: Any) -> Shape:
+def measured(loader: Pretrained | type[Pretrained], config: Any) -> Shape:
+    """The sizes that a configuration of the loader's family comes to; its vision tower is left out."""
+    config = deepcopy(config)
     if hasattr(config, "vision_config"):
         config.vision_config.depth = 0
     with torch.device("meta"):
@@ -135,7 +137,7 @@ def _decoder(model: Any, config: Any) -> Decoder:
     )
 
 
-def _encoder(model: Any, loader: Pretrained, config: Any) -> Encoder:
+def _encoder(model: Any, loader: Pretrained | type[Pretrained], config: Any) -> Encoder:
     tower, projector = model.model.audio_tower, getattr(model.model, "multi_modal_projector", None)
     inside = [m for m in tower.layers.modules() if isinstance(m, nn.Linear)]
     outside = [m for part in (tower, projector) if part is not None for m in part.modules() if isinstance(m, nn.Linear)]

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from lightning import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from timepro_lit.data.whole_steps import WholeSteps
@@ -86,13 +87,13 @@ def tried(setting: Setting, name: str, planned: Plan, source: ModelSource) -> st
             f"stage.{name}: does not fit: {what} need more than there is ({_reason(error)}): lower "
             f"sizes.{name}.micro_batch_size or micro_batch_tokens, or take more memory"
         ) from error
-    watches = gathered(watch)
-    if faults := [fault for one in watches for fault in one.faults]:
+    seen = gathered(watch.seen)
+    if faults := [fault for one in seen for fault in one.faults]:
         raise ValueError(f"stage.{name}: {what}: {faults[0]}")
-    peak, loading_s, step_s = (max(getattr(one, field) for one in watches) for field in ("peak", "loading_s", "step_s"))
+    peak, loading_s, step_s = (max(getattr(one, field) for one in seen) for field in ("peak", "loading_s", "step_s"))
     return (
         f"{name}: fits: {what}{_answers(module)}; {count} micro-batches of a step in {step_s:.1f} s, "
-        f"loading {loading_s:.1f} s, {readable(peak)} at most on one of {len(watches)} processes"
+        f"loading {loading_s:.1f} s, {readable(peak)} at most on one of {len(seen)} processes"
     )
 
 
@@ -116,44 +117,56 @@ def _answers(module: LightningModule) -> str:
 
 
 @dataclass
-class Watch(Callback):
-    """What one process sees of the step."""
+class Seen:
+    """What one process saw of the step."""
 
     loading_s: float = 0.0
     step_s: float = 0.0
     peak: float = 0.0
     """Bytes: of the GPU, or of the process."""
     faults: list[str] = field(default_factory=list)
-    started_s: float = 0.0
+
+
+class Watch(Callback):
+    """Makes the step as heavy as it can be, and notes what it takes."""
+
+    def __init__(self) -> None:
+        self.seen = Seen()
+        self.started_s = time.monotonic()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self.started_s = time.monotonic()
-        _forget_peak(pl_module.device if trainer.strategy is None else trainer.strategy.root_device)
+        _forget_peak(trainer.strategy.root_device)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if isinstance(pl_module, GRPO):
             pl_module.lalm.end_ids = (-1,)  # no token: every answer is as long as it may be
-            pl_module.kept = lambda adv_BG: torch.ones_like(adv_BG[:, 0], dtype=torch.bool)  # type: ignore[method-assign]
+            pl_module.kept = every_group  # type: ignore[method-assign]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         now = time.monotonic()
-        self.loading_s, self.started_s = now - self.started_s, now
+        self.seen.loading_s, self.started_s = now - self.started_s, now
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
         if not bool(torch.isfinite(loss)):
-            self.faults.append(f"the loss is {float(loss)}")
+            self.seen.faults.append(f"the loss is {float(loss)}")
         if not len(batch) and batch.skipped:
-            self.faults.append(f"no recording could be used, {batch.skipped[0].message}")
+            self.seen.faults.append(f"no recording could be used, {batch.skipped[0].message}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         trained = [weight for weight in pl_module.parameters() if weight.requires_grad]
         if not all(bool(torch.isfinite(weight).all()) for weight in trained):
-            self.faults.append("gradients are not finite: a trained weight is none after the step")
-        device = trainer.strategy.root_device
-        self.peak, self.step_s = _peak(device), time.monotonic() - self.started_s
+            self.seen.faults.append("the step leaves weights that are no numbers")
+        self.seen.peak = _peak(trainer.strategy.root_device)
+        self.seen.step_s = time.monotonic() - self.started_s
+
+
+def every_group(adv_BG: Tensor) -> Tensor:
+    """(B,) bool: none is left out, whatever its advantages."""
+    return torch.ones_like(adv_BG[:, 0], dtype=torch.bool)
 
 
 def _forget_peak(device: torch.device) -> None:
