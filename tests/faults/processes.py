@@ -7,6 +7,7 @@ no threads. A spawned one is `python -m timepro_lit.<door>`, as a user writes it
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import importlib
 import os
 import signal
@@ -72,9 +73,10 @@ class Command:
     def wait(self, timeout_s: float) -> Done:
         """Its end. Raises Hang, and ends it, where it takes longer or leaves processes behind."""
         if not until(self.ended, timeout_s):
-            left = [cmdline(pid) for pid in self.processes()]
+            os.kill(self.pid, signal.SIGABRT)  # faulthandler says where it stood
+            until(self.ended, 5.0)
             self.end_all()
-            raise Hang(f"did not end within {timeout_s:g} s; its processes: {left}; it said {self.err[-500:]!r}")
+            raise Hang(f"did not end within {timeout_s:g} s; it said {self.err[-1500:]!r}")
         if not until(lambda: not self.processes(), AFTERLIFE_S):
             left = [cmdline(pid) for pid in self.processes()]
             self.end_all()
@@ -133,7 +135,7 @@ def spawn(
         process = subprocess.Popen(
             [sys.executable, *start, *arguments],
             stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=logs, start_new_session=True,
-            env=os.environ | {TOKEN: str(logs)} | dict(environment),
+            env=os.environ | {TOKEN: str(logs), "PYTHONFAULTHANDLER": "1"} | dict(environment),
             preexec_fn=_default_signals,
         )  # fmt: skip
     process.returncode = 0  # Command waits for it
@@ -170,6 +172,7 @@ def _become(
         for name, descriptor in (("out", 1), ("err", 2)):
             file = os.open(logs / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(file, descriptor)
+        faulthandler.enable()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.chdir(logs)
         os.environ |= {TOKEN: str(logs)} | dict(environment)
