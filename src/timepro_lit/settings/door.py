@@ -123,15 +123,17 @@ def guarded(main: Main) -> Main:
     def checked(cfg: DictConfig) -> float | None:
         job = HydraConfig.get()
         choices = job.runtime.choices
+        looks_only = OmegaConf.select(cfg, "only")
         try:
             check_order(overrides())
-            check_sweep(job.mode, choices.get("trainer") or "cpu", choices["hydra/launcher"])
+            if looks_only != "plan":  # which starts no process
+                check_sweep(job.mode, choices.get("trainer") or "cpu", choices["hydra/launcher"])
             check_given(cfg)
             # Notes of libraries to their own developers; what goes wrong is an error here, never a warning.
             warnings.filterwarnings("ignore", module=r"(lightning|torchdata|torchmetrics|transformers|torch)\.")
             return main(cfg)
         except (ValueError, OSError) as error:
-            if os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug") not in (None, "plan", "preflight"):
+            if os.environ.get("HYDRA_FULL_ERROR") == "1" or (choices.get("debug") and not looks_only):
                 raise
             sentence = " ".join(str(error).split())
             if job.mode == RunMode.MULTIRUN:
