@@ -32,7 +32,7 @@ def phases(
     elif form in ("one_pass", "packed"):
         answers, whole = (fed, behind, group * answer), (prompt + fed, causal + behind, group * answer)
         prefill = forward(prompt, causal, 0)
-        update = forward(*answers) + backward(*whole) if form == "one_pass" else forward(*whole) + backward(*whole)
+        update = forward(*(answers if form == "one_pass" else whole)) + backward(*whole)
         reference = forward(*whole)
     elif form == "sft":
         row = (prompt + answer - 1, (prompt + answer) ** 2 / 2, answer)

@@ -12,7 +12,7 @@ from typing import Any
 from processes import Done
 from tiny_run import Place
 
-WALL_CLOCK = ("time/", "speed/", "memory/")
+WALL_CLOCK = ("cost/",)
 """Columns of the curves that differ each time."""
 FOLDER = re.compile(rb"/[\w./-]*/place\b")
 """Where a run lies, or the one lay that it was copied from."""

@@ -97,27 +97,27 @@ class StageForecast:
             stage.micro_batch_tokens, stage.updates_per_rollout,
         )  # fmt: skip
         self.batches, clips = training_batches(examples, frontend, data.tasks, drawing, seed, data.weights)
-        self.examples, self.clips = examples, clips
-        self.lengths = Lengths.of(examples, frontend, data)
-        of_clip, firsts = clips.clip_of, clips.firsts
-        self.audio = self.lengths.audio[firsts]
-        self.texts = np.bincount(of_clip, self.lengths.prompt)
-        self.answers = np.bincount(of_clip, self.lengths.answer)
+        self.tasks = examples.tasks.astype(str)
+        lengths, of_clip, firsts = Lengths.of(examples, frontend, data), clips.clip_of, clips.firsts
+        # Of each row: what its questions share counts once.
+        self.frames, self.audio_s, self.audio = (
+            of_each[firsts] for of_each in (lengths.frames, lengths.audio_s, lengths.audio)
+        )
+        self.texts, self.answers = (np.bincount(of_clip, of_each) for of_each in (lengths.prompt, lengths.answer))
         self.longest = np.zeros(len(clips))
-        np.maximum.at(self.longest, of_clip, self.lengths.answer)
+        np.maximum.at(self.longest, of_clip, lengths.answer)
         self.row_tokens = self.audio + self.texts + (0 if stage.rows == "prompt" else self.answers)
 
     def epoch(self) -> Epoch:
         """One pass over all rows."""
-        names, counts = np.unique(self.examples.tasks.astype(str), return_counts=True)
-        firsts = self.clips.firsts
+        names, counts = np.unique(self.tasks, return_counts=True)
         return Epoch(
-            num_rows=len(self.clips),
+            num_rows=len(self.audio),
             num_examples=dict(zip(names.tolist(), counts.tolist(), strict=True)),
             num_prompt_tokens=float(self.audio.sum() + self.texts.sum()),
             num_answer_tokens=float(self.answers.sum()),
-            num_frames=int(self.lengths.frames[firsts].sum()),
-            audio_s=float(self.lengths.audio_s[firsts].sum()),
+            num_frames=int(self.frames.sum()),
+            audio_s=float(self.audio_s.sum()),
             num_steps=self.batches.steps_per_epoch,
         )
 
@@ -158,7 +158,7 @@ class StageForecast:
             length=int(np.ceil(self.row_tokens[rows].max() / multiple)) * multiple,
             answers=float(self.answers[rows].sum()),
             longest_answer=float(self.longest[rows].max()),
-            audio_s=float(self.lengths.audio_s[self.clips.firsts[rows]].sum()),
+            audio_s=float(self.audio_s[rows].sum()),
         )
 
 

@@ -90,7 +90,7 @@ class Interruption(Callback):
             return
         self._asked = number
         if is_rank_zero():
-            os.write(2, f"{name}: waits until nothing is lost by it; a second one does not\n".encode())
+            os.write(1, f"{name}: waits until nothing is lost by it; a second one does not\n".encode())
 
 
 def keep_signals(trainer: Trainer) -> None:

@@ -155,17 +155,18 @@ def guarded(main: Main) -> Main:
     def checked(cfg: DictConfig) -> float | None:
         job = HydraConfig.get()
         choices = job.runtime.choices
-        launcher = choices["hydra/launcher"]
+        launcher, looks_only = choices["hydra/launcher"], OmegaConf.select(cfg, "only")
         try:
             check_order(overrides())
-            check_sweep(job.mode, choices.get("trainer") or "cpu", launcher)
+            if looks_only != "plan":  # which starts no process
+                check_sweep(job.mode, choices.get("trainer") or "cpu", launcher)
             check_given(cfg)
             # Notes of libraries to their own developers; what goes wrong is an error here, never a warning.
             warnings.filterwarnings("ignore", module=r"(lightning|torchdata|torchmetrics|transformers|torch)\.")
             with ended_by_signals():
                 return main(cfg)
         except Exception as error:
-            whole = os.environ.get("HYDRA_FULL_ERROR") == "1" or choices.get("debug") not in (None, "plan", "preflight")
+            whole = os.environ.get("HYDRA_FULL_ERROR") == "1" or (choices.get("debug") and not looks_only)
             said = None if whole else sentence_of(error)
             # Names of files and texts of others may hold codes that would command the terminal.
             sentence = visible(" ".join((said or "").split()), max_chars=None)
