@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from zlib import crc32
 
-import torch
 from rich.progress import track
 
 from timepro_lit.data.audio import AudioError, measure_audio
 from timepro_lit.data.store import AudioFolder
+from timepro_lit.data.workers import worker_pool
 from timepro_lit.files.atomic import naming, write_if_changed
 
 SAMPLING_RATE = 16_000
@@ -71,7 +70,7 @@ def _measure(
     if num_workers == 0:
         yield from track(map(one, names), "listening", total=len(names))
         return
-    with ProcessPoolExecutor(num_workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with worker_pool(num_workers) as pool:
         yield from track(pool.map(one, names, chunksize=_CHUNK), "listening", total=len(names))
 
 

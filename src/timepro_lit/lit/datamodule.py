@@ -23,7 +23,7 @@ from timepro_lit.data.leakage import refuse_same_content, refuse_shared
 from timepro_lit.data.sampler import EvaluationBatches
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
-from timepro_lit.lit.interruption import ignore_signals
+from timepro_lit.data.workers import ignore_signals
 from timepro_lit.tasks.base import Task, scored
 
 _TRIED = 10_000

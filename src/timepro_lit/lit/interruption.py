@@ -96,9 +96,3 @@ class Interruption(Callback):
 def keep_signals(trainer: Trainer) -> None:
     """Leave signals to us: Lightning would write and load states of its own, and end with an exit code of 0."""
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
-
-
-def ignore_signals(worker: int) -> None:
-    """Of a loader's worker: what a whole process group is sent is for its parent, which still needs batches."""
-    for number in HELD:
-        signal.signal(number, signal.SIG_IGN)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.random import RandomState
 from rich.progress import track
 
@@ -26,6 +26,7 @@ from timepro_lit.data.corpora.recordings import Recordings
 from timepro_lit.data.corpora.synthesis import SAMPLING_RATE, Synthesiser
 from timepro_lit.data.manifest import write_prepared
 from timepro_lit.data.store import AudioFolder, AudioStore
+from timepro_lit.data.workers import worker_pool
 from timepro_lit.records import Event, Example
 
 SPLITS = ("base", "train", "val", "test")
@@ -182,16 +183,19 @@ class Soundscapes:
         return self.root if self._missing() else None
 
     def make_ready(self) -> None:
-        """Generate what is missing; safe to interrupt and to call again."""
-        for split in self._missing():
-            self._prepare_split(split, self.num_clips[split])
+        """Generate what is missing; safe to interrupt and to call again. Of several processes one does."""
+        if self._missing():
+            self.root.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.root / ".lock"):
+                for split in self._missing():
+                    self._prepare_split(split, self.num_clips[split])
 
     def _missing(self) -> list[str]:
         return [split for split, num in self.num_clips.items() if num and not self.manifest(split).exists()]
 
     def _prepare_split(self, split: str, num_clips: int) -> None:
         make = partial(_make_clip, split=split, root=self.root, settings=self.settings, recordings=self.recordings)
-        with ProcessPoolExecutor(self.num_workers) as pool:
+        with worker_pool(self.num_workers) as pool:
             made = pool.map(make, range(num_clips), chunksize=16)
             rows = [row for rows in track(made, f"soundscapes: {split}", total=num_clips) for row in rows]
         write_prepared(self.manifest(split), rows)
