@@ -190,7 +190,7 @@ class Bench:
         place.folder.mkdir()
         sizes = "corpus.num_clips={train: 12, val: 2, test: 2}"
         trial = self.trial(place, *on_prepared(place))
-        prepare = ("corpus=soundscapes", sizes, "task=[ag,sed]")
+        prepare = ("corpus=soundscapes", sizes)
         _check(trial.call("prepare", *prepare, f"out={place.data}"))
         _check(trial.start().wait(TIMEOUT_S))
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import shutil
+import subprocess
 import sys
 import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from random import Random, SystemRandom
 from tempfile import mkdtemp
@@ -31,6 +31,7 @@ import kills
 import signals
 from bench import Bench, Case, Skipped, Trial
 from processes import Hang
+from tiny_run import Place
 from verdict import Outcome, Wrong, left_behind
 
 SHORT = 4
@@ -69,9 +70,9 @@ def tried(bench: Bench, case: Case, seed: int, folder: Path) -> Outcome:
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir(parents=True)
     (own / "name").write_text(f"{case.name}\n")
-    place = bench.made(case.start).copy(own / "place")
-    trial = Trial(bench, place, Random(f"{seed} {case.name}"))
+    trial = Trial(bench, Place(own / "place"), Random(f"{seed} {case.name}"))
     try:
+        bench.made(case.start).copy(trial.place.folder)
         said = case.act(trial)
         outcome = Outcome("refused", said) if said else Outcome("right")
     except Skipped as reason:
@@ -82,14 +83,21 @@ def tried(bench: Bench, case: Case, seed: int, folder: Path) -> Outcome:
         return Outcome("wrong", f"the case could not be tried: {fault!r} (in {own})")
     finally:
         trial.end_all()
-    behind = left_behind(place)
+    behind = left_behind(trial.place)
     shutil.rmtree(own)
     return Outcome(outcome.verdict, outcome.said or (f"left behind: {behind[:3]}" if behind else ""))
 
 
 def work(tasks: Connection, folder: Path, seed: int) -> None:
     """Try the cases whose names arrive. This process has no threads, so that it can fork."""
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    import timepro_lit.evaluate
+    import timepro_lit.evaluation.publish
+    import timepro_lit.export
+    import timepro_lit.lit.run
+    import timepro_lit.predict
+    import timepro_lit.prepare
+    import timepro_lit.settings.config
+    import timepro_lit.train  # noqa: F401 (imported for the forks)
 
     bench = Bench(folder / "made")
     bench.made("whole")
@@ -103,11 +111,16 @@ def work(tasks: Connection, folder: Path, seed: int) -> None:
 
 
 def started(folder: Path, seed: int, jobs: int) -> list[Connection]:
-    """Processes that try cases, once they are ready."""
-    context, ends = multiprocessing.get_context("spawn"), []
+    """Processes that try cases, once they are ready.
+
+    Started as new programs, not by multiprocessing, which would have their forks start loader workers in another way.
+    """
+    ends = []
     for _ in range(jobs):
-        ours, theirs = context.Pipe()
-        context.Process(target=work, args=(theirs, folder, seed)).start()
+        ours, theirs = Pipe()
+        command = [sys.executable, __file__, "--folder", str(folder), "--seed", str(seed)]
+        given = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        subprocess.Popen([*command, "--work", str(theirs.fileno())], pass_fds=[theirs.fileno()], env=given)
         theirs.close()
         ends.append(ours)
     for end in ends:
@@ -145,6 +158,8 @@ def main() -> None:
     arguments = _arguments()
     seed = SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
     folder = Path(arguments.folder or mkdtemp(prefix="faults-")).absolute()
+    if arguments.work is not None:
+        return work(Connection(arguments.work), folder, seed)
     print(f"seed {seed}, folder {folder}", flush=True)
     ends = started(folder, seed, arguments.jobs)
     cases = all_cases(Bench(folder / "made"), seed)
@@ -172,6 +187,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--folder", help="where everything is tried; whole runs in it are used again")
     parser.add_argument("--json", type=Path, default=Path("faults.json"), help="where the outcomes are written")
     parser.add_argument("--jobs", type=int, default=2, help="cases at a time")
+    parser.add_argument("--work", type=int, help=argparse.SUPPRESS)  # the pipe of a process that tries cases
     return parser.parse_args()
 
 

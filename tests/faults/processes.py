@@ -76,7 +76,8 @@ class Command:
             os.kill(self.pid, signal.SIGABRT)  # faulthandler says where it stood
             until(self.ended, 5.0)
             self.end_all()
-            raise Hang(f"did not end within {timeout_s:g} s; it said {self.err[-1500:]!r}")
+            stood = [line.strip() for line in self.err.splitlines() if line.startswith("  File")]
+            raise Hang(f"did not end within {timeout_s:g} s; it stood in {stood[:8]}")
         if not until(lambda: not self.processes(), AFTERLIFE_S):
             left = [cmdline(pid) for pid in self.processes()]
             self.end_all()

@@ -16,6 +16,8 @@ WALL_CLOCK = ("cost/",)
 """Columns of the curves that differ each time."""
 FOLDER = re.compile(rb"/[\w./-]*/place\b")
 """Where a run lies, or the one lay that it was copied from."""
+VERSION = re.compile(rb" at [0-9a-f]{7,}(-dirty)?")
+"""The commit, which another one may be while a campaign runs."""
 LEFT_BEHIND = re.compile(r"\.part(ial)?$|\.tmp|\.old|\.owner$|\.states$|hpc_ckpt|error\.txt$|/\.[^/]+\.[a-z0-9_]{8}$")
 """Files of something unfinished."""
 CARD = "README.md"
@@ -106,7 +108,7 @@ def _content(path: Path) -> Any:
     if path.name == "metrics.csv":
         return _rows(content.decode())
     if path.suffix in (".json", ".jsonl", ".yaml", ".html"):
-        content = FOLDER.sub(b"<folder>", content).replace(b"/outputs/again", b"/outputs/run")
+        content = VERSION.sub(b"", FOLDER.sub(b"<folder>", content)).replace(b"/outputs/again", b"/outputs/run")
     if path.name == "result.json":
         return _record(content)
     return content
