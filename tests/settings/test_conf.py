@@ -17,7 +17,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from timepro_lit.planning.work import Placement
 from timepro_lit.runs.determinants import grounds_of_stages
-from timepro_lit.settings.config import build, build_preparation, placement_of, portable, settings_of, tasks_of, validate
+from timepro_lit.settings.config import (
+    build,
+    build_preparation,
+    placement_of,
+    portable,
+    settings_of,
+    tasks_of,
+    validate,
+)
 from timepro_lit.settings.door import LAYERS
 from timepro_lit.settings.schemas import CONF, ROOT, register
 
