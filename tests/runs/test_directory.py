@@ -222,3 +222,10 @@ def test_a_second_process_is_refused_and_a_killed_one_blocks_nobody(tmp_path: Pa
     with claimed_run(tmp_path / "run", SETTINGS) as run:
         run.finish("", None, {})
     assert json.loads((tmp_path / "run" / "finished.json").read_text())["metric"] is None
+
+
+def test_looking_at_a_run_is_not_another_run() -> None:
+    asked = ["+experiment=a", "seed=2", "lora.rank=4"]
+    for looking in ("+debug=plan", "+debug=preflight"):
+        assert run_path("a", [*asked, looking], "paper", 2) == run_path("a", asked, "paper", 2)
+    assert run_path("a", [*asked, "+debug=smoke"], "paper", 2) != run_path("a", asked, "paper", 2)

@@ -35,8 +35,8 @@ def test_what_is_stored_is_found_behind_its_parent_alone(tmp_path: Path) -> None
     store(tmp_path, "grpo-aaaaaaaaaaaa", GRPO, "0123456789ab")
     store(tmp_path, "grpo-bbbbbbbbbbbb", GRPO, "cccccccccccc")
     found = foreseen(tmp_path, {"sft": SFT, "grpo": GRPO}, LENGTHS, None)
-    assert found["sft"].said == "stored, if base and data are the same: sft-0123456789ab"
-    assert found["grpo"].said == "stored, if base and data are the same: grpo-aaaaaaaaaaaa"
+    assert found["sft"].said == "stored: sft-0123456789ab"
+    assert found["grpo"].said == "stored: grpo-aaaaaaaaaaaa"
     newer = foreseen(tmp_path, {"sft": Grounds(SFT.settings, {"x.py": "2"}), "grpo": GRPO}, LENGTHS, None)
-    assert newer["sft"].said == "made anew: stored by other code (x.py); reuse=anyway takes it"
+    assert newer["sft"].said == "made anew: other code (x.py)"
     assert not newer["grpo"].stored

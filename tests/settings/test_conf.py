@@ -15,8 +15,17 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
+from timepro_lit.planning.work import Placement
 from timepro_lit.runs.determinants import grounds_of_stages
-from timepro_lit.settings.config import build, build_preparation, portable, settings_of, tasks_of, validate
+from timepro_lit.settings.config import (
+    build,
+    build_preparation,
+    placement_of,
+    portable,
+    settings_of,
+    tasks_of,
+    validate,
+)
 from timepro_lit.settings.door import LAYERS
 from timepro_lit.settings.schemas import CONF, ROOT, register
 
@@ -266,6 +275,29 @@ def test_no_two_trainers_share_a_strategy(tmp_path: Path) -> None:
     made = build(train("trainer=deepspeed_zero2", "stage=[]", "model.checkpoint=.", f"paths.data={tmp_path}"))
     trainers = [made["trainer"](accelerator="cpu", devices=1, logger=False) for _ in range(2)]
     assert trainers[0].strategy is not trainers[1].strategy
+
+
+@pytest.mark.parametrize(
+    ("overrides", "placement"),
+    [
+        (["trainer=cpu"], Placement(False, 1, False, True, "auto")),
+        (["trainer=ddp", "trainer.devices=4"], Placement(True, 4, False, True, "ddp")),
+        (
+            ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.precision=32-true"],
+            Placement(False, 2, False, False, "ddp"),
+        ),
+        (
+            ["+scale=paper", "++trainer.limit_train_batches=20"],
+            Placement(True, None, True, True, "lightning.pytorch.strategies.DeepSpeedStrategy", 20),
+        ),
+    ],
+)
+def test_where_a_run_is_to_take_place(overrides: list[str], placement: Placement) -> None:
+    assert placement_of(settings_of(train(*overrides))) == placement
+
+
+def test_a_run_can_only_be_planned_or_tried() -> None:
+    assert faults_of("only=plans") == "1 fault in the settings: only: must be plan or preflight, or null, not plans"
 
 
 def test_cfg_job_answers_without_heavy_imports() -> None:

@@ -136,6 +136,8 @@ def _notes(stages: Sequence[StagePlan], shape: Shape | None, machine: Machine | 
         "Jobs of a sweep that show the same key for a stage share it: whichever comes first makes it, the others wait "
         "for it or find it stored."
     )
+    if any(stage.result.startswith("stored") for stage in stages):
+        notes.append("What is stored is taken if base and data are what they were, which a plan does not look at.")
     if machine is not None and shape is not None:
         notes.append(
             f"Hours: {machine.share_of_flops:.0%} of {machine.flops_per_s / 1e12:.0f} TFLOP/s (bfloat16, dense), in "

@@ -27,9 +27,9 @@ class Foreseen:
     def said(self) -> str:
         """In words."""
         if self.stored:
-            return f"stored, if base and data are the same: {', '.join(path.name for path in self.stored)}"
+            return f"stored: {', '.join(path.name for path in self.stored)}"
         if self.outdated:
-            return f"made anew: stored by other code ({self.outdated}); reuse=anyway takes it"
+            return f"made anew: other code ({self.outdated})"
         return "not stored: to be made"
 
 
