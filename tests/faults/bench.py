@@ -167,7 +167,7 @@ class Bench:
 
         def is_there() -> bool:
             logged = curves.exists() and any(row["step"] == "2" for row in csv.DictReader(curves.open()))
-            return logged and any(place.stages.glob(f"{stage}-*.states/step-3.ckpt"))
+            return logged and any(place.stages.glob(f"{stage}-*.states/step-3"))
 
         assert until(lambda: is_there() or command.ended(), TIMEOUT_S)
         command.kill()

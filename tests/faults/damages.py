@@ -19,9 +19,7 @@ from verdict import Wrong, check_right, files_below, refusal, shown
 DAMAGES_OF_EACH = 2
 REMEDY = re.compile(r"delete (/\S+?)[,;:]?(?:\s|$)")
 """How a refusal says what has to go."""
-STATES = (
-    "step-3.ckpt", "scores.json", "placement.json", "metrics.csv", "best.safetensors",
-)  # fmt: skip
+STATES = ("step-3/state.ckpt", "step-3/state.json", "step-3/metrics.csv", "best.safetensors")
 PREPARED = ("train.jsonl", "val.jsonl", "test.jsonl", "train.arrow", "counts.json", "prepared.json", "audio.jsonl", "")
 EXPORTED = (
     "model.safetensors", "config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json",

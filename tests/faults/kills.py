@@ -13,7 +13,7 @@ from processes import Command, until
 from tiny_run import CAPTIONS, TWO_PROCESSES, WORKERS
 from verdict import Wrong, check_right, refusal
 
-FIRST_STATE = "grpo-*.states/step-*.ckpt"
+FIRST_STATE = "grpo-*.states/step-*[0-9]"
 # (what, how often, where it begins, extra settings, seconds until the kill at the latest, after GRPO's first state)
 RANDOM = (
     ("preparation", 4, "nothing", (), 2.5, False),

@@ -153,6 +153,9 @@ def _questions(
     dropped: list[Dropped],
 ) -> Iterator[Question]:
     for one in annotations:
+        if one.task not in tasks:
+            dropped.append(Dropped(one.where, "not asked", f"task={one.task} is not chosen", one.task))
+            continue
         question = _question(corpus, one, measured.get(one.audio), tasks[one.task], dropped)
         if isinstance(question, Dropped):
             dropped.append(question)

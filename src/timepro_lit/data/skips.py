@@ -25,12 +25,14 @@ class Skips:
         self.max_share = max_share
         self.kind_of: dict[str, str] = {}
         """Id of each -> kind of its fault."""
+        self._audio_of: dict[str, str] = {}
 
     def note(self, skipped: Iterable[Skipped]) -> None:
         """Count and log."""
         for one in skipped:
             if one.example.id not in self.kind_of:
                 self.kind_of[one.example.id] = one.kind
+                self._audio_of[one.example.id] = one.example.audio
                 log.warning("skipped %s: %s: %s", visible(one.example.id), one.kind, visible(one.message))
 
     def are_too_many(self, number: float) -> bool:
@@ -40,7 +42,8 @@ class Skips:
     def check(self, kind_of: Mapping[str, str]) -> None:
         """Raise ValueError where those of all processes are more than the allowed share."""
         if self.are_too_many(len(kind_of)):
+            one = next(reversed(self._audio_of or kind_of))  # another process may have seen it
             raise ValueError(
                 f"{len(kind_of)} of {self.num_examples} examples cannot be used, more than {self.max_share:.1%} of "
-                f"them: {dict(Counter(kind_of.values()))}; {next(reversed(kind_of))!r} for one"
+                f"them: {dict(Counter(kind_of.values()))}; {one!r} ({self._audio_of.get(one, 'unknown')}) for one"
             )

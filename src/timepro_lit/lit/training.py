@@ -146,11 +146,8 @@ class TrainingModule(AnsweringModule):
         if not is_finite:
             skip_step(trainer, self.parameters())
         self.non_finite.note(self.global_step + 1, is_finite)
-        for name, mean in step.means.items():
-            self.log(name, mean, prog_bar=name in self.shown)
         counted = {GRADIENT_NORM: norm, "train/nonfinite_steps": float(self.non_finite.total)}
-        self.log_dict(counted | health.learning_rates(optimizer.param_groups) | health.costs(step))
-        self._log_epoch(self.global_step + 1)
+        self._log_step(step.means | counted | health.learning_rates(optimizer.param_groups) | health.costs(step))
 
     def optimizer_step(self, *arguments: Any, **named: Any) -> None:
         super().optimizer_step(*arguments, **named)
@@ -168,6 +165,16 @@ class TrainingModule(AnsweringModule):
 
     def on_validation_end(self) -> None:
         self.clock.enter(health.DATA)
+
+    def _log_step(self, values: dict[str, float]) -> None:
+        """Log what is known of this step; by `log` alone, later steps would repeat what they do not know."""
+        for name in values.keys() & set(self.shown):
+            self.log(name, values[name], prog_bar=True, logger=False)
+        if self.steps_per_epoch:  # to Lightning a stage is one epoch
+            values["epoch"] = (self.global_step + 1) / self.steps_per_epoch
+        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
+            for logger in self.loggers:
+                logger.log_metrics(values, self.global_step)
 
     def _log_epoch(self, step: int) -> None:
         if self.steps_per_epoch:  # to Lightning a stage is one epoch
