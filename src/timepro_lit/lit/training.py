@@ -167,11 +167,11 @@ class TrainingModule(AnsweringModule):
         self.clock.enter(health.DATA)
 
     def _log_step(self, values: dict[str, float]) -> None:
-        """Log what is known of this step; by `log` alone, later steps would repeat what they do not know."""
-        for name in values.keys() & set(self.shown):
-            self.log(name, values[name], prog_bar=True, logger=False)
+        """Log what is known of this step: callbacks see the latest value of all, loggers those of the step alone."""
         if self.steps_per_epoch:  # to Lightning a stage is one epoch
             values["epoch"] = (self.global_step + 1) / self.steps_per_epoch
+        for name, value in values.items():
+            self.log(name, value, prog_bar=name in self.shown, logger=False)
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
             for logger in self.loggers:
                 logger.log_metrics(values, self.global_step)
