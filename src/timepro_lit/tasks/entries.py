@@ -39,23 +39,23 @@ class Findings:
             self.add(*spans)
 
 
-def read_entries(group: Group, outer: str | None, found: Findings) -> None:
-    """Takes the events of a group and of those within, depth first.
+def read_entries(group: Group, outer: str | None, found: Findings, unit_s: float = 1.0) -> None:
+    """Takes the events of a group and of those within, depth first. Bare numbers are of `unit_s` seconds.
 
     A label is the last key seen, unless the group brings its own: as a record (`{"event": "dog", "onset": 1,
     "offset": 2}`) or as a row (`["dog", 1, 2]`).
     """
-    own = _own_label(group)
+    names = [Name(None, unit_s) if key is None else name_of(key) for key, _ in group.entries]
+    own = _own_label(group, names)
     labels: list[str | None] = [outer if own is None else own]
-    names = [Name(None) if key is None else name_of(key) for key, _ in group.entries]
     is_record = _is_record(group, names)
     record = NamedTimes()
     keys = [key for key, _ in group.entries]
     if len(set(keys)) < len(keys):
         found.repairs.append("repeated_key")
     for (key, values), name in zip(group.entries, names, strict=True):
-        if name.role is Role.LABEL and _labels(values):
-            labels = list(_labels(values))
+        if name.role is Role.LABEL and (told := _labels(values, names)):
+            labels = list(told)
             found.repairs.append("record")
         elif is_record and name.role in TIMES:
             assert name.role is not None
@@ -72,10 +72,10 @@ def read_entries(group: Group, outer: str | None, found: Findings) -> None:
     found.add_named(record.finish())
 
 
-def _own_label(group: Group) -> str | None:
+def _own_label(group: Group, names: list[Name]) -> str | None:
     """The label that a record or a row brings, wherever in it the label stands."""
     for key, values in group.entries:
-        if key is not None and name_of(key).role is Role.LABEL and len(labels := _labels(values)) == 1:
+        if key is not None and name_of(key).role is Role.LABEL and len(labels := _labels(values, names)) == 1:
             return labels[0]
     match group.entries:
         case [(None, values)]:
@@ -89,10 +89,11 @@ def _own_label(group: Group) -> str | None:
     return None
 
 
-def _labels(values: list[Value]) -> list[str]:
-    """The words under a key that names a label; none where times stand there instead."""
+def _labels(values: list[Value], names: list[Name]) -> list[str]:
+    """The words under a key that names a label; none where times stand there, and no other key could have them."""
+    alone = all(name.role in (Role.LABEL, Role.REMARK) for name in names)
     match values:
-        case [Word() as word] if not word.quoted or read_ranges(word.plain) is None or not _is_range(word):
+        case [Word() as word] if not alone or read_ranges(word.plain) is None:
             return [word.text]
         case [Group(entries=[(None, words)])] if all(isinstance(word, Word) and word.quoted for word in words):
             return [word.text for word in words if isinstance(word, Word)]
@@ -141,7 +142,7 @@ def _read_values(values: list[Value], key: str | None, name: Name, label: str | 
         found.repairs.append("flat_list")
     for value, time in zip(values, amounts, strict=True):
         if isinstance(value, Group):
-            read_entries(value, label, found)
+            read_entries(value, label, found, name.unit_s)
         elif time is None:
             if value.plain.lower() not in _NULLS:
                 _read_word(value, key, label, found)
@@ -158,11 +159,6 @@ def _read_values(values: list[Value], key: str | None, name: Name, label: str | 
                 onset = None
     if onset is not None or not values:
         found.repairs.append("unclear")
-
-
-def _is_range(word: Word) -> bool:
-    ranges = read_ranges(word.plain)
-    return ranges is not None and not any(character.isalpha() for character in word.plain.replace("to", ""))
 
 
 def _read_word(word: Word, key: str | None, label: str | None, found: Findings) -> None:

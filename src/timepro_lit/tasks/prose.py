@@ -12,7 +12,7 @@ from timepro_lit.tasks.names import Role, name_of
 from timepro_lit.tasks.ranges import Item, Range, counts, find_ranges, items_of
 from timepro_lit.tasks.times import amount, scaled
 
-_BULLET = r"[ \t]*(?:[-*•][ \t]{1,4})?(?:[0-9]{1,3}[.)][ \t]{1,4})?[*_`\"'“’]{0,4}"
+_BULLET = r"[ \t]{0,8}(?:[-*•][ \t]{1,4})?(?:[0-9]{1,3}[.)][ \t]{1,4})?[*_`\"'“’]{0,4}"
 _KEY = re.compile(
     rf"(?:\A|(?<=[\n\r;,])){_BULLET}(?P<key>[^\n\r,;:(]{{1,128}}?)[ \t*_`\"'“’]{{0,8}}(?::(?![0-9])|(?<![0-9]):)"
 )
@@ -38,7 +38,8 @@ def read_prose(text: str, plain: str, found: Findings) -> None:
     items = items_of(plain)
     named = _named(plain, items, keys, text)
     if named:
-        found.add_named(named)
+        found.repairs.append("record")
+        found.add(*named)
         return
     ranges = find_ranges(plain, items)
     starts = [key.start for key in keys]
@@ -57,7 +58,9 @@ def read_named_lines(text: str, plain: str, found: Findings) -> None:
     """Takes events told by keys alone, with their labels: `Caption: a dog`, `Start: 1.2`, `End: 3.48`."""
     keys = _keys(text, plain)
     if any(key.role is Role.LABEL for key in keys):
-        found.add_named(_named(plain, items_of(plain), keys, text))
+        named = _named(plain, items_of(plain), keys, text)
+        found.repairs.append("record" if named else "prose")
+        found.add(*named)
 
 
 def _keys(text: str, plain: str) -> list[_Key]:
@@ -97,9 +100,10 @@ def _put_together(
     record, spans = NamedTimes(), []
     labels = _label_lines(keys, text, plain)
     starts = [start for start, _ in labels]
+    follow = bool(starts) and starts[0] > told[0][2]  # each label stands behind its times
     for role, seconds, start in told:
-        place = bisect_right(starts, start) - 1
-        label = [labels[place][1] if place >= 0 else None]
+        place = bisect_right(starts, start) - (not follow)
+        label = [labels[place][1] if 0 <= place < len(labels) else None]
         spans.extend(record.add(role, None if seconds is None else [seconds], label) or [])
     return [*spans, *(record.finish() or [])]
 
@@ -107,12 +111,13 @@ def _put_together(
 def _label_lines(keys: list[_Key], text: str, plain: str) -> list[tuple[int, str | None]]:
     """Where a label begins to hold: a key of its own, or what a key such as "Event" says."""
     found: list[tuple[int, str | None]] = []
-    for key, following in zip(keys, [*keys[1:], None], strict=True):
+    named = any(key.role is Role.LABEL for key in keys)
+    for key, following in zip(keys, [*keys[1:], None], strict=False):
         if key.role is Role.LABEL:
             stop = len(plain) if following is None else following.start
             line = re.split(r"[\n\r;]", text[key.end : stop], maxsplit=1)[0]
             found.append((key.start, line.strip(_EDGES + ",-")))
-        elif key.role is None:
+        elif key.role is None and not named:
             found.append((key.start, key.text))
     return found
 
@@ -120,7 +125,7 @@ def _label_lines(keys: list[_Key], text: str, plain: str) -> list[tuple[int, str
 def _role(items: list[Item], index: int) -> tuple[Role | None, float]:
     item = items[index]
     if item.kind == "joint" and item.text in ("until", "till", "to"):
-        alone = index == 0 or items[index - 1].kind != "time"
+        alone = index == 0 or items[index - 1].kind != "time" or any(i.text in ":=" for i in items[index + 1 : index + 2])
         return (Role.OFFSET if alone or item.text != "to" else None), 1.0
     if item.kind != "word":
         return None, 1.0
@@ -152,8 +157,9 @@ def _labels(text: str, plain: str, told: list[tuple[Range, _Key | None]]) -> lis
     """For each range the key before it on its line; else what leads its line, or follows; else the last key."""
     found: list[str | None] = []
     last_line, last_label = -1, None
+    lines = [0, *(match.end() for match in re.finditer(r"[\n\r]", plain))]
     for r, key in told:
-        line = max(plain.rfind("\n", 0, r.start), plain.rfind("\r", 0, r.start)) + 1
+        line = lines[bisect_right(lines, r.start) - 1]
         label = key.text if key is not None and key.role is None else None
         if key is None or key.start < line:
             if line == last_line:

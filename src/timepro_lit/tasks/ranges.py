@@ -93,7 +93,7 @@ def read_ranges(plain: str) -> list[Range] | None:
         return None
     items = items_of(plain)
     found = list(_ranges(plain, items))
-    covered = {index for r in found for index in range(r.first, r.last + 1)}
+    covered = {index for first, last in {(r.first, r.last) for r in found} for index in range(first, last + 1)}
     rest = (item for index, item in enumerate(items) if index not in covered)
     return found if found and all(item.text in _AROUND or item.kind == "line" for item in rest) else None
 

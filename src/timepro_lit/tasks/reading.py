@@ -29,6 +29,7 @@ from timepro_lit.tasks.typography import plain as in_plain_signs
 
 MAX_CHARS = 32_768
 """Longer answers are cut: 256 events leave 128 characters to each."""
+_DECIMAL_LIST = re.compile(r"[\[({]\s{0,8}[0-9]++,[0-9]++\s{0,8};")
 _COMMA_LISTS = re.compile(r"[\[({:]\s{0,8}([0-9]++(?:,\s{0,8}[0-9]++){3,}+)\s{0,8}[\])},]")
 _TIGHT_COMMA = re.compile(r",(?=[0-9])")
 
@@ -87,7 +88,7 @@ def _read(text: str, plain: str, repairs: list[str], with_prose: bool = True) ->
     found = Findings(repairs)
     if with_prose and read_rows(text, plain, found):
         return _reading(found)
-    if any(_TIGHT_COMMA.search(listed[1]) for listed in _COMMA_LISTS.finditer(plain)):
+    if any(_TIGHT_COMMA.search(listed[1]) for listed in _COMMA_LISTS.finditer(plain)) or _DECIMAL_LIST.search(plain):
         repairs.append("ambiguous")
     root = read_groups(text, plain, repairs)
     within = [(key, value) for key, values in root.entries for value in values if isinstance(value, Group)]

@@ -17,7 +17,7 @@ _VTT_TAG = re.compile(r"</?[a-z0-9.:]{1,16}(?:\s[^<>]{0,64})?>", FLAGS)
 _TRACK = re.compile(rf"({TIME})\t({TIME})(?:\t(?P<label>[^\t]*))?", FLAGS)
 _RULE = re.compile(r"[|:\s-]+")
 _LINE = re.compile(
-    r"(?:[-*•]{1,2}\s{0,4})?(?:[0-9]{1,3}[.)]\s{1,4})?[*\[(`]{0,4}\s{0,2}(?:(?:from|between|at)\s{1,4})?"
+    r"(?:\|\s{0,4})?(?:[-*•]{1,2}\s{0,4})?(?:[0-9]{1,3}[.)]\s{1,4})?[*\[(`]{0,4}\s{0,2}(?:(?:from|between|at)\s{1,4})?"
     rf"({TIME})\s{{0,4}}(?:{JOINT}|and(?:\s{{1,4}}ends?\s{{1,4}}at)?(?![a-z]))\s{{0,4}}({TIME})(?![0-9a-z_%°′″]|-[0-9])"
     r"(?P<separator>[\s*\])`]{0,8}[,:;|-]?[*]{0,2})(?P<caption>.*)",
     FLAGS | re.DOTALL,
@@ -42,8 +42,9 @@ def read_lines(text: str, plain: str, found: Findings) -> None:
         line = plain[start:stop]
         match = _LINE.fullmatch(line)
         ends = None if match is None else (amount(match[1]), amount(match[2]))
-        caption = "" if match is None else text[start + match.start("caption") : stop].strip()
-        timelike = ends is not None and any(a.unit_s is not None or "." in n for a, n in zip(ends, match.groups(), strict=False))  # type: ignore[union-attr]
+        end = stop - 1 if line[0] == line[-1] == "|" else stop
+        caption = "" if match is None else text[start + match.start("caption") : end].strip()
+        timelike = ends is not None and any(a.unit_s is not None or "." in n for a, n in zip(ends, (match[1], match[2]), strict=True))  # type: ignore[union-attr]
         if match is None or (caption and not timelike and not match["separator"].strip()):
             found.repairs.append("code_fence" if line.startswith("```") else "prose")
             continue

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 _AFTER_POINT = "".join(rf"(?<!\.[0-9]{{{digits}}})" for digits in range(1, 8))
 # a comma within a number; in a list, a point or a colon comes before it or after the next digits
-_COMMA = rf"{_AFTER_POINT},(?=[0-9]{{1,9}}(?![0-9:']|\.[0-9]))"
+_COMMA = rf"{_AFTER_POINT},(?=[0-9]{{1,9}}(?![0-9]|[:.'][0-9]))"
 NUMBER = (
     rf"(?:[0-9]++|\.[0-9]++)(?:(?:[.:'′/]|{_COMMA})[0-9]++)*+(?:e[+-]?[0-9]{{1,4}}(?![0-9a-z]))?(?:\.(?=[]),}}]|\Z))?"
 )
@@ -46,10 +46,10 @@ TIME = (
 """The longest stretch that may be one time; `amount` says what it is."""
 JOINT = rf"(?:-{{1,3}}>?|={{1,2}}>|→|~|\.{{2,3}}|…|(?:to|until|till|through|thru|bis)(?![a-z])|[到至])"
 """What joins the two ends of a range."""
-CLOCK_COMMA = r"(?<=:[0-9][0-9]),(?=[0-9]{1,3}(?![0-9:]|\.[0-9]))"
+CLOCK_COMMA = r"(?<=:[0-9][0-9]),(?=[0-9]{1,3}(?![0-9]|[:.][0-9]))"
 """A comma within a clock time: 00:01,200."""
 DECIMAL_COMMAS = (
-    rf"(?<=[0-9]){_AFTER_POINT},(?:[0-9]{{1,3}}{_UNIT}?{_GAP}{JOINT}{_GAP}[0-9]{{1,9}},[0-9]{{1,3}}(?![0-9,.:])"
+    rf"(?<=[0-9]){_AFTER_POINT},(?:[0-9]{{1,3}}{_UNIT}?{_GAP}{JOINT}{_GAP}[0-9]{{1,9}},[0-9]{{1,3}}(?![0-9]|[,.:][0-9])"
     rf"|(?=[0-9]{{1,3}}{_GAP}(?:{_UNIT}|{JOINT}{_GAP}[0-9])))"
 )
 """A comma that a unit or a joint makes a part of a number, or two: `1,2 s`, `1,2 - 3,48`."""
