@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 
 from timepro_lit.tasks.times import CLOCK_COMMA, DECIMAL_COMMAS, FLAGS
+from timepro_lit.tasks.typography import plain as in_plain_signs
 
 MAX_DEPTH = 32
 
@@ -28,7 +29,8 @@ _TOKEN = re.compile(
     re.DOTALL | FLAGS,
 )
 _CLOSES = {"]": "[", "}": "{", ")": "("}
-_MARKDOWN = re.compile(r"(?:[-*•]\s{1,4})?(?:[0-9]{1,3}[.)]\s{1,4}(?=\D))?[*`]{0,3}")  # bullets and marks, but not a minus
+# bullets and marks, but not a minus
+_MARKDOWN = re.compile(r"(?:[-*•]\s{1,4})?(?:[0-9]{1,3}[.)]\s{1,4}(?=\D))?[*`]{0,3}")
 _FENCE = re.compile(r"(?:`{3,}+\s{0,4}(?:json|python|text)?|json)\s*+", re.IGNORECASE)
 
 
@@ -142,12 +144,12 @@ def _word(token: re.Match[str], text: str, repairs: list[str]) -> Word:
         repairs.append("single_quotes")
     if not token[f"{kind}_end"]:
         repairs.append("unclosed_string")
-    if kind != "double" or text[start - 1] != '"' or text[end : end + 1] not in ('"', ""):
-        repairs.append("typographic_quotes") if kind != "single" or text[start - 1] != "'" else None
+    if not text[start - 1].isascii() or not text[end : end + 1].isascii():
+        repairs.append("typographic_quotes")
     body, plain = text[start:end], token[kind]
     if "\\" in body:
         body = _unescape(body if kind == "double" else body.replace("\\'", "'").replace('"', '\\"'))
-        return Word(body.strip(), body.strip(), quoted=True)
+        return Word(body.strip(), in_plain_signs(body).strip(), quoted=True)
     return Word(body.strip(), plain.strip(), quoted=True)
 
 

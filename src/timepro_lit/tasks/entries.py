@@ -9,6 +9,7 @@ from timepro_lit.tasks.named_times import TIMES, NamedTimes, Span
 from timepro_lit.tasks.names import Name, Role, name_of
 from timepro_lit.tasks.ranges import find_ranges, items_of, read_ranges
 from timepro_lit.tasks.times import Amount, read_amount, scaled
+from timepro_lit.tasks.typography import plain as in_plain_signs
 
 MAX_EVENTS = 256
 _NULLS = frozenset(("null", "none", ""))
@@ -79,13 +80,13 @@ def _own_label(group: Group, names: list[Name]) -> str | None:
             return labels[0]
     match group.entries:
         case [(None, values)]:
-            words = [value for value in values if isinstance(value, Word)]
-            times = [read_amount(word.plain) for word in words]
-            ranges = [read_ranges(word.plain) if time is None else None for word, time in zip(words, times, strict=True)]
-            num_times = sum(time is not None for time in times) + sum(2 * len(r) for r in ranges if r is not None)
-            rest = [w for w, time, r in zip(words, times, ranges, strict=True) if time is None and r is None]
-            rest = [word for word in rest if word.plain.lower() not in _NULLS]
-            return rest[0].text if len(rest) == 1 and num_times >= 2 else None
+            num_times, rest = 0, []
+            for word in (value for value in values if isinstance(value, Word)):
+                told = 1 if read_amount(word.plain) is not None else 2 * len(read_ranges(word.plain) or [])
+                num_times += told
+                if not told and word.plain.lower() not in _NULLS:
+                    rest.append(word.text)
+            return rest[0] if len(rest) == 1 and num_times >= 2 else None
     return None
 
 
@@ -102,11 +103,7 @@ def _labels(values: list[Value], names: list[Name]) -> list[str]:
 
 def _is_record(group: Group, names: list[Name]) -> bool:
     """Whether keys name at least two of start, end and duration."""
-    roles = {
-        name.role
-        for (_, values), name in zip(group.entries, names, strict=True)
-        if name.role in TIMES and values
-    }
+    roles = {name.role for (_, values), name in zip(group.entries, names, strict=True) if name.role in TIMES and values}
     return len(roles) > 1
 
 
@@ -170,7 +167,7 @@ def _read_word(word: Word, key: str | None, label: str | None, found: Findings) 
         return
     if not word.quoted:
         found.repairs.append("unquoted")
-    called = None if key is None else read_ranges(key)
+    called = None if key is None else read_ranges(in_plain_signs(key))
     if called is not None:
         found.repairs.append("swapped")
         _add_ranges([r.pair for r in called], word.text, found)

@@ -37,20 +37,30 @@ _STEM = re.compile(
     r"(?P<duration>duration|dur|length)s?"
     r")(?P<unit>(?:times?|stamps?|secs?|seconds|ms|at|s)*)"
 )
-_UNITS = {"s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "minutes": 60.0, "mins": 60.0} | dict.fromkeys(
-    ("ms", "msec", "msecs", "milli", "millis", "millisecond", "milliseconds"), 1e-3
-)
-_TIMES = frozenset(
-    "time times timestamp timestamps stamp stamps segment segments interval intervals span spans range ranges window "
-    "windows period periods timing timings".split()
-)
-_FILL = frozenset("at in is of the t event events sound audio clip point position pos value approx predicted".split())
-_LABELS = frozenset("event label class name sound description caption category tag title text type".split())
-_REMARKS = frozenset(
-    "query question prompt comment comments explanation explanations explain reason reasons reasoning rationale thought "
-    "thoughts think thinking analysis note notes remark remarks summary observation observations justification draft "
-    "evidence details context confidence".split()
-)
+_UNITS = {
+    **dict.fromkeys(("ms", "msec", "msecs", "milli", "millis", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("mins", "minutes"), 60.0),  # "min" may be the least
+}
+_TIMES = frozenset((
+    "time", "times", "timestamp", "timestamps", "stamp", "stamps", "segment", "segments", "interval",
+    "intervals", "span", "spans", "range", "ranges", "window", "windows", "period", "periods", "timing",
+    "timings",
+))  # fmt: skip
+_FILL = frozenset((
+    "at", "in", "is", "of", "the", "t", "event", "events", "sound", "audio", "clip", "point", "position", "pos",
+    "value", "approx", "predicted",
+))  # fmt: skip
+_LABELS = frozenset((
+    "event", "label", "class", "name", "sound", "description", "caption", "category", "tag", "title", "text",
+    "type",
+))  # fmt: skip
+_REMARKS = frozenset((
+    "query", "question", "prompt", "comment", "comments", "explanation", "explanations", "explain", "reason",
+    "reasons", "reasoning", "rationale", "thought", "thoughts", "think", "thinking", "analysis", "note",
+    "notes", "remark", "remarks", "summary", "observation", "observations", "justification", "draft",
+    "evidence", "details", "context", "confidence",
+))  # fmt: skip
 
 
 @lru_cache(maxsize=1024)

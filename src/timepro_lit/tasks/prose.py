@@ -94,9 +94,7 @@ def _named(plain: str, items: list[Item], keys: list[_Key], text: str) -> list[S
     return _put_together(told, keys, text, plain)
 
 
-def _put_together(
-    told: list[tuple[Role, float | None, int]], keys: list[_Key], text: str, plain: str
-) -> list[Span]:
+def _put_together(told: list[tuple[Role, float | None, int]], keys: list[_Key], text: str, plain: str) -> list[Span]:
     record, spans = NamedTimes(), []
     labels = _label_lines(keys, text, plain)
     starts = [start for start, _ in labels]
@@ -125,8 +123,8 @@ def _label_lines(keys: list[_Key], text: str, plain: str) -> list[tuple[int, str
 def _role(items: list[Item], index: int) -> tuple[Role | None, float]:
     item = items[index]
     if item.kind == "joint" and item.text in ("until", "till", "to"):
-        alone = index == 0 or items[index - 1].kind != "time" or any(i.text in ":=" for i in items[index + 1 : index + 2])
-        return (Role.OFFSET if alone or item.text != "to" else None), 1.0
+        joins = index > 0 and items[index - 1].kind == "time" and item.text == "to"
+        return (None if joins and not _is_key(items, index) else Role.OFFSET), 1.0
     if item.kind != "word":
         return None, 1.0
     name = name_of(item.text)
@@ -134,9 +132,13 @@ def _role(items: list[Item], index: int) -> tuple[Role | None, float]:
         lasts = item.text in ("lasts", "lasting", "lasted")
         return (Role.DURATION if lasts else None), 1.0
     following = items[index + 1 : index + 4]
-    if item.text == "from" and not any(mark.text in (":", "=") for mark in following[:1]):
+    if item.text == "from" and not _is_key(items, index):
         return None, 1.0
     return name.role, 1e-3 if any(word.text == "ms" for word in following) else name.unit_s
+
+
+def _is_key(items: list[Item], index: int) -> bool:
+    return index + 1 < len(items) and items[index + 1].text in (":", "=")
 
 
 def _time_of(items: list[Item], index: int) -> int | None:
@@ -146,9 +148,8 @@ def _time_of(items: list[Item], index: int) -> int | None:
         if item.kind == "time":
             in_range = at + 2 < len(items) and items[at + 1].kind == "joint" and items[at + 2].kind == "time"
             return None if in_range or counts(items, at) else at
-        if item.text in _LINK_ENDS or (item.kind == "word" and name_of(item.text).role in TIMES and item.text != "from"):
-            return None
-        if item.kind == "joint" and item.text not in ("to", "-"):
+        is_name = item.kind == "word" and item.text != "from" and name_of(item.text).role in TIMES
+        if is_name or item.text in _LINK_ENDS or (item.kind == "joint" and item.text not in ("to", "-")):
             return None
     return None
 

@@ -17,22 +17,31 @@ _ITEM = re.compile(
 )
 _STRAY = frozenset("#$€£¥/\\^'′″%°&@_")
 """A number that such a sign touches is a part of something else."""
-_QUALIFIERS = frozenset("about around roughly approximately approx some nearly only just ~ ≈ * ( [ ` \" “ ’ '".split())
-_LASTING = frozenset("for last lasts lasting lasted every takes took duration length after".split())
-_AFTER_LASTING = frozenset("long apart later duration length".split())
-_MEASURES = frozenset("times x hz khz db dbfs percent meters metres km cm mm degrees bpm years dogs people".split())
-_FUNCTION_WORDS = frozenset(
-    "a an the this that there it its he she they we i you who which where when while as in on at by from and or but then "
-    "is are was were with for after before during until between inclusive approximately respectively both to because so "
-    "since twice once".split()
-)
+_QUALIFIERS = frozenset((
+    "about", "around", "roughly", "approximately", "approx", "some", "nearly", "only", "just", "~", "≈", "*",
+    "(", "[", "`", '"', "“", "’", "'",
+))  # fmt: skip
+_LASTING = frozenset((
+    "for", "last", "lasts", "lasting", "lasted", "every", "takes", "took", "duration", "length", "after",
+))  # fmt: skip
+_AFTER_LASTING = frozenset(("long", "apart", "later", "duration", "length"))
+_MEASURES = frozenset((
+    "times", "x", "hz", "khz", "db", "dbfs", "percent", "meters", "metres", "km", "cm", "mm", "degrees", "bpm",
+    "years", "dogs", "people",
+))  # fmt: skip
+_FUNCTION_WORDS = frozenset((
+    "a", "an", "the", "this", "that", "there", "it", "its", "he", "she", "they", "we", "i", "you", "who",
+    "which", "where", "when", "while", "as", "in", "on", "at", "by", "from", "and", "or", "but", "then", "is",
+    "are", "was", "were", "with", "for", "after", "before", "during", "until", "between", "inclusive",
+    "approximately", "respectively", "both", "to", "because", "so", "since", "twice", "once",
+))  # fmt: skip
 """A word that is none of these and follows a bare whole number is what is counted: 2-3 dogs."""
 _INTRODUCING = frozenset(("from", "between"))
 _BOTH_ENDS = re.compile(
     r"(?:start|onset|begin)\w{0,6}\s(?:and|&)\s(?:the\s)?(?:end|offset|stop)\w{0,4}(?:\s\w{1,12}){0,4}\W{0,4}\Z", FLAGS
 )
-SEPARATORS = frozenset(", ; & | and then also again from between at".split())
-_AROUND = SEPARATORS | _QUALIFIERS | frozenset(". ) ]".split())
+SEPARATORS = frozenset((",", ";", "&", "|", "and", "then", "also", "again", "from", "between", "at"))
+_AROUND = SEPARATORS | _QUALIFIERS | frozenset((".", ")", "]"))
 _WHOLE_RANGE = re.compile(rf"\s*([0-9]{{1,9}})\s{{0,4}}{JOINT}\s{{0,4}}([0-9]{{1,9}})\s*", FLAGS)
 _ANY = re.compile(rf"[0-9][^0-9]{{0,20}}?(?:{JOINT}|and)", FLAGS)
 
@@ -72,8 +81,7 @@ def items_of(plain: str) -> list[Item]:
 def find_ranges(plain: str, items: list[Item]) -> list[Range]:
     """The ranges that say when, of the clearest kind alone: those with units or two decimals, else bare ones.
 
-    A range that stands in a list with a clear one, or where a clear one stands (behind "from", or at the start of a line),
-    is as clear.
+    A range in a list with a clear one, or in its place (behind "from", at the start of a line), is as clear.
     """
     found = list(_ranges(plain, items))
     lists = [0] * len(found)
@@ -182,9 +190,9 @@ def _touched(plain: str, items: list[Item], first: int, last: int) -> bool:
     """Whether a sign or a letter at either end makes it a part of something else."""
     start, end = items[first].start, items[last].end
     left, right = plain[start - 1 : start], plain[end : end + 1]
-    if left in _STRAY and left or (left.isascii() and left.isalnum()):
+    if any(sign in _STRAY or (sign.isascii() and sign.isalnum()) for sign in left):
         return True
-    if right and (right in _STRAY and right not in "'/\\" or (right.isascii() and right.isalnum())):
+    if any(sign in _STRAY - set("'/\\") or (sign.isascii() and sign.isalnum()) for sign in right):
         return True
     # a minus belongs to its number, but at the start of a line it is a bullet
     return left == "-" and first >= 2 and items[first - 2].kind != "line"
@@ -219,5 +227,3 @@ def _among_numbers(items: list[Item], first: int, last: int) -> bool:
     if last + 2 < len(items) and items[last + 1].text == "," and items[last + 2].kind == "time":
         return (last + 3 == len(items) or items[last + 3].kind != "joint") and not counts(items, last + 2)
     return False
-
-

@@ -1,17 +1,16 @@
-"""Events in rows: subtitles (SRT, WebVTT), label tracks (Audacity), tables (Markdown, tabs), lines that begin with times."""
+"""Events in rows: subtitles (SRT, WebVTT), label tracks (Audacity), tables (Markdown, tabs), lines after times."""
 
 from __future__ import annotations
 
 import re
 
 from timepro_lit.tasks.entries import Findings
-from timepro_lit.tasks.names import Name, Role, name_of
 from timepro_lit.tasks.named_times import TIMES, NamedTimes
+from timepro_lit.tasks.names import Name, Role, name_of
 from timepro_lit.tasks.ranges import read_ranges
 from timepro_lit.tasks.times import FLAGS, JOINT, TIME, amount, read_amount, read_pair, scaled
 from timepro_lit.tasks.typography import unwrapped
 
-_LINES = re.compile(r"[\r\n]+")
 _CUE = re.compile(rf"\s*({TIME})\s{{0,4}}-->\s{{0,4}}({TIME})(?:\s{{1,4}}[a-z]{{4,8}}:\S{{1,32}}){{0,8}}\s*", FLAGS)
 _VTT_TAG = re.compile(r"</?[a-z0-9.:]{1,16}(?:\s[^<>]{0,64})?>", FLAGS)
 _TRACK = re.compile(rf"({TIME})\t({TIME})(?:\t(?P<label>[^\t]*))?", FLAGS)
@@ -41,11 +40,9 @@ def read_lines(text: str, plain: str, found: Findings) -> None:
     for start, stop in _line_spans(plain):
         line = plain[start:stop]
         match = _LINE.fullmatch(line)
-        ends = None if match is None else (amount(match[1]), amount(match[2]))
         end = stop - 1 if line[0] == line[-1] == "|" else stop
         caption = "" if match is None else text[start + match.start("caption") : end].strip()
-        timelike = ends is not None and any(a.unit_s is not None or "." in n for a, n in zip(ends, (match[1], match[2]), strict=True))  # type: ignore[union-attr]
-        if match is None or (caption and not timelike and not match["separator"].strip()):
+        if match is None or (caption and not match["separator"].strip() and not _timelike(match[1], match[2])):
             found.repairs.append("code_fence" if line.startswith("```") else "prose")
             continue
         pair = read_pair(match[1], match[2])
@@ -55,6 +52,10 @@ def read_lines(text: str, plain: str, found: Findings) -> None:
         if not caption:
             found.repairs.append("missing_caption")
         found.add((*pair, unwrapped(caption)))
+
+
+def _timelike(*ends: str) -> bool:
+    return any("." in end or amount(end).unit_s is not None for end in ends)
 
 
 def _line_spans(plain: str) -> list[tuple[int, int]]:

@@ -6,7 +6,9 @@ import re
 
 from timepro_lit.tasks.times import LINE_START
 
-_NAMES = r"think(?:ing)?|thoughts?|reason(?:ing)?|analysis|reflection|scratchpad|draft|plan(?:ning)?|rationale|explanation"
+_NAMES = (
+    r"think(?:ing)?|thoughts?|reason(?:ing)?|analysis|reflection|scratchpad|draft|plan(?:ning)?|rationale|explanation"
+)
 _ANSWERS = r"(?:final[_ ]?)?(?:answer|response|output|result|solution)|final"
 _TAG = re.compile(
     rf"<\s?(?P<close>/)?\s?(?:[a-z]{{1,16}}:)?(?P<tag>{_NAMES})\b[^<>\n]{{0,64}}>"  # <think>, </think>, <seed:think>
@@ -18,11 +20,14 @@ _TAG = re.compile(
 _ANSWER = re.compile(
     rf"<\s?(?:{_ANSWERS})\b[^<>/\n]{{0,64}}>|<\|begin_of_(?:solution|answer)\|>|\\boxed(?=\{{)", re.IGNORECASE
 )
-_ANSWER_END = re.compile(rf"<\s?/\s?(?:{_ANSWERS})\s?>|<\|end_of_(?:solution|answer)\|>|<\|(?:end|return)\|>", re.IGNORECASE)
+_ANSWER_END = re.compile(
+    rf"<\s?/\s?(?:{_ANSWERS})\s?>|<\|end_of_(?:solution|answer)\|>|<\|(?:end|return)\|>", re.IGNORECASE
+)
 _MARKS = r"[ \t]{0,8}(?:[#>*_-]{1,4}[ \t]{0,4}){0,3}"
 _ANSWER_LINE = re.compile(
     rf"(?:\A|(?<=\n)|(?<=\r)|(?<=[.!?] )){_MARKS}(?:(?:so|thus|hence|therefore|finally),?[ ])?(?:(?:my|the)[ ])?"
-    r"(?:final[ ](?:answer|result|output|response)|answer|response|output)(?:[ ]is\b[ ]?[:=]?|[*_]{0,3}[ ]?[:=])[*_]{0,3}",
+    r"(?:final[ ](?:answer|result|output|response)|answer|response|output)"
+    r"(?:[ ]is\b[ ]?[:=]?|[*_]{0,3}[ ]?[:=])[*_]{0,3}",
     re.IGNORECASE,
 )
 _THOUGHT_LINE = re.compile(

@@ -44,7 +44,7 @@ TIME = (
     rf"|{NUMBER}{_GAP}{_MIN}{_NEXT}{NUMBER}{_GAP}{_S}|{NUMBER}{_UNIT}?)"
 )
 """The longest stretch that may be one time; `amount` says what it is."""
-JOINT = rf"(?:-{{1,3}}>?|={{1,2}}>|→|~|\.{{2,3}}|…|(?:to|until|till|through|thru|bis)(?![a-z])|[到至])"
+JOINT = r"(?:-{1,3}>?|={1,2}>|→|~|\.{2,3}|…|(?:to|until|till|through|thru|bis)(?![a-z])|[到至])"
 """What joins the two ends of a range."""
 CLOCK_COMMA = r"(?<=:[0-9][0-9]),(?=[0-9]{1,3}(?![0-9]|[:.][0-9]))"
 """A comma within a clock time: 00:01,200."""
@@ -59,10 +59,19 @@ _PLAIN = re.compile(r"(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[+-]?[0-9]{1,4})?",
 _DECIMAL_COMMA = re.compile(r"([0-9]++),([0-9]++)")
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-5][0-9])(?::([0-5][0-9]))?(?:[.,]([0-9]++))?")
 _CLOCK_MS = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-9]{3})")
-_WHOLE = re.compile(rf"\s*+([-+]?)(?:(?:at|about|around|approximately|approx\.?)\s{{1,4}}|[~≈]\s{{0,4}})?({TIME})\s*+", FLAGS)
+_WHOLE = re.compile(
+    rf"\s*+([-+]?)(?:(?:at|about|around|approximately|approx\.?)\s{{1,4}}|[~≈]\s{{0,4}})?({TIME})\s*+", FLAGS
+)
 _PARTS = re.compile(rf"({NUMBER})({_UNIT})?", FLAGS)
-_UNITS = ((re.compile(_MS, FLAGS), 1e-3), (re.compile(_S, FLAGS), 1.0), (re.compile(_MIN, FLAGS), 60.0), (re.compile(_H, FLAGS), 3600.0))  # fmt: skip
-LINE_START = re.compile(rf"(?:[-*•]{{1,2}}\s{{0,4}})?(?:[0-9]{{1,3}}[.)]\s{{1,4}})?[*\[(`]{{0,4}}{TIME}\s{{0,4}}{JOINT}\s{{0,4}}{TIME}", FLAGS)  # fmt: skip
+_UNITS = tuple(
+    (re.compile(words, FLAGS), unit_s) for words, unit_s in ((_MS, 1e-3), (_S, 1.0), (_MIN, 60.0), (_H, 3600.0))
+)
+LINE_START = re.compile(
+    r"(?:[-*•]{1,2}\s{0,4})?(?:[0-9]{1,3}[.)]\s{1,4})?[*\[(`]{0,4}"
+    rf"{TIME}\s{{0,4}}{JOINT}\s{{0,4}}{TIME}",
+    FLAGS,
+)
+"""A line that begins with a range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,7 @@ def amount(text: str) -> Amount:
         if value is None or unit_s is None or (index and value >= 60):
             return Amount(None)
         seconds += scaled(value, unit_s)
-    return Amount(seconds, 1.0, compound=True)
+    return Amount(round(seconds, 9), 1.0, compound=True)  # without the noise of the sum
 
 
 def read_amount(text: str) -> Amount | None:
@@ -147,7 +156,7 @@ def _decimal(number: str) -> float | None:
 def _clock(number: str) -> float | None:
     match = _CLOCK_MS.fullmatch(number)
     if match is not None:
-        return 60.0 * int(match[1]) + int(match[2]) + int(match[3]) / 1000
+        return float(f"{60 * int(match[1]) + int(match[2])}.{match[3]}")
     match = _CLOCK.fullmatch(number)
     if match is None:
         return None
