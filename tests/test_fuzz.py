@@ -109,16 +109,19 @@ SIGNS = [*"-~‐‑‒–—―−～〜→", "-->", "to"]
 GAPS = [" ", "\u00a0", "\u202f", "\u2009", "\u3000"]
 QUOTES = ['""', "''", "“”", "”“", '"”', '“"', "„“", "«»", "‘’", "「」"]
 NAMES = [
-    ("start", "end"), ("begin", "stop"), ("onset", "offset"), ("from", "to"), ("startTime", "endTime"), ("START", "END"),
-    ("start_time", "end_time"), ("Start time (s)", "End time (s)"), ("onset_seconds", "offset_seconds"), ("t_start", "t_end"),
+    ("start", "end"), ("begin", "stop"), ("onset", "offset"), ("from", "to"), ("startTime", "endTime"),
+    ("START", "END"), ("Start time (s)", "End time (s)"), ("onset_seconds", "offset_seconds"), ("t_start", "t_end"),
 ]  # fmt: skip
 THOUGHT = [
-    "{}", "<think>[5.0, 6.0]? 5-6.</think>{}", "[5.0, 6.0]</think>\n{}", "<reasoning>\n5.00-6.00, x\n</reasoning>\n\n{}",
-    "<answer>{}</answer>", "Maybe [5.0, 6.0].\n<answer>\n{}\n</answer>", "Thought: 5.00-6.00 s, a dog.\nFinal answer:\n{}",
+    "{}", "<think>[5.0, 6.0]? 5-6.</think>{}", "[5.0, 6.0]</think>\n{}", "<answer>{}</answer>",
+    "<reasoning>\n5.00-6.00, x\n</reasoning>\n\n{}", "Maybe [5.0, 6.0].\n<answer>\n{}\n</answer>",
+    "Thought: 5.00-6.00 s, a dog.\nFinal answer:\n{}",
     "**Answer:**\n{}\n\nExplanation: it barks 2-3 times from 5.0 to 6.0 s.",
 ]  # fmt: skip
 TIMES_S = st.integers(0, 359_999).map(lambda hundredths: hundredths / 100)
-WORDS = st.sampled_from(["a dog", "bell", "2-3 dogs bark", "dog's bark, twice", "a 2 second beep", "rain – loud", "hund"])
+WORDS = st.sampled_from(
+    ["a dog", "bell", "2-3 dogs bark", "dog's bark, twice", "a 2 second beep", "rain – loud", "hund"]
+)
 LISTS = st.lists(st.builds(Event, TIMES_S, TIMES_S, WORDS), min_size=1, max_size=4)
 
 
@@ -130,8 +133,8 @@ def _spaced(text: str, gap: str) -> str:
     return text.replace(" ", gap)
 
 
-def _table(events: Sequence[Event], time: Callable[[float], str]) -> str:
-    rows = [f"| {e.label} | {time(e.onset)} | {time(e.offset)} |" for e in events]
+def _table(events: Sequence[Event], told: Callable[[float], str]) -> str:
+    rows = [f"| {e.label} | {told(e.onset)} | {told(e.offset)} |" for e in events]
     return "\n".join(["| Event | Start | End |", "|---|:---:|---:|", *rows])
 
 
@@ -144,29 +147,35 @@ def test_events_are_read_back_from_every_notation(events: list[Event], data: st.
     gap, sign, thought = choice(GAPS), choice(SIGNS), choice(THOUGHT)
     (left, right), (start, end) = choice(QUOTES), choice(NAMES)
     times = [(e.onset, e.offset) for e in events]
-    for kind, time in PLAIN.items():
-        ranges = [_spaced(f"{time(e.onset)} {sign} {time(e.offset)}", gap) for e in events]
-        quoted = [(f'"{time(e.onset)}"', f'"{time(e.offset)}"') for e in events]
+    for kind, told in PLAIN.items():
+        ranges = [_spaced(f"{told(e.onset)} {sign} {told(e.offset)}", gap) for e in events]
+        quoted = [(f'"{told(e.onset)}"', f'"{told(e.offset)}"') for e in events]
         records = [
             f'{{"event": {json.dumps(e.label)}, "{end}": {b}, "{start}": {a}}}'
             for e, (a, b) in zip(events, quoted, strict=True)
         ]
         rows = "\n".join(f"- {r}: {e.label}" for r, e in zip(ranges, events, strict=True))
         cues = "\n\n".join(
-            f"{n}\n{time(e.onset)} --> {time(e.offset)}\n{e.label}" for n, e in enumerate(events, start=1)
+            f"{n}\n{told(e.onset)} --> {told(e.offset)}\n{e.label}" for n, e in enumerate(events, start=1)
         )
-        track = "\n".join(f"{time(e.onset)}\t{time(e.offset)}\t{e.label}" for e in events)
+        track = "\n".join(f"{told(e.onset)}\t{told(e.offset)}\t{e.label}" for e in events)
         written = {
-            "ag": ["; ".join(ranges), f"It barks 2-3 times, from {ranges[0]}." * (len(events) == 1), json.dumps(ranges)],
-            "sed": [f"[{', '.join(records)}]", _table(events, time), track],
-            "dac": [rows, cues, track, _table(events, time), f"[{', '.join(records)}]"],
+            "ag": [
+                "; ".join(ranges),
+                f"It barks 2-3 times, from {ranges[0]}." * (len(events) == 1),
+                json.dumps(ranges),
+            ],
+            "sed": [f"[{', '.join(records)}]", _table(events, told), track],
+            "dac": [rows, cues, track, _table(events, told), f"[{', '.join(records)}]"],
         }
         for name, texts in written.items():
             for text in filter(None, texts):
                 read = TASKS[name].parse(thought.format(text) if "{" in thought else text)
                 found = [(e.onset, e.offset) for e in read.events] if name == "ag" else list(read.events)
                 assert found == (times if name == "ag" else events), (kind, text, read)
-    pairs = ", ".join(f"{left}{n}{right}: [{e.onset:.2f}, {e.offset:.2f}]" for n, e in zip("abcd", events, strict=False))
+    pairs = ", ".join(
+        f"{left}{n}{right}: [{e.onset:.2f}, {e.offset:.2f}]" for n, e in zip("abcd", events, strict=False)
+    )
     read = TASKS["sed"].parse(f"{{{pairs}}}")
     assert [(e.onset, e.offset, e.label) for e in read.events] == [(*t, n) for t, n in zip(times, "abcd", strict=False)]
 
@@ -177,8 +186,9 @@ def test_ambiguous_notations_are_refused_and_never_other_times(onset: float, off
     a, b = f"{onset:.2f}".replace(".", ","), f"{offset:.2f}".replace(".", ",")
     for text in (
         f"[{a}, {b}]", f"{{{a}, {b}}}", f"{a} - {int(offset)} s", f"[{a}; {b}]", f"1,200 s - {b} s",
-        f"00:00:{int(onset) % 60:02d}:12 - 00:01:01:12", f"1:75 - {b} s", f"1:{int(onset) % 10} - 1:05", f"{int(onset)} m - 7 m",
-        f"{int(onset)} ms - {int(offset)}", f'{{"start": {a}, "end": {b}}}', f"{int(onset)} - 1 min 2 s", a,
+        f"00:00:{int(onset) % 60:02d}:12 - 00:01:01:12", f"1:75 - {b} s", f"1:{int(onset) % 10} - 1:05",
+        f"{int(onset)} m - 7 m", f"{int(onset)} ms - {int(offset)}", f'{{"start": {a}, "end": {b}}}',
+        f"{int(onset)} - 1 min 2 s", a,
     ):  # fmt: skip
         for task in TASKS.values():
             assert not task.parse(text).readable, text

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from timepro_lit.tasks.times import CLOCK_COMMA, DECIMAL_COMMAS, FLAGS
 from timepro_lit.tasks.typography import plain as in_plain_signs
+from timepro_lit.tasks.typography import unwrapped
 
 MAX_DEPTH = 32
 
@@ -150,7 +151,7 @@ def _word(token: re.Match[str], text: str, repairs: list[str]) -> Word:
     if "\\" in body:
         body = _unescape(body if kind == "double" else body.replace("\\'", "'").replace('"', '\\"'))
         return Word(body.strip(), in_plain_signs(body).strip(), quoted=True)
-    return Word(body.strip(), plain.strip(), quoted=True)
+    return Word(unwrapped(body.strip()), plain.strip(), quoted=True)
 
 
 def _unescape(body: str) -> str:

@@ -23,6 +23,10 @@ class Findings:
     spans: list[Span] = field(default_factory=list)
     spoken: list[Span] = field(default_factory=list)
     """Of ranges within longer words: an answer's events only where it has no others."""
+    bare: set[int] = field(default_factory=set)
+    """Which spans come of whole numbers in words, "2-3": counts, where others stand in brackets."""
+    structured: bool = False
+    """Whether keys that name times, or pairs in brackets, gave any."""
 
     def add(self, *spans: Span) -> None:
         """Takes events, up to the limit."""
@@ -31,12 +35,19 @@ class Findings:
             self.repairs.append("too_many_events")
         self.spans.extend(spans[:room])
 
+    def chosen(self) -> list[Span]:
+        """The events of the clearest kind."""
+        if self.structured:
+            return [span for index, span in enumerate(self.spans) if index not in self.bare]
+        return self.spans or self.spoken[:MAX_EVENTS]
+
     def add_named(self, spans: list[Span] | None) -> None:
         """Takes events that names gave; None for times that make none."""
         if spans is None:
             self.repairs.append("unclear")
         elif spans:
             self.repairs.append("record")
+            self.structured = True
             self.add(*spans)
 
 
@@ -152,6 +163,7 @@ def _read_values(values: list[Value], key: str | None, name: Name, label: str | 
             elif onset is None:
                 onset = seconds
             else:
+                found.structured = True
                 found.add((onset, seconds, label))
                 onset = None
     if onset is not None or not values:
@@ -163,6 +175,8 @@ def _read_word(word: Word, key: str | None, label: str | None, found: Findings) 
     ranges = read_ranges(word.plain)
     if ranges is not None:
         found.repairs.append("time_format")
+        if not any(r.strong for r in ranges) and "." not in word.plain:
+            found.bare.update(range(len(found.spans), len(found.spans) + len(ranges)))
         _add_ranges([r.pair for r in ranges], label, found)
         return
     if not word.quoted:
@@ -170,13 +184,15 @@ def _read_word(word: Word, key: str | None, label: str | None, found: Findings) 
     called = None if key is None else read_ranges(in_plain_signs(key))
     if called is not None:
         found.repairs.append("swapped")
+        found.structured = True
         _add_ranges([r.pair for r in called], word.text, found)
     elif word.text == label:
         found.repairs.append("row")
     else:
         spoken = find_ranges(word.plain, items_of(word.plain)) if word.quoted else []
-        found.spoken.extend((*r.pair, label) for r in spoken if r.pair is not None and r.strong)
-        found.repairs.append("time_format" if any(r.strong for r in spoken) else "unclear")
+        told = [r.pair for r in spoken if r.pair is not None and (r.strong or r.place == "from")]
+        found.spoken.extend((*pair, label) for pair in told)
+        found.repairs.append("time_format" if told else "unclear")
 
 
 def _add_ranges(pairs: list[tuple[float, float] | None], label: str | None, found: Findings) -> None:

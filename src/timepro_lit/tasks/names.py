@@ -49,7 +49,7 @@ _TIMES = frozenset((
 ))  # fmt: skip
 _FILL = frozenset((
     "at", "in", "is", "of", "the", "t", "event", "events", "sound", "audio", "clip", "point", "position", "pos",
-    "value", "approx", "predicted",
+    "value", "approx", "predicted", "hh", "mm", "ss", "chain", "user", "short", "brief", "my", "for", "additional",
 ))  # fmt: skip
 _LABELS = frozenset((
     "event", "label", "class", "name", "sound", "description", "caption", "category", "tag", "title", "text",
@@ -59,7 +59,7 @@ _REMARKS = frozenset((
     "query", "question", "prompt", "comment", "comments", "explanation", "explanations", "explain", "reason",
     "reasons", "reasoning", "rationale", "thought", "thoughts", "think", "thinking", "analysis", "note",
     "notes", "remark", "remarks", "summary", "observation", "observations", "justification", "draft",
-    "evidence", "details", "context", "confidence",
+    "evidence", "details", "count", "counts", "number", "score", "context", "confidence",
 ))  # fmt: skip
 
 
@@ -69,13 +69,11 @@ def name_of(key: str) -> Name:
     if len(key) > 64:
         return Name(None)
     words = [word.lower() for word in _WORD.findall(key)]
-    unit_s, role, times = 1.0, None, False
+    unit_s, roles, times = 1.0, [], False
     for word in words:
         stem = _STEM.fullmatch(word)
         if stem is not None:
-            if role is not None:
-                return _other(words)
-            role = next(kind for kind in (Role.ONSET, Role.OFFSET, Role.DURATION) if stem[kind.value])
+            roles += [role for role in (Role.ONSET, Role.OFFSET, Role.DURATION) if stem[role.value]]
             unit_s = 1e-3 if stem["unit"].endswith("ms") else unit_s
         elif word in _UNITS:
             unit_s = _UNITS[word]
@@ -83,13 +81,15 @@ def name_of(key: str) -> Name:
             times = True
         elif word not in _FILL:
             return _other(words)
-    if role is None and not times:
+    if not roles and not times:
         return _other(words)
-    return Name(role or Role.TIMES, unit_s)
+    return Name(roles[0] if len(roles) == 1 else Role.TIMES, unit_s)  # "start - end" heads a column of ranges
 
 
 def _other(words: list[str]) -> Name:
-    if any(word in _REMARKS for word in words):
-        return Name(Role.REMARK)
-    is_label = any(word in _LABELS for word in words) and all(word in _LABELS | _FILL for word in words)
-    return Name(Role.LABEL if is_label else None)
+    if all(word in _LABELS | _REMARKS | _FILL for word in words):
+        if not _REMARKS.isdisjoint(words):
+            return Name(Role.REMARK)
+        if not _LABELS.isdisjoint(words):
+            return Name(Role.LABEL)
+    return Name(None)

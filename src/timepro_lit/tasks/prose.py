@@ -19,6 +19,8 @@ _KEY = re.compile(
 _EDGES = " \t*_`\"'“’"
 _LEAD = re.compile(rf"{_BULLET}(?P<label>[^\n\r]{{1,128}}?)[{_EDGES}]{{0,4}}[(\[,|-][{_EDGES}]{{0,4}}\Z")
 _TRAIL = re.compile(rf"[ \t)\]*]{{0,8}}[,:|-]?[{_EDGES}]{{0,4}}(?P<label>[^\s({_EDGES}][^\n\r]*)")
+_LIST_SIGNS = re.compile(r"[\s)\].,;]{0,8}(?:and\s)?")
+_LIST_WORDS = re.compile(r"(?:[^\w]|from|between|at|then|and|again){0,16}")
 _MAX_LINK = 6
 """Words between a name and its time: "starts barking at about 1.2 s"."""
 _LINK_ENDS = frozenset((".", ";", "?", "!"))
@@ -157,22 +159,23 @@ def _time_of(items: list[Item], index: int) -> int | None:
 def _labels(text: str, plain: str, told: list[tuple[Range, _Key | None]]) -> list[str | None]:
     """For each range the key before it on its line; else what leads its line, or follows; else the last key."""
     found: list[str | None] = []
-    last_line, last_label = -1, None
+    last_line, last_end, last_label = -1, 0, None
     lines = [0, *(match.end() for match in re.finditer(r"[\n\r]", plain))]
     for r, key in told:
         line = lines[bisect_right(lines, r.start) - 1]
         label = key.text if key is not None and key.role is None else None
         if key is None or key.start < line:
-            if line == last_line:
+            signs = _LIST_SIGNS.match(plain, last_end, r.start) if line == last_line else None
+            begins = line if signs is None else signs.end()
+            lead = _LEAD.fullmatch(plain, begins, r.start)
+            trail = _TRAIL.match(plain, r.end) if r.place == "line" else None
+            if line == last_line and _LIST_WORDS.fullmatch(plain, begins, r.start):
                 label = last_label
-            else:
-                lead = _LEAD.fullmatch(plain, line, r.start)
-                trail = _TRAIL.match(plain, r.end) if r.place == "line" else None
-                if lead is not None:
-                    label = text[lead.start("label") : lead.end("label")]
-                elif trail is not None:
-                    label = text[trail.start("label") : trail.end("label")].strip(_EDGES + ".,;")
-        last_line, last_label = line, label
+            elif lead is not None:
+                label = text[lead.start("label") : lead.end("label")]
+            elif trail is not None:
+                label = text[trail.start("label") : trail.end("label")].strip(_EDGES + ".,;")
+        last_line, last_end, last_label = line, r.end, label
         found.append(label)
     return found
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from timepro_lit.tasks.times import FLAGS, JOINT, TIME, amount, read_pair
+from timepro_lit.tasks.times import FLAGS, JOINT, TIME, amount, looks_like_times, read_pair
 
 _ITEM = re.compile(
     rf"(?P<time>{TIME})|(?P<joint>{JOINT})|(?P<word>[^\W\d_]++(?:['’][^\W\d_]++)?)|(?P<mark>\S)|(?P<line>[\r\n])", FLAGS
@@ -88,6 +88,8 @@ def find_ranges(plain: str, items: list[Item]) -> list[Range]:
     for index in range(1, len(found)):
         between = items[found[index - 1].last + 1 : found[index].first]
         listed = all(item.kind == "line" or item.text in SEPARATORS | _QUALIFIERS for item in between)
+        if found[index].place == "from" and not found[index - 1].place:  # rated 4.5-5.0, from 1.2 to 3.48 s
+            listed = listed and any(item.text == "and" for item in between)
         lists[index] = lists[index - 1] + (not listed)
     strong_lists = {number for number, r in zip(lists, found, strict=True) if r.strong}
     strong_places = {r.place for r in found if r.strong and r.place}
@@ -163,7 +165,7 @@ def _range(plain: str, items: list[Item], first: int, last: int) -> Range | None
     if _touched(plain, items, first, last) or _counts_or_lasts(items, last, before, strong):
         return None
     pair = read_pair(items[first].text, items[last].text)
-    if pair is None and not any(sign in items[n].text for n in (first, last) for sign in ":,'"):
+    if pair is None and not looks_like_times(items[first].text, items[last].text):
         return None
     if not strong and _among_numbers(items, first, last):
         pair = None

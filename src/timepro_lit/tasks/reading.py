@@ -96,8 +96,7 @@ def _read(text: str, plain: str, repairs: list[str], with_prose: bool = True) ->
     # Numbers in the prose around brackets are none of the answer's times, so brackets come first, alone.
     for key, group in told:
         read_entries(group, key, found)
-    if not found.spans:
-        found.add(*found.spoken)
+    found.spans = found.chosen()
     says_none = bool(within) and not found.spans and not {"unclear", "ambiguous"} & set(repairs)
     says_none = says_none and all(group.closed for _, group in within)
     if with_prose and not found.spans and not says_none:

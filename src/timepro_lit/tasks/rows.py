@@ -8,18 +8,23 @@ from timepro_lit.tasks.entries import Findings
 from timepro_lit.tasks.named_times import TIMES, NamedTimes
 from timepro_lit.tasks.names import Name, Role, name_of
 from timepro_lit.tasks.ranges import read_ranges
-from timepro_lit.tasks.times import FLAGS, JOINT, TIME, amount, read_amount, read_pair, scaled
+from timepro_lit.tasks.times import FLAGS, JOINT, TIME, amount, looks_like_times, read_amount, read_pair, scaled
 from timepro_lit.tasks.typography import unwrapped
 
 _CUE = re.compile(rf"\s*({TIME})\s{{0,4}}-->\s{{0,4}}({TIME})(?:\s{{1,4}}[a-z]{{4,8}}:\S{{1,32}}){{0,8}}\s*", FLAGS)
 _VTT_TAG = re.compile(r"</?[a-z0-9.:]{1,16}(?:\s[^<>]{0,64})?>", FLAGS)
 _TRACK = re.compile(rf"({TIME})\t({TIME})(?:\t(?P<label>[^\t]*))?", FLAGS)
 _RULE = re.compile(r"[|:\s-]+")
+_RANGE = rf"(?P<onset>{TIME})\s{{0,4}}(?:{JOINT}|and(?:\s{{1,4}}ends?\s{{1,4}}at)?(?![a-z]))\s{{0,4}}(?P<offset>{TIME})"
 _LINE = re.compile(
     r"(?:\|\s{0,4})?(?:[-*•]{1,2}\s{0,4})?(?:[0-9]{1,3}[.)]\s{1,4})?[*\[(`]{0,4}\s{0,2}(?:(?:from|between|at)\s{1,4})?"
-    rf"({TIME})\s{{0,4}}(?:{JOINT}|and(?:\s{{1,4}}ends?\s{{1,4}}at)?(?![a-z]))\s{{0,4}}({TIME})(?![0-9a-z_%°′″]|-[0-9])"
-    r"(?P<separator>[\s*\])`]{0,8}[,:;|-]?[*]{0,2})(?P<caption>.*)",
+    rf"{_RANGE}(?![0-9a-z_%°′″]|-[0-9])(?P<separator>[\s*\])`]{{0,8}}[,:;|-]?[*]{{0,2}})(?P<caption>.*)",
     FLAGS | re.DOTALL,
+)
+_BULLET = re.compile(
+    r"(?:[-*•]|[0-9]{1,3}[.)])\s{1,4}[*]{0,2}(?P<caption>[^\r\n:(\[*]{1,300})[*]{0,2}(?P<separator>)"
+    rf"[:\s]{{0,4}}[*]{{0,2}}[(\[:]\s{{0,4}}(?:from\s{{1,4}})?{_RANGE}\s{{0,4}}[)\]]?[.*]{{0,3}}",
+    FLAGS,
 )
 
 
@@ -35,19 +40,21 @@ def read_rows(text: str, plain: str, found: Findings) -> bool:
 def read_lines(text: str, plain: str, found: Findings) -> None:
     """Takes the events of lines `onset-offset, description`; other lines are prose.
 
-    With nothing but a space before the caption, the pair must look like times: `2-3 dogs bark` is no event.
+    With nothing but a space before the caption, the pair must look like times: `2-3 dogs bark` is no event; so must one
+    behind the caption of a list's item, `- a dog barks (1.2-3.48 s)`.
     """
     for start, stop in _line_spans(plain):
         line = plain[start:stop]
-        match = _LINE.fullmatch(line)
-        end = stop - 1 if line[0] == line[-1] == "|" else stop
-        caption = "" if match is None else text[start + match.start("caption") : end].strip()
-        if match is None or (caption and not match["separator"].strip() and not _timelike(match[1], match[2])):
+        match = _LINE.fullmatch(line) or _BULLET.fullmatch(line)
+        caption = "" if match is None else text[start + match.start("caption") : start + match.end("caption")].strip()
+        caption = caption[:-1].rstrip() if line[0] == caption[-1:] == "|" else caption
+        ends = ("", "") if match is None else (match["onset"], match["offset"])
+        if match is None or (caption and not match["separator"].strip() and not _timelike(*ends)):
             found.repairs.append("code_fence" if line.startswith("```") else "prose")
             continue
-        pair = read_pair(match[1], match[2])
+        pair = read_pair(*ends)
         if pair is None:
-            found.repairs.append("ambiguous")
+            found.repairs.append("ambiguous" if looks_like_times(*ends) else "prose")
             continue
         if not caption:
             found.repairs.append("missing_caption")
@@ -79,7 +86,7 @@ def _read_subtitles(text: str, plain: str, found: Findings) -> bool:
         captions = []
         for a, b in lines[number + 1 : stop]:
             line = text[a:b].strip()
-            if not line:
+            if not line or line.startswith("```"):
                 break
             captions.append(_VTT_TAG.sub("", line))
         else:
@@ -98,12 +105,11 @@ def _read_subtitles(text: str, plain: str, found: Findings) -> bool:
 def _read_track(text: str, plain: str, found: Findings) -> bool:
     """Lines of start, end and label with tabs between; one of frequencies may follow each."""
     spans = _line_spans(plain)
-    rows = [(start, _TRACK.fullmatch(plain, start, stop)) for start, stop in spans if plain[start] != "\\"]
-    if not rows or any(match is None for _, match in rows):
+    rows = [match for start, stop in spans if (match := _TRACK.fullmatch(plain, start, stop)) is not None]
+    if not rows:
         return False
     found.repairs.append("label_track")
-    for _, match in rows:
-        assert match is not None
+    for match in rows:
         pair = read_pair(match[1], match[2])
         label = text[match.start("label") : match.end("label")].strip() if match["label"] else ""
         if pair is None:

@@ -26,13 +26,13 @@ _ANSWER_END = re.compile(
 _MARKS = r"[ \t]{0,8}(?:[#>*_-]{1,4}[ \t]{0,4}){0,3}"
 _ANSWER_LINE = re.compile(
     rf"(?:\A|(?<=\n)|(?<=\r)|(?<=[.!?] )){_MARKS}(?:(?:so|thus|hence|therefore|finally),?[ ])?(?:(?:my|the)[ ])?"
-    r"(?:final[ ](?:answer|result|output|response)|answer|response|output)"
-    r"(?:[ ]is\b[ ]?[:=]?|[*_]{0,3}[ ]?[:=])[*_]{0,3}",
+    r"(?:final[ ](?:answer|result|output|response)|answer|response|output|(?:最终)?答案)"
+    r"(?:[ ]is\b[ ]?[:=]?|[*_]{0,3}[ ]?[:=]|(?=[*_ \t]{0,4}[\r\n]))[*_]{0,3}",
     re.IGNORECASE,
 )
 _THOUGHT_LINE = re.compile(
     rf"(?:\A|(?<=\n)|(?<=\r)){_MARKS}(?:thoughts?(?:[ ]process)?|thinking(?:[ ]process)?|(?:chain[ ]of[ ]thought)|"
-    r"reason(?:s|ing)?|rationale|analysis|scratchpad|draft|explanation|justification)[*_]{0,3}[ ]?:",
+    r"reason(?:s|ing)?|rationale|analysis|scratchpad|draft|explanation|justification|思考|推理|分析)[*_]{0,3}[ ]?:",
     re.IGNORECASE,
 )
 _FENCES = re.compile(r"```[a-z]{0,10}", re.IGNORECASE)

@@ -132,6 +132,11 @@ def read_pair(first: str, last: str) -> tuple[float, float] | None:
     return onset.seconds, offset.seconds
 
 
+def looks_like_times(*texts: str) -> bool:
+    """Whether numbers that are no times are written with the signs of times: not 5 m, but 1:75 and 1,200."""
+    return any(sign in text for text in texts for sign in ":,'")
+
+
 def _single(number: str, unit_s: float | None) -> Amount:
     clock = _clock(number)
     if clock is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 _SPACES = "".join(chr(code) for code in range(0x80, 0x3001) if chr(code).isspace()) + "\x0b\x0c\u200b\u2060\ufeff"
 _SIGNS = {
     " ": _SPACES,
-    "-": "\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2e3a\u2e3b\ufe58\ufe63\uff0d",
+    "-": "\u058a\u05be\u1400\u1806\u2e17\u2e1a\u2e40\u30a0\u30fc\ufe31\ufe32"
+    "\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2e3a\u2e3b\ufe58\ufe63\uff0d",
     "~": "\u02dc\u2053\u223c\u301c\u3030\uff5e",
     "→": "⇒⟶⟹➔➙➛➜➝➞",
     '"': "＂",

@@ -7,6 +7,7 @@ import re
 
 from timepro_lit.tasks.named_times import Span
 from timepro_lit.tasks.names import name_of
+from timepro_lit.tasks.typography import unwrapped
 
 _TIME = r"[0-9]{1,6}\.[0-9]{2}"
 _PAIR = rf"\[{_TIME}, {_TIME}\]"
@@ -29,7 +30,7 @@ def read_object(text: str) -> tuple[Span, ...] | None:
     if len({entry[0] for entry in entries}) < len(entries):
         return None
     for key, pairs in entries:
-        label = (json.loads(f'"{key}"') if "\\" in key else key).strip()
+        label = unwrapped((json.loads(f'"{key}"') if "\\" in key else key).strip())
         if len(entries) > 1 and name_of(label).role is not None:
             return None
         spans += [(float(onset), float(offset), label) for onset, offset in _PAIRS.findall(pairs)]
