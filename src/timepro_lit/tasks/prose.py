@@ -91,7 +91,7 @@ def _named(plain: str, items: list[Item], keys: list[_Key], text: str) -> list[S
     roles = [role for role, _, _ in told]
     if Role.ONSET not in roles and not {Role.OFFSET, Role.DURATION} <= set(roles):
         return []
-    if roles.count(Role.OFFSET) > roles.count(Role.ONSET) > 0:  # the end of something else
+    if Role.ONSET in roles and Role.ONSET not in (roles[0], roles[-1]):  # the end of something else
         told = told[roles.index(Role.ONSET) :]
     return _put_together(told, keys, text, plain)
 

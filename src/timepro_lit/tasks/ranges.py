@@ -164,6 +164,9 @@ def _range(plain: str, items: list[Item], first: int, last: int) -> Range | None
     before = _before(items, first)
     if _touched(plain, items, first, last) or _counts_or_lasts(items, last, before, strong):
         return None
+    whole = not strong and items[first].text.isdigit() and items[last].text.isdigit()
+    if whole and first and items[first - 1].text in ("(", "|") and before >= 0 and items[before].kind != "line":
+        return None  # some dogs (2-3)
     pair = read_pair(items[first].text, items[last].text)
     if pair is None and not looks_like_times(items[first].text, items[last].text):
         return None
