@@ -16,14 +16,24 @@ SED = SoundEventDetection(["dog", "bell"])
 @pytest.mark.parametrize(
     ("key", "name"),
     {
-        "beginTime": Name(Role.ONSET), "START_TIME": Name(Role.ONSET), "t_onset": Name(Role.ONSET),
-        "from (s)": Name(Role.ONSET), "Ending time": Name(Role.OFFSET), "stop_seconds": Name(Role.OFFSET),
-        "endMs": Name(Role.OFFSET, 1e-3), "duration_ms": Name(Role.DURATION, 1e-3), "start - end": Name(Role.TIMES),
-        "Event name": Name(Role.LABEL), "user_query": Name(Role.REMARK),
+        "beginTime": Name(Role.ONSET),
+        "START_TIME": Name(Role.ONSET),
+        "t_onset": Name(Role.ONSET),
+        "from (s)": Name(Role.ONSET),
+        "Ending time": Name(Role.OFFSET),
+        "stop_seconds": Name(Role.OFFSET),
+        "endMs": Name(Role.OFFSET, 1e-3),
+        "duration_ms": Name(Role.DURATION, 1e-3),
+        "start - end": Name(Role.TIMES),
+        "Event name": Name(Role.LABEL),
+        "user_query": Name(Role.REMARK),
         # none of these: a class, a count of frames, a word that begins alike
-        "bus stop": Name(None), "start_frame": Name(None), "tone": Name(None), "musical note": Name(None),
+        "bus stop": Name(None),
+        "start_frame": Name(None),
+        "tone": Name(None),
+        "musical note": Name(None),
     }.items(),
-)  # fmt: skip
+)
 def test_a_key_is_known_by_its_words(key: str, name: Name) -> None:
     assert name_of(key) == name
 
@@ -48,9 +58,16 @@ def test_the_order_of_names_does_not_matter(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['{"start_frame": 30, "end_frame": 87}', '{"start": 2.5}', '{"start": 1,2, "end": 3,48}', '{"start": "soon", "end": 3}',
-     '{"start": [1, 3], "end": [2]}', '{"end": null, "start": null}', "It starts with 2 dogs and ends with 3 cats."],
-)  # fmt: skip
+    [
+        '{"start_frame": 30, "end_frame": 87}',
+        '{"start": 2.5}',
+        '{"start": 1,2, "end": 3,48}',
+        '{"start": "soon", "end": 3}',
+        '{"start": [1, 3], "end": [2]}',
+        '{"end": null, "start": null}',
+        "It starts with 2 dogs and ends with 3 cats.",
+    ],
+)
 def test_names_without_a_time_each_give_none(text: str) -> None:
     assert not Grounding().parse(text).readable
 

@@ -31,9 +31,20 @@ def test_times_are_told_from_other_numbers(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["It barks 2-3 times.", "between 2 and 3 dogs", "50-60%", "v1.2-3.4", "1-2-3", "a 2-3-second beep", "for 2-3 s",
-     "5-7 m away", '{"a dog": "about 2-3 barks"}', '{"comment": "2.5 to 4.25 s", "note": "0.5-1.0"}', "at -0.5 to 1.0 s"],
-)  # fmt: skip
+    [
+        "It barks 2-3 times.",
+        "between 2 and 3 dogs",
+        "50-60%",
+        "v1.2-3.4",
+        "1-2-3",
+        "a 2-3-second beep",
+        "for 2-3 s",
+        "5-7 m away",
+        '{"a dog": "about 2-3 barks"}',
+        '{"comment": "2.5 to 4.25 s", "note": "0.5-1.0"}',
+        "at -0.5 to 1.0 s",
+    ],
+)
 def test_other_numbers_alone_are_no_times(text: str) -> None:
     assert not Grounding().parse(text).readable
 
@@ -41,20 +52,29 @@ def test_other_numbers_alone_are_no_times(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "from 1.2 to 3.4, and from 5.00 to 6.25 seconds", "1.2-3.4; 5.0-6.25", "- 1.2 to 3.4: barks\n- 5.00 to 6.25: again",
+        "from 1.2 to 3.4, and from 5.00 to 6.25 seconds",
+        "1.2-3.4; 5.0-6.25",
+        "- 1.2 to 3.4: barks\n- 5.00 to 6.25: again",
         "from 1.2 to 3.4, when it is loud, and then from 5.00 to 6.25 s",
     ],
-)  # fmt: skip
+)
 def test_a_list_is_read_whole_where_one_of_it_is_clear(text: str) -> None:
     assert [(event.onset, event.offset) for event in Grounding().parse(text).events] == [(1.2, 3.4), (5.0, 6.25)]
 
 
 @pytest.mark.parametrize(
     "text",
-    ["- dog: 0.1 - 0.6 s\n- bell: 2.0 - 2.4 s", "* **dog** (0.1-0.6 s)\n* **bell** (2.0-2.4 s)", "0.1-0.6: dog\n2.0-2.4: bell",
-     "1. dog — 0.1 to 0.6 s\n2. bell — 2.0 to 2.4 s", "dog (0.1-0.6 s), bell (2.0-2.4 s)", "dog: 0.1, 0.6\nbell: 2.0, 2.4",
-     "dog:\n  0.1-0.6\nbell:\n  2.0-2.4", "dog: start 0.1, end 0.6; bell: start 2.0, end 2.4"],
-)  # fmt: skip
+    [
+        "- dog: 0.1 - 0.6 s\n- bell: 2.0 - 2.4 s",
+        "* **dog** (0.1-0.6 s)\n* **bell** (2.0-2.4 s)",
+        "0.1-0.6: dog\n2.0-2.4: bell",
+        "1. dog — 0.1 to 0.6 s\n2. bell — 2.0 to 2.4 s",
+        "dog (0.1-0.6 s), bell (2.0-2.4 s)",
+        "dog: 0.1, 0.6\nbell: 2.0, 2.4",
+        "dog:\n  0.1-0.6\nbell:\n  2.0-2.4",
+        "dog: start 0.1, end 0.6; bell: start 2.0, end 2.4",
+    ],
+)
 def test_labels_lead_or_follow_their_times(text: str) -> None:
     found = [
         (event.onset, event.offset, event.label) for event in SoundEventDetection(["dog", "bell"]).parse(text).events

@@ -11,9 +11,11 @@ WANTED = [(1.2, 3.48, "a 2-3 s beep"), (4.0, 5.0, "rain")]
 TEXTS = {
     "srt": "1\n00:00:01,200 --> 00:00:03,480\na 2-3 s\nbeep\n\n2\n00:00:04,000 --> 00:00:05,000\nrain",
     "srt without blank lines": "1\r\n0:01,2 --> 0:03,48\r\na 2-3 s beep\r\n2\r\n0:04,0 --> 0:05,0\r\nrain\r\n",
-    "vtt": "WEBVTT\n\n00:01.200 --> 00:03.480 align:start\n<v Ann>a 2-3 s beep</v>\n\nNOTE 1-2\n\nx\n00:04.000 --> 00:05.000\nrain",
+    "vtt": "WEBVTT\n\n00:01.200 --> 00:03.480 align:start\n<v Ann>a 2-3 s beep</v>\n\nNOTE 1-2\n\n"
+    "x\n00:04.000 --> 00:05.000\nrain",
     "labels": "```\n1.200000\t3.480000\ta 2-3 s beep\n\\\t100.0\t200.0\n4.000000\t5.000000\train\n```",
-    "table": "Here:\n\n| # | Start (s) | End | Caption |\n|--:|---|---|:-:|\n| 1 | 1.2 | 3.48 s | a 2-3 s beep |\n| 2 | 4 | 5 | **rain** |",
+    "table": "Here:\n\n| # | Start (s) | End | Caption |\n|--:|---|---|:-:|\n"
+    "| 1 | 1.2 | 3.48 s | a 2-3 s beep |\n| 2 | 4 | 5 | **rain** |",
     "table of ranges": "Time | Sound\n--- | ---\n1.2 – 3.48 | a 2-3 s beep\n4.0 – 5.0 | rain",
     "table of durations": "Sound\tDuration (ms)\tOnset\na 2-3 s beep\t2280\t1.2\nrain\t1000\t4",
 }  # fmt: skip
