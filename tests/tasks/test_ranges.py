@@ -16,7 +16,7 @@ from timepro_lit.tasks.sound_events import SoundEventDetection
         "A 2-3 second bark, 2.50-4.25.",
         "It barks for 2-3 seconds, namely 2.5-4.25 s.",
         "On 2024-05-06 at 44.1 kHz, 100-200 Hz: from 2.5 to 4.25",
-        "Rated 3.5-4.0, from 2.5 to 4.25 s.",
+        "Rated 3.5-4.0, from about 2.5 to about 4.25 s.",
         "The start and end times are 2.5 and 4.25 seconds.",
         '{"question": "2-3 dogs?", "answer": "2.5 to 4.25"}',
         '{"a dog": [2.5, 4.25], "how often": "2-3"}',

@@ -21,14 +21,15 @@ _QUALIFIERS = frozenset((
     "about", "around", "roughly", "approximately", "approx", "some", "nearly", "only", "just", "~", "≈", "*",
     "(", "[", "`", '"', "“", "’", "'",
 ))  # fmt: skip
+_ABOUT = frozenset(("about", "around", "roughly", "approximately", "≈"))
 _LASTING = frozenset((
     "for", "last", "lasts", "lasting", "lasted", "every", "takes", "took", "duration", "length", "after",
 ))  # fmt: skip
 _AFTER_LASTING = frozenset(("long", "apart", "later", "duration", "length"))
 _MEASURES = frozenset((
-    "times", "x", "hz", "khz", "db", "dbfs", "percent", "meters", "metres", "km", "cm", "mm", "degrees", "bpm",
-    "years", "dogs", "people",
+    "times", "x", "hz", "khz", "db", "dbfs", "percent", "meters", "metres", "km", "cm", "mm", "degrees", "bpm", "years",
 ))  # fmt: skip
+"""What follows numbers that are no times, also those with decimals: 1.5-2.5 times, 2.00-4.00 kHz."""
 _FUNCTION_WORDS = frozenset((
     "a", "an", "the", "this", "that", "there", "it", "its", "he", "she", "they", "we", "i", "you", "who",
     "which", "where", "when", "while", "as", "in", "on", "at", "by", "from", "and", "or", "but", "then", "is",
@@ -74,8 +75,13 @@ class Range:
 
 
 def items_of(plain: str) -> list[Item]:
-    """The text from left to right, without its spaces."""
-    return [Item(m.lastgroup or "", m[0].lower(), m.start(), m.end()) for m in _ITEM.finditer(plain)]
+    """The text from left to right, without its spaces, and without "about" behind a joint."""
+    items: list[Item] = []
+    for m in _ITEM.finditer(plain):
+        item = Item(m.lastgroup or "", m[0].lower(), m.start(), m.end())
+        if not (items and items[-1].kind == "joint" and item.text in _ABOUT):
+            items.append(item)
+    return items
 
 
 def find_ranges(plain: str, items: list[Item]) -> list[Range]:
