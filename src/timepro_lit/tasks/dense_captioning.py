@@ -19,8 +19,9 @@ from timepro_lit.tasks.reading import read_lines
 class DenseCaptioning:
     """Asks for one line per event, `1.20-3.48, a dog barks`.
 
-    Times are read at the start of a line only, so "a 2-3 second beep" within a caption stays a caption. A line
-    without a caption is an event with an empty label. An answer without a timed line is unreadable.
+    Times are read at the start of a line, or in brackets at the end of a list's item, so "a 2-3 second beep" within a
+    caption stays a caption. Subtitles, label tracks and tables are read too. A line without a caption is an event with
+    an empty label. An answer without a timed line is unreadable.
     """
 
     name: str = "dac"

@@ -1,29 +1,37 @@
 """Events in a model's answer, read leniently: total, linear in the length, bounded in what it returns.
 
-One tolerant reading serves strict JSON and its near misses alike: `tasks.brackets` turns the answer into a tree of
-bracketed groups, and the events are read off that tree here.
+An answer goes one way, and what is found first is the answer:
+
+1. as the task writes it (`well_formed`);
+2. what was thought before it is left out (`thinking`);
+3. rows: subtitles, label tracks, tables (`rows`);
+4. brackets: keys that name times, pairs, ranges (`brackets`, `entries`);
+5. words: named times, ranges with a unit or two decimals, bare ranges, bare lists (`prose`, `ranges`).
+
+Times are read whole or not at all (`times`, which lists the notations that cannot be told apart).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from timepro_lit.tasks.brackets import Group, Text, Value, read_groups
-from timepro_lit.tasks.times import read_line, read_pair
+from timepro_lit.tasks import well_formed
+from timepro_lit.tasks.brackets import Group, read_groups
+from timepro_lit.tasks.entries import MAX_EVENTS, Findings, read_entries
+from timepro_lit.tasks.named_times import Span
+from timepro_lit.tasks.names import Role, name_of
+from timepro_lit.tasks.prose import read_named_lines, read_prose
+from timepro_lit.tasks.rows import read_lines as read_timed_lines
+from timepro_lit.tasks.rows import read_rows
+from timepro_lit.tasks.thinking import answer_part
+from timepro_lit.tasks.typography import plain as in_plain_signs
 
 MAX_CHARS = 32_768
 """Longer answers are cut: 256 events leave 128 characters to each."""
-MAX_EVENTS = 256
-
-_LABEL_KEYS = frozenset(("event", "event_label", "label", "class", "name", "sound", "description", "caption"))
-_ONSET_KEYS = frozenset(("onset", "start", "start_time", "begin", "from"))
-_OFFSET_KEYS = frozenset(("offset", "end", "end_time", "stop", "to"))
-_TIME_KEYS = frozenset(("time", "times", "timestamp", "timestamps", "segment", "segments", "interval", "intervals"))
-
-Span = tuple[float, float, str | None]
-"""Onset and offset in seconds, and the label; None where the answer gave none."""
+_DECIMAL_LIST = re.compile(r"[\[({]\s{0,8}[0-9]++,[0-9]++\s{0,8};")
+_COMMA_LISTS = re.compile(r"[\[({:]\s{0,8}([0-9]++(?:,\s{0,8}[0-9]++){3,}+)\s{0,8}[\])},]")
+_TIGHT_COMMA = re.compile(r",(?=[0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,134 +48,76 @@ class Reading:
 
 def read_events(text: str) -> Reading:
     """Events of an answer in (nearly) JSON; where no bracket holds any, of the words around the brackets."""
-    repairs = _cut(text)
-    root = read_groups(text[:MAX_CHARS], repairs)
-    within = [(key, value) for key, values in root.entries for value in values if isinstance(value, Group)]
-    # Numbers in the prose around brackets are none of the answer's times, so brackets come first, alone.
-    spans = _collect((item for key, group in within for item in _spans(group, key)), repairs)
-    says_none = bool(within) and not spans and "unclear" not in repairs and all(group.closed for _, group in within)
-    if not spans and not says_none:
-        spans = _collect(_spans(root, None), repairs)
-    return Reading(spans, says_none, _once(repairs))
+    spans = well_formed.read_object(text) if len(text) <= MAX_CHARS else None
+    if spans is not None and len(spans) <= MAX_EVENTS:
+        return Reading(spans, False, ())
+    text, plain, repairs = _answer(text)
+    return _read(text, plain, repairs)
 
 
 def read_lines(text: str) -> Reading:
-    """Events of lines `onset-offset, description`; where no line is one, of JSON."""
-    repairs = _cut(text)
-    spans = _collect(_spans_of_lines(text[:MAX_CHARS]), repairs)
-    if spans or not ("{" in text[:MAX_CHARS] or "[" in text[:MAX_CHARS]):
-        return Reading(spans, False, _once(repairs))
-    reading = read_events(text)
-    return Reading(reading.spans, False, _once(["json", *reading.repairs]))
+    """Events of lines `onset-offset, description`; where no line is one, of rows, JSON or named times."""
+    spans = well_formed.read_lines(text) if len(text) <= MAX_CHARS else None
+    if spans is not None and len(spans) <= MAX_EVENTS:
+        return Reading(spans, False, ())
+    text, plain, repairs = _answer(text)
+    found = Findings(list(repairs))
+    if not read_rows(text, plain, found):
+        read_timed_lines(text, plain, found)
+    if found.spans or "ambiguous" in found.repairs:
+        return _reading(found)
+    if "{" in plain or "[" in plain:
+        reading = _read(text, plain, repairs, with_prose=False)
+        return Reading(reading.spans, False, _once(["json", *reading.repairs]))
+    read_named_lines(text, plain, found)
+    return _reading(found)
 
 
-def _cut(text: str) -> list[str]:
-    return ["too_long"] if len(text) > MAX_CHARS else []
+def _answer(text: str) -> tuple[str, str, list[str]]:
+    """The part of the text that is the answer, the same in plain signs, and what was needed to find it."""
+    repairs = ["too_long"] if len(text) > MAX_CHARS else []
+    text = text[:MAX_CHARS]
+    plain = in_plain_signs(text)
+    part = answer_part(plain)
+    if plain[: part.start].strip() or plain[part.stop :].strip():
+        repairs.append("thinking")
+    return text[part], plain[part], repairs
+
+
+def _read(text: str, plain: str, repairs: list[str], with_prose: bool = True) -> Reading:
+    found = Findings(repairs)
+    if with_prose and read_rows(text, plain, found):
+        return _reading(found)
+    if any(_TIGHT_COMMA.search(listed[1]) for listed in _COMMA_LISTS.finditer(plain)) or _DECIMAL_LIST.search(plain):
+        repairs.append("ambiguous")
+    root = read_groups(text, plain, repairs)
+    within = [(key, value) for key, values in root.entries for value in values if isinstance(value, Group)]
+    told = [(key, group) for key, group in within if key is None or name_of(key).role is not Role.REMARK] or within
+    # Numbers in the prose around brackets are none of the answer's times, so brackets come first, alone.
+    for key, group in told:
+        read_entries(group, key, found)
+    found.spans = found.chosen()
+    says_none = bool(within) and not found.spans and not {"unclear", "ambiguous"} & set(repairs)
+    says_none = says_none and all(group.closed for _, group in within)
+    if with_prose and not found.spans and not says_none:
+        read_prose(text, _outside(plain, [group for _, group in within]), found)
+    return _reading(found, says_none)
+
+
+def _outside(plain: str, groups: list[Group]) -> str:
+    """The text with spaces in place of groups."""
+    parts, start = [], 0
+    for group in groups:
+        end = len(plain) if group.end is None else group.end
+        parts += [plain[start : group.start], " " * (end - group.start)]
+        start = end
+    return "".join([*parts, plain[start:]])
+
+
+def _reading(found: Findings, says_none: bool = False) -> Reading:
+    spans = () if "ambiguous" in found.repairs else tuple(found.spans)
+    return Reading(spans, says_none, _once(found.repairs))
 
 
 def _once(repairs: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(repairs))
-
-
-def _collect(found: Iterator[Span | str], repairs: list[str]) -> tuple[Span, ...]:
-    """The spans among `found`, up to the limit; the words among them are kinds of repair."""
-    spans: list[Span] = []
-    for item in found:
-        if isinstance(item, str):
-            repairs.append(item)
-        elif len(spans) == MAX_EVENTS:
-            repairs.append("too_many_events")
-            break
-        else:
-            spans.append(item)
-    return tuple(spans)
-
-
-def _spans_of_lines(text: str) -> Iterator[Span | str]:
-    for line in re.split(r"[\r\n]+", text):
-        span = read_line(line)
-        if span is not None:
-            if not span[2]:
-                yield "missing_caption"
-            yield span
-        elif line.strip():
-            yield "code_fence" if line.lstrip().startswith("```") else "prose"
-
-
-def _spans(group: Group, outer_label: str | None) -> Iterator[Span | str]:
-    """Events of a group and of those within, depth first; between them "unclear" and other kinds of repair.
-
-    A label is the last key seen, unless the group brings its own: as a record (`{"event": "dog", "onset": 1,
-    "offset": 2}`) or as a row (`["dog", 1, 2]`).
-    """
-    own_label = _own_label(group)
-    onset: float | None = None
-    keys = [key for key, _ in group.entries]
-    if len(set(keys)) < len(keys):
-        yield "repeated_key"
-    for key, values in group.entries:
-        field = "" if key is None else key.lower()
-        match values:
-            case [Text() as named] if field in _LABEL_KEYS:
-                own_label = named.text
-                yield "record"
-            case [float() as time_s] if field in _ONSET_KEYS:
-                onset = time_s
-            case [float() as time_s] if field in _OFFSET_KEYS and onset is not None:
-                yield "record"
-                yield (onset, time_s, outer_label if own_label is None else own_label)
-                onset = None
-            case _:
-                is_label = key is not None and not (field in _TIME_KEYS and outer_label is not None)
-                label = own_label if own_label is not None else (key if is_label else outer_label)
-                yield from _spans_of_values(values, key, label)
-    if onset is not None:
-        yield "unclear"
-
-
-def _spans_of_values(values: list[Value], key: str | None, label: str | None) -> Iterator[Span | str]:
-    """Events among the values of one key; every two times in a row are a pair."""
-    onset: float | None = None
-    num_times = sum(isinstance(value, float) for value in values)
-    if num_times > 2 or (num_times == 2 and key is not None):
-        yield "flat_list"
-    for value in values:
-        match value:
-            case Group():
-                yield from _spans(value, label)
-            case (float() as start_s, float() as end_s):
-                yield (start_s, end_s, label)
-            case float():
-                if onset is None:
-                    onset = value
-                else:
-                    yield (onset, value, label)
-                    onset = None
-            case Text(pairs=[_, *_]):
-                yield from ((*pair, label) for pair in value.pairs)
-            case Text():
-                pair = None if key is None else read_pair(key)
-                if pair is not None:
-                    yield "swapped"
-                    yield (*pair, value.text)
-                else:  # the label of a row stands among its values
-                    yield "row" if value.text == label else "unclear"
-    if onset is not None or not values:
-        yield "unclear"
-
-
-def _own_label(group: Group) -> str | None:
-    """The label that a record or a row brings, wherever in it the label stands."""
-    named = []
-    for key, values in group.entries:
-        match values:
-            case [Text() as value] if key is not None and key.lower() in _LABEL_KEYS:
-                named.append(value.text)
-    if named:
-        return named[0]
-    match group.entries:
-        case [(None, values)]:
-            words = [value.text for value in values if isinstance(value, Text) and not value.pairs]
-            num_times = sum(2 if isinstance(value, tuple) else isinstance(value, float) for value in values)
-            return words[0] if len(words) == 1 and num_times >= 2 else None
-    return None

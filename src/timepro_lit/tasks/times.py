@@ -1,74 +1,179 @@
-"""Times in free text: `1.2`, `1.2 s`, `350 ms`, `0:01.5`, and pairs of them joined by a dash or a word.
+"""One time, read whole or not at all: `1.2`, `1,2 s`, `350 ms`, `0:01.5`, `00:00:01,500`, `1 min 2 s`, `1m02s`.
 
-Every pattern is linear: runs of digits are taken whole (possessive `++`) and never entered in their middle
-(lookbehind), all other repetitions are bounded. `[0-9]` because `\\d` would match every script's digits.
+Every pattern is linear: runs of digits are taken whole (possessive `++`), all other repetitions are bounded. `[0-9]`
+because `\\d` would match every script's digits. Texts have gone through `tasks.typography.plain`.
+
+Notations that cannot be told apart. An answer that holds one is unreadable; it never becomes other times:
+
+- `[1,2, 3,48]`, `[0,1,0,6]`: commas between digits without a point, inside brackets: decimals, or a list.
+- `1,2` alone, `1,2 - 3 s`, `1 - 2,5 s`: a comma on one side of a range: a decimal, or the next item of a list.
+- `1,200 s`: three digits after a comma: thousandths, or thousands. (`0,250 s` and `00:01,200` are clear.)
+- `00:00:01:12`: a count of frames at an unknown rate. (`00:01:200` is clear: three digits are milliseconds.)
+- `1:75`, `0:1.5`, `1'20`, `1/2`: no clock has such fields.
+- `5 m`: minutes, or metres. (`1 m 2 s` is clear.)
+- `1 - 1 min 2 s`, `200 ms - 3`: a unit of which the other end may or may not partake. (In `1 - 2 min` it does.)
+- `{"start": 1,2, "end": 3,48}`, `{"start": [1, 3], "end": [2]}`: as many times as do not make pairs.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-_NUMBER = r"(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[+-]?[0-9]{1,4}(?![0-9a-z]))?"
-_CLOCK = r"[0-9]{1,3}:[0-5][0-9](?::[0-5][0-9])?(?:\.[0-9]*+)?"
-_UNIT = r"\s{0,4}(?:seconds|second|secs|sec|ms|s)(?![a-z])"
-_TIME = rf"((?:{_CLOCK}|{_NUMBER}))({_UNIT})?"
-_JOINT = r"\s{0,4}(?:-|–|—|~|to|until|till|and(?:\s{1,4}ends?\s{1,4}at)?)\s{0,4}"
-_PAIR = rf"{_TIME}{_JOINT}{_TIME}(?![0-9a-z_])"
-_FLAGS = re.IGNORECASE | re.ASCII
-
-TIME = re.compile(rf"\s*+([-+]?){_TIME}\s*+", _FLAGS)
-PAIR = re.compile(rf"(?<![0-9a-z_.]){_PAIR}", _FLAGS)
-BARE_PAIR = re.compile(rf"\s*+(?:from\s{{1,4}}|between\s{{1,4}}|at\s{{1,4}})?{_PAIR}\.?\s*+", _FLAGS)
-LINE = re.compile(
-    r"(?:[-*•]{1,2}\s{0,4})?(?:[0-9]{1,3}[.)]\s{1,4})?[*\[(]{0,3}\s{0,2}(?:from\s{1,4}|between\s{1,4})?"
-    rf"{_PAIR}(?P<separator>[\s*\])]{{0,8}}[,:;–—|-]?[*]{{0,2}})(?P<caption>.*)",
-    _FLAGS | re.DOTALL,
+_AFTER_POINT = "".join(rf"(?<!\.[0-9]{{{digits}}})" for digits in range(1, 8))
+# a comma within a number; in a list, a point or a colon comes before it or after the next digits
+_COMMA = rf"{_AFTER_POINT},(?=[0-9]{{1,9}}(?![0-9]|[:.'][0-9]))"
+NUMBER = (
+    rf"(?:[0-9]++|\.[0-9]++)(?:(?:[.:'′/]|{_COMMA})[0-9]++)*+(?:e[+-]?[0-9]{{1,4}}(?![0-9a-z]))?(?:\.(?=[]),}}]|\Z))?"
 )
+"""A number with all that hangs together with it, whether or not that is a time."""
+_MS, _S, _MIN, _H = (
+    rf"(?:{words})(?![a-z])"
+    for words in (
+        r"milliseconds?|msecs?|ms|毫秒",
+        r"seconds?|secs?|s|秒",
+        r"minutes?|mins?|分钟|分|m",
+        r"hours?|hrs?|h|小时",
+    )
+)
+_GAP = r"[^\S\r\n]{0,4}"
+_UNIT = rf"(?:{_GAP}(?:{_MS}|{_S}|{_MIN}|{_H}))"
+_NEXT = rf"{_GAP}(?:,{_GAP}|and[^\S\r\n]{{1,4}})?"
+TIME = (
+    rf"(?:{NUMBER}{_GAP}{_H}{_NEXT}{NUMBER}{_GAP}{_MIN}(?:{_NEXT}{NUMBER}{_GAP}{_S})?"
+    rf"|{NUMBER}{_GAP}{_MIN}{_NEXT}{NUMBER}{_GAP}{_S}|{NUMBER}{_UNIT}?)"
+)
+"""The longest stretch that may be one time; `amount` says what it is."""
+JOINT = r"(?:-{1,3}>?|={1,2}>|→|~|\.{2,3}|…|(?:to|until|till|through|thru|bis)(?![a-z])|[到至])"
+"""What joins the two ends of a range."""
+CLOCK_COMMA = r"(?<=:[0-9][0-9]),(?=[0-9]{1,3}(?![0-9]|[:.][0-9]))"
+"""A comma within a clock time: 00:01,200."""
+DECIMAL_COMMAS = (
+    rf"(?<=[0-9]){_AFTER_POINT},(?:[0-9]{{1,3}}{_UNIT}?{_GAP}{JOINT}{_GAP}[0-9]{{1,9}},[0-9]{{1,3}}(?![0-9]|[,.:][0-9])"
+    rf"|(?=[0-9]{{1,3}}{_GAP}(?:{_UNIT}|{JOINT}{_GAP}[0-9])))"
+)
+"""A comma that a unit or a joint makes a part of a number, or two: `1,2 s`, `1,2 - 3,48`."""
+FLAGS = re.IGNORECASE
+
+_PLAIN = re.compile(r"(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[+-]?[0-9]{1,4})?", FLAGS)
+_DECIMAL_COMMA = re.compile(r"([0-9]++),([0-9]++)")
+_CLOCK = re.compile(r"([0-9]{1,3}):([0-5][0-9])(?::([0-5][0-9]))?(?:[.,]([0-9]++))?")
+_CLOCK_MS = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-9]{3})")
+_WHOLE = re.compile(
+    rf"\s*+([-+]?)(?:(?:at|about|around|approximately|approx\.?)\s{{1,4}}|[~≈]\s{{0,4}})?({TIME})\s*+", FLAGS
+)
+_PARTS = re.compile(rf"({NUMBER})({_UNIT})?", FLAGS)
+_UNITS = tuple(
+    (re.compile(words, FLAGS), unit_s) for words, unit_s in ((_MS, 1e-3), (_S, 1.0), (_MIN, 60.0), (_H, 3600.0))
+)
+LINE_START = re.compile(
+    r"(?:[-*•]{1,2}\s{0,4})?(?:[0-9]{1,3}[.)]\s{1,4})?[*\[(`]{0,4}"
+    rf"{TIME}\s{{0,4}}{JOINT}\s{{0,4}}{TIME}",
+    FLAGS,
+)
+"""A line that begins with a range."""
 
 
-def pair_seconds(first: str, first_unit: str | None, last: str, last_unit: str | None) -> tuple[float, float]:
-    """Onset and offset in seconds from the four groups of a pair; a lone last unit holds for both."""
-    return _seconds(first, first_unit or last_unit), _seconds(last, last_unit)
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What is written as one time."""
+
+    seconds: float | None
+    """None for what is no time, or cannot be told apart from something else."""
+    unit_s: float | None = None
+    """Seconds in its unit; None for a number without one. Clock times are in seconds."""
+    compound: bool = False
+    """Several parts: `1 min 2 s`."""
+    comma: bool = False
+    """A number with a decimal comma, which is clear only with a unit, or with another one beside it."""
+    precise: bool = False
+    """At least two decimals."""
 
 
-def read_time(text: str) -> float | None:
-    """The one time, in seconds, that is all of `text`; None otherwise. Huge digits may give infinity."""
-    match = TIME.fullmatch(text)
-    if match is None:
-        return None
-    seconds = _seconds(match[2], match[3])
-    return -seconds if match[1] == "-" else seconds
-
-
-def read_pair(text: str) -> tuple[float, float] | None:
-    """The one pair of times that is all of `text`, such as `from 1.2 to 3.48 s`; None otherwise."""
-    match = BARE_PAIR.fullmatch(text)
-    return None if match is None else pair_seconds(match[1], match[2], match[3], match[4])
-
-
-def find_pairs(text: str) -> list[tuple[float, float]]:
-    """Every pair of times within `text`, from left to right."""
-    return [pair_seconds(match[1], match[2], match[3], match[4]) for match in PAIR.finditer(text)]
-
-
-def read_line(line: str) -> tuple[float, float, str] | None:
-    """Onset, offset and caption of `1.20-3.48, a dog barks`; None where the line does not begin with a pair.
-
-    With nothing but a space before the caption, the pair must look like times: `2-3 dogs bark` is no event.
-    """
-    match = LINE.fullmatch(line.strip())
-    if match is None:
-        return None
-    caption = match["caption"].strip()
-    pair = match[1], match[2], match[3], match[4]
-    timelike = any("." in part or ":" in part for part in (match[1], match[3])) or match[2] or match[4]
-    if caption and not timelike and not match["separator"].strip():
-        return None
-    return (*pair_seconds(*pair), caption)
-
-
-def _seconds(number: str, unit: str | None) -> float:
+def amount(text: str) -> Amount:
+    """What `text`, found by `TIME`, says. Huge digits may give infinity."""
+    found = [(part[1].rstrip("."), (part[2] or "").strip().lower()) for part in _PARTS.finditer(text)]
+    parts = [(number, _unit_s(unit) if unit else None) for number, unit in found]
+    if len(parts) == 1:
+        return Amount(None) if found[0][1] == "m" else _single(*parts[0])
     seconds = 0.0
-    for part in number.split(":"):
-        seconds = 60 * seconds + float(part[:320])  # enough digits for any float; more would cost quadratic time
-    return seconds / 1000 if unit is not None and unit.strip().lower() == "ms" else seconds
+    for index, (number, unit_s) in enumerate(parts):
+        value = _decimal(number) if unit_s is not None else None
+        if value is None or unit_s is None or (index and value >= 60):
+            return Amount(None)
+        seconds += scaled(value, unit_s)
+    return Amount(round(seconds, 9), 1.0, compound=True)  # without the noise of the sum
+
+
+def read_amount(text: str) -> Amount | None:
+    """The one time that is all of `text`; None where it is none."""
+    match = _WHOLE.fullmatch(text)
+    if match is None:
+        return None
+    found = amount(match[2])
+    if match[1] != "-" or found.seconds is None:
+        return found
+    return Amount(-found.seconds, found.unit_s, found.compound, found.comma, found.precise)
+
+
+def read_pair(first: str, last: str) -> tuple[float, float] | None:
+    """Onset and offset in seconds of two texts found by `TIME`; None where they cannot be told apart."""
+    onset, offset = amount(first), amount(last)
+    if onset.seconds is None or offset.seconds is None:
+        return None
+    if onset.comma != offset.comma and (onset if onset.comma else offset).unit_s is None:
+        return None
+    if onset.unit_s is None and offset.unit_s not in (None, 1.0):
+        return None if offset.compound else (scaled(onset.seconds, offset.unit_s), offset.seconds)
+    if onset.unit_s is None and offset.compound:
+        return None
+    if offset.unit_s is None and onset.unit_s not in (None, 1.0):
+        return None
+    return onset.seconds, offset.seconds
+
+
+def looks_like_times(*texts: str) -> bool:
+    """Whether numbers that are no times are written with the signs of times: not 5 m, but 1:75 and 1,200."""
+    return any(sign in text for text in texts for sign in ":,'")
+
+
+def _single(number: str, unit_s: float | None) -> Amount:
+    clock = _clock(number)
+    if clock is not None:
+        return Amount(clock if unit_s in (None, 1.0, 60.0) else None, 1.0, precise=True)
+    seconds = _decimal(number)
+    if seconds is None:
+        return Amount(None)
+    digits = re.split("[.,]", number)
+    precise = len(digits) > 1 and len(digits[1]) > 1
+    return Amount(scaled(seconds, unit_s or 1.0), unit_s, comma="," in number, precise=precise)
+
+
+def _decimal(number: str) -> float | None:
+    if _PLAIN.fullmatch(number):
+        return float(number[:320])  # enough digits for any float; more would cost quadratic time
+    match = _DECIMAL_COMMA.fullmatch(number)
+    if match is None or (len(match[2]) == 3 and match[1] != "0"):
+        return None
+    return float(f"{match[1][:320]}.{match[2][:320]}")
+
+
+def _clock(number: str) -> float | None:
+    match = _CLOCK_MS.fullmatch(number)
+    if match is not None:
+        return float(f"{60 * int(match[1]) + int(match[2])}.{match[3]}")
+    match = _CLOCK.fullmatch(number)
+    if match is None:
+        return None
+    first, second = int(match[1]), int(match[2])
+    whole = 60 * first + second if match[3] is None else 3600 * first + 60 * second + int(match[3])
+    return float(f"{whole}.{(match[4] or '0')[:320]}")
+
+
+def scaled(value: float, unit_s: float) -> float:
+    """A number of units in seconds, as exact as its decimals are."""
+    return value / round(1 / unit_s) if unit_s < 1 else value * unit_s
+
+
+def _unit_s(unit: str) -> float:
+    return next(unit_s for pattern, unit_s in _UNITS if pattern.fullmatch(unit))

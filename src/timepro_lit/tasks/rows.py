@@ -1,0 +1,173 @@
+"""Events in rows: subtitles (SRT, WebVTT), label tracks (Audacity), tables (Markdown, tabs), lines after times."""
+
+from __future__ import annotations
+
+import re
+
+from timepro_lit.tasks.entries import Findings
+from timepro_lit.tasks.named_times import TIMES, NamedTimes
+from timepro_lit.tasks.names import Name, Role, name_of
+from timepro_lit.tasks.ranges import read_ranges
+from timepro_lit.tasks.times import FLAGS, JOINT, TIME, amount, looks_like_times, read_amount, read_pair, scaled
+from timepro_lit.tasks.typography import unwrapped
+
+_CUE = re.compile(rf"\s*({TIME})\s{{0,4}}-->\s{{0,4}}({TIME})(?:\s{{1,4}}[a-z]{{4,8}}:\S{{1,32}}){{0,8}}\s*", FLAGS)
+_VTT_TAG = re.compile(r"</?[a-z0-9.:]{1,16}(?:\s[^<>]{0,64})?>", FLAGS)
+_TRACK = re.compile(rf"({TIME})\t({TIME})(?:\t(?P<label>[^\t]*))?", FLAGS)
+_RULE = re.compile(r"[|:\s-]+")
+_RANGE = rf"(?P<onset>{TIME})\s{{0,4}}(?:{JOINT}|and(?:\s{{1,4}}ends?\s{{1,4}}at)?(?![a-z]))\s{{0,4}}(?P<offset>{TIME})"
+_LINE = re.compile(
+    r"(?:\|\s{0,4})?(?:[-*•]{1,2}\s{0,4})?(?:[0-9]{1,3}[.)]\s{1,4})?[*\[(`]{0,4}\s{0,2}(?:(?:from|between|at)\s{1,4})?"
+    rf"{_RANGE}(?![0-9a-z_%°′″]|-[0-9])(?P<separator>[\s*\])`]{{0,8}}[,:;|-]?[*]{{0,2}})(?P<caption>.*)",
+    FLAGS | re.DOTALL,
+)
+_BULLET = re.compile(
+    r"(?:[-*•]|[0-9]{1,3}[.)])\s{1,4}[*]{0,2}(?P<caption>[^\r\n:(\[*]{1,300})[*]{0,2}(?P<separator>)"
+    rf"[:\s]{{0,4}}[*]{{0,2}}[(\[:]\s{{0,4}}(?:from\s{{1,4}})?{_RANGE}\s{{0,4}}[)\]]?[.*]{{0,3}}",
+    FLAGS,
+)
+
+
+def read_rows(text: str, plain: str, found: Findings) -> bool:
+    """Takes the events of subtitles, a label track or a table; False where the text is none of these."""
+    return (
+        ("-->" in plain and _read_subtitles(text, plain, found))
+        or ("\t" in plain and (_read_track(text, plain, found) or _read_table(text, plain, "\t", found)))
+        or ("|" in plain and _read_table(text, plain, "|", found))
+    )
+
+
+def read_lines(text: str, plain: str, found: Findings) -> None:
+    """Takes the events of lines `onset-offset, description`; other lines are prose.
+
+    With nothing but a space before the caption, the pair must look like times: `2-3 dogs bark` is no event; so must one
+    behind the caption of a list's item, `- a dog barks (1.2-3.48 s)`.
+    """
+    for start, stop in _line_spans(plain):
+        line = plain[start:stop]
+        match = _LINE.fullmatch(line) or _BULLET.fullmatch(line)
+        caption = "" if match is None else text[start + match.start("caption") : start + match.end("caption")].strip()
+        caption = caption[:-1].rstrip() if line[0] == caption[-1:] == "|" else caption
+        ends = ("", "") if match is None else (match["onset"], match["offset"])
+        if match is None or (caption and not match["separator"].strip() and not _timelike(*ends)):
+            found.repairs.append("code_fence" if line.startswith("```") else "prose")
+            continue
+        pair = read_pair(*ends)
+        if pair is None:
+            found.repairs.append("ambiguous" if looks_like_times(*ends) else "prose")
+            continue
+        if not caption:
+            found.repairs.append("missing_caption")
+        found.add((*pair, unwrapped(caption)))
+
+
+def _timelike(*ends: str) -> bool:
+    return any("." in end or amount(end).unit_s is not None for end in ends)
+
+
+def _line_spans(plain: str) -> list[tuple[int, int]]:
+    """Where each line that is not blank begins and ends, without outer spaces."""
+    spans, start = [], 0
+    for line in re.split(r"([\r\n]+)", plain):
+        stripped = line.strip()
+        if stripped:
+            begin = start + len(line) - len(line.lstrip())
+            spans.append((begin, begin + len(stripped)))
+        start += len(line)
+    return spans
+
+
+def _read_subtitles(text: str, plain: str, found: Findings) -> bool:
+    """Cues: times on a line of their own, then the caption's lines up to a blank one."""
+    lines = [(m.start(), m.end()) for m in re.finditer(r"[^\r\n]*(?:\r\n|\r|\n|\Z)", plain)]
+    cues = [(number, match) for number, (a, b) in enumerate(lines) if (match := _CUE.fullmatch(plain[a:b]))]
+    for index, (number, match) in enumerate(cues):
+        stop = cues[index + 1][0] if index + 1 < len(cues) else len(lines)
+        captions = []
+        for a, b in lines[number + 1 : stop]:
+            line = text[a:b].strip()
+            if not line or line.startswith("```"):
+                break
+            captions.append(_VTT_TAG.sub("", line))
+        else:
+            if index + 1 < len(cues) and captions and captions[-1].isdigit():  # the next cue's number
+                captions.pop()
+        pair = read_pair(match[1], match[2])
+        caption = unwrapped(" ".join(captions).strip())
+        found.repairs.append("ambiguous" if pair is None else "subtitles")
+        if not caption:
+            found.repairs.append("missing_caption")
+        if pair is not None:
+            found.add((*pair, caption))
+    return bool(cues)
+
+
+def _read_track(text: str, plain: str, found: Findings) -> bool:
+    """Lines of start, end and label with tabs between; one of frequencies may follow each."""
+    spans = _line_spans(plain)
+    rows = [match for start, stop in spans if (match := _TRACK.fullmatch(plain, start, stop)) is not None]
+    if not rows:
+        return False
+    found.repairs.append("label_track")
+    for match in rows:
+        pair = read_pair(match[1], match[2])
+        label = text[match.start("label") : match.end("label")].strip() if match["label"] else ""
+        if pair is None:
+            found.repairs.append("ambiguous")
+        else:
+            found.add((*pair, unwrapped(label)))
+    return True
+
+
+def _read_table(text: str, plain: str, separator: str, found: Findings) -> bool:
+    """A header whose cells name times, and rows under it."""
+    names: list[Name] | None = None
+    for start, stop in _line_spans(plain):
+        if separator not in plain[start:stop]:
+            continue
+        cells = _cells(text, plain, start, stop, separator)
+        if names is None:
+            named = [name_of(cell) for cell, _ in cells]
+            roles = {name.role for name in named}
+            if Role.TIMES in roles or len(roles & set(TIMES)) > 1:
+                names = named
+        elif not _RULE.fullmatch(plain, start, stop):
+            _read_row(cells, names, found)
+    if names is not None:
+        found.repairs.append("table")
+    return names is not None
+
+
+def _cells(text: str, plain: str, start: int, stop: int, separator: str) -> list[tuple[str, str]]:
+    """The cells of a row, each as it was written and in plain signs."""
+    if separator == "|":
+        start += plain[start] == "|"
+        stop -= stop > start and plain[stop - 1] == "|"
+    cells, marks = [], " *`"
+    for cell in plain[start:stop].split(separator):
+        inner = cell.strip(marks)
+        begin = start + len(cell) - len(cell.lstrip(marks))
+        cells.append((text[begin : begin + len(inner)], inner))
+        start += len(cell) + 1
+    return cells
+
+
+def _read_row(cells: list[tuple[str, str]], names: list[Name], found: Findings) -> None:
+    """The event, or events, of a row; its label is the cell of the column so named, or of the first one not named."""
+    columns = list(zip(cells, names, strict=False))
+    labels = [text for (text, _), name in columns if name.role is Role.LABEL]
+    labels += [text for (text, _), name in columns if name.role is None and any(c.isalpha() for c in text)]
+    label = unwrapped(labels[0]) if labels else None
+    record = NamedTimes()
+    for (_, plain), name in columns:
+        if name.role in TIMES and name.role is not None and plain:
+            found_time = read_amount(plain)
+            seconds = None if found_time is None else found_time.seconds
+            if found_time is not None and seconds is not None and found_time.unit_s is None:
+                seconds = scaled(seconds, name.unit_s)
+            record.add(name.role, None if seconds is None else [seconds], [label])
+        elif name.role is Role.TIMES and plain:
+            ranges = read_ranges(plain) or []
+            found.repairs.append("ambiguous" if not ranges or any(r.pair is None for r in ranges) else "time_format")
+            found.add(*((*r.pair, label) for r in ranges if r.pair is not None))
+    found.add_named(record.finish())

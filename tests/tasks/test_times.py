@@ -1,0 +1,78 @@
+"""A time is read whole or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from timepro_lit.tasks.grounding import Grounding
+from timepro_lit.tasks.times import read_amount
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    {
+        "1.5": 1.5,
+        "1.5 s": 1.5,
+        "1500ms": 1.5,
+        "1,5 s": 1.5,
+        "0,250 sec": 0.25,
+        "0:01.5": 1.5,
+        "00:00:01,500": 1.5,
+        "00:01:500": 1.5,
+        "1:00:01.5": 3601.5,
+        "1 min 2.5 s": 62.5,
+        "1m02s": 62.0,
+        "1 minute and 2 seconds": 62.0,
+        "1h 1m 1s": 3661.0,
+        "about 1.5 s": 1.5,
+        "-1.5": -1.5,
+        "1.5e1": 15.0,
+        "2 min": 120.0,
+        # no times
+        "1:75": None,
+        "0:1.5": None,
+        "00:00:01:12": None,
+        "1.2.3": None,
+        "1/2": None,
+        "1'20": None,
+        "5 m": None,
+        "1,200 s": None,
+        "1 min 75 s": None,
+    }.items(),
+)
+def test_one_time(text: str, seconds: float | None) -> None:
+    found = read_amount(text)
+    assert (None if found is None else found.seconds) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    {
+        "1,5 - 3,25 s": [(1.5, 3.25)],
+        "1,5-3,25": [(1.5, 3.25)],
+        "[1,5 s - 3,25 s]": [(1.5, 3.25)],
+        "1, 2": [(1.0, 2.0)],
+        "[1,2]": [(1.0, 2.0)],
+        "1-2,3-4": [(1.0, 2.0), (3.0, 4.0)],
+        "[0:01,5 - 0:03,25]": [(1.5, 3.25)],
+        "[[0.5,1.5],[2.0,3.5]]": [(0.5, 1.5), (2.0, 3.5)],
+        "1 - 2 min": [(60.0, 120.0)],
+        "4 s - 1 min 2 s": [(4.0, 62.0)],
+        # cannot be told apart
+        "1,5": [],
+        "[1,5, 3,25]": [],
+        "[0,1,0,6]": [],
+        "[1,5; 3,25]": [],
+        "1,5 - 3 s": [],
+        "1, 2 - 3, 48": [],
+        "1 - 1 min 2 s": [],
+        "200 ms - 3": [],
+        "1:75 - 2:80": [],
+        "1.5-2.5 s, then 00:00:01:12 - 00:00:03:10": [],
+        '["1,5", "3,25"]': [],
+    }.items(),
+)
+def test_commas_and_units_of_a_range(text: str, pairs: list[tuple[float, float]]) -> None:
+    prediction = Grounding().parse(text)
+    assert [(event.onset, event.offset) for event in prediction.events] == pairs
+    assert prediction.readable == bool(pairs)
