@@ -20,6 +20,8 @@ MAX_CHANNELS = 8
 MIN_SAMPLING_RATE, MAX_SAMPLING_RATE = 4_000, 192_000
 MAX_AMPLITUDE = 8.0
 """Lossy decoders overshoot 1 a little (and are clipped); floats far beyond it are no audio."""
+_NAME = "array"
+"""What errors call samples that come without a file."""
 _MAX_KERNEL_SIZE = 1 << 24  # resampling 44,101 Hz to 16 kHz would need a filter of 700 million taps
 _SCALES = {"int8": (0, 1 << 7), "uint8": (1 << 7, 1 << 7), "int16": (0, 1 << 15), "int32": (0, 1 << 31)}
 """Of integers: what stands for 0, and for 1."""
@@ -40,9 +42,9 @@ def mono_waveform(samples: Any, sampling_rate: Any, to_rate: int, max_duration_s
     samples, sampling_rate = _apart(samples, sampling_rate)
     rate = to_rate if sampling_rate is None else _whole_number(sampling_rate)
     channels = _channels_last(floats(samples))
-    check_format("samples", rate, channels.shape[1], to_rate)
-    check_length("samples", len(channels) / rate, max_duration_s)
-    waveform = mono(channels, "samples")
+    check_format(_NAME, rate, channels.shape[1], to_rate)
+    check_length(_NAME, len(channels) / rate, max_duration_s)
+    waveform = mono(channels, _NAME)
     if rate != to_rate:
         waveform = resampled(waveform, rate, to_rate)
     return waveform[: int(max_duration_s * to_rate)].clamp(-1.0, 1.0)
@@ -82,12 +84,17 @@ def floats(samples: Any) -> Tensor:
     if isinstance(samples, Tensor):
         samples = samples.detach().cpu()
         samples = samples.float() if samples.dtype.is_floating_point else samples
-    array = np.asarray(samples)
+    try:
+        array = np.asarray(samples)
+    except ValueError as error:
+        raise AudioError(f"{_NAME}: {error}", "unreadable") from error
+    if not array.size:
+        raise AudioError(f"{_NAME}: holds no samples", "empty")
     if array.dtype.kind == "f":
         return torch.from_numpy(array.astype(np.float32, order="C"))
     zero, one = _SCALES.get(array.dtype.name, (0, 0))
     if not one:
-        raise AudioError(f"samples: are {array.dtype}; give floats within [-1, 1] or {', '.join(_SCALES)}",
+        raise AudioError(f"{_NAME}: holds {array.dtype}; give floats within [-1, 1] or {', '.join(_SCALES)}",
                          "unreadable")  # fmt: skip
     return torch.from_numpy(((array.astype(np.float64) - zero) / one).astype(np.float32, order="C"))
 
@@ -114,13 +121,13 @@ def _apart(samples: Any, sampling_rate: Any) -> tuple[Any, Any]:
     if not isinstance(rate, Real) or isinstance(array, Real):
         return samples, sampling_rate
     if sampling_rate is not None and sampling_rate != rate:
-        raise AudioError(f"samples: come with {rate} Hz, and sampling_rate says {sampling_rate}", "sampling_rate")
+        raise AudioError(f"{_NAME}: comes with {rate} Hz, and sampling_rate says {sampling_rate}", "sampling_rate")
     return array, rate
 
 
 def _whole_number(rate: Any) -> int:
     if not isinstance(rate, Real) or isinstance(rate, bool) or not float(rate).is_integer():
-        raise AudioError(f"samples: a sampling rate is a whole number of Hz, not {rate!r}", "sampling_rate")
+        raise AudioError(f"{_NAME}: a sampling rate is a whole number of Hz, not {rate!r}", "sampling_rate")
     return int(rate)
 
 
@@ -131,6 +138,6 @@ def _channels_last(samples: Tensor) -> Tensor:
     few = [size <= MAX_CHANNELS for size in samples.shape]
     if samples.ndim != 2 or sum(few) != 1:
         shape = tuple(samples.shape)
-        raise AudioError(f"samples: have the shape {shape}, and not (num_samples,) or that with up to {MAX_CHANNELS} "
+        raise AudioError(f"{_NAME}: has the shape {shape}, and not (num_samples,), alone or with up to {MAX_CHANNELS} "
                          "channels", "channels")  # fmt: skip
     return samples if few[1] else samples.T

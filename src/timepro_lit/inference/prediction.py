@@ -15,27 +15,41 @@ from rich.table import Table
 from rich.text import Text
 
 from timepro_lit.data.audio import AudioError
+from timepro_lit.data.collate import Frontend
 from timepro_lit.figures.layout import visible
 from timepro_lit.figures.timeline import clip_figure
-from timepro_lit.inference.listener import Listener
+from timepro_lit.inference.listener import Listener, hear
+from timepro_lit.inference.searching import AUDIO_SUFFIXES, MEDIA_SUFFIXES, passed_over, recordings_below
 from timepro_lit.records import Answer, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf")
 PREDICTIONS = "predictions.jsonl"
 
 
 def recordings(path: Path) -> list[Path]:
-    """The file itself, or every audio file below a folder, in order. Raises ValueError where there is none."""
+    """The file itself, or all that is called like one below a folder. Raises ValueError where there is none."""
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+        found = recordings_below(path)
         if not found:
-            raise ValueError(f"audio: no file below {path} ends in {', '.join(AUDIO_SUFFIXES)}")
+            suffixes = ", ".join((*AUDIO_SUFFIXES, *MEDIA_SUFFIXES))
+            raise ValueError(f"audio: no file below {path} ends in {suffixes}")
         return found
     if not path.exists():
         raise FileNotFoundError(f"audio: {path} does not exist")
     return [path]
+
+
+def check_heard(files: Sequence[Path], frontend: Frontend) -> None:
+    """Raises AudioError where none of the recordings can be heard, which needs no weights to be known."""
+    faults = []
+    for file in files:
+        try:
+            hear(file, frontend)
+            return
+        except AudioError as error:
+            faults.append(str(error))
+    raise AudioError(_none_of(faults))
 
 
 def asked_task(tasks: Mapping[str, Task], name: str, classes: Sequence[str]) -> ScoredTask:
@@ -119,11 +133,15 @@ def predict(
             rows.write(json.dumps(_record(answer), ensure_ascii=False) + "\n")
     if not answers:
         part.unlink()
-        raise AudioError(f"none of {len(files)} recordings can be read, {faults[0]}")
+        raise AudioError(_none_of(faults))
     part.replace(path)
     if figures:
         _draw(listener, answers, root, output_dir / "figures")
-    return _table(answers, faults, path)
+    return _table(answers, faults, path) + (passed_over(audio) if audio.is_dir() else "")
+
+
+def _none_of(faults: Sequence[str]) -> str:
+    return faults[0] if len(faults) == 1 else f"none of {len(faults)} recordings can be read, {faults[0]}"
 
 
 def _record(answer: Answer) -> dict[str, Any]:
