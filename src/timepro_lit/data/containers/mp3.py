@@ -7,7 +7,6 @@ later where it varies. Where that would not be right, the frames are put togethe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -31,16 +30,17 @@ _COUNTS = (b"Xing", b"Info")
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """What the second and third byte of a frame say."""
+    """What the first four bytes of a frame say."""
 
     num_bytes: int
     num_samples: int
     layer: int
-    is_mpeg1: bool
     sampling_rate: int
     kbps: int
-    kind: int
-    """The second byte and, of the third, the sampling rate: what stays the same in a stream."""
+    count_at: int
+    """Where a count stands in a frame that holds one."""
+    kind: tuple[int, int, int, bool]
+    """What stays the same in a stream: version, layer, sampling rate, one channel?"""
 
 
 @dataclass(slots=True)
@@ -51,7 +51,6 @@ class _Audio:
     """The first four bytes."""
     header: _Header
     """What they say."""
-    is_mono: bool
     ranges: list[range] = field(default_factory=list)
     num_frames: int = 0
     is_constant: bool = True
@@ -59,22 +58,29 @@ class _Audio:
     counting: list[bytes] = field(default_factory=list)
     """Frames that say how many there are of a stream, in place of audio."""
 
+    def add(self, start: int, stop: int) -> None:
+        """Bytes of a file that hold such frames."""
+        if self.ranges and self.ranges[-1].stop == start:
+            self.ranges[-1] = range(self.ranges[-1].start, stop)
+        elif start < stop:
+            self.ranges.append(range(start, stop))
+
 
 def mp3(stream: Stream, num_bytes: int, name: str) -> Stream | Spliced:
     """What a decoder reads as far as the file goes. Raises AudioError where one is cut off or changes its kind."""
     audio = _audio(stream, num_bytes, name)
-    if audio is None:
+    if audio is None or not audio.num_frames:
         return stream
-    said = _said(audio.counting[0], audio.header, audio.is_mono) if audio.counting else None
-    if said is not None and (said - audio.num_frames) * audio.header.num_samples > (
-        _TOLERANCE_S * audio.header.sampling_rate
-    ):
+    first, is_one = audio.header, len(audio.ranges) == 1 and len(audio.counting) <= 1
+    said = _said(audio.counting[0], first) if audio.counting else None
+    if said is not None and (said - audio.num_frames) * first.num_samples > _TOLERANCE_S * first.sampling_rate:
         raise AudioError(f"{name}: holds {audio.num_frames} frames, its header promises {said}", "truncated")
-    if len(audio.ranges) == 1 and len(audio.counting) <= 1:
-        is_right = abs(said - audio.num_frames) <= 1 if said is not None else not audio.counting and audio.is_constant
-        if is_right and (said is not None or num_bytes - audio.ranges[0].stop < audio.header.num_bytes):
-            return stream
-    if audio.header.layer == 3:
+    if said is not None and is_one and abs(said - audio.num_frames) <= 1:
+        return stream
+    is_estimated = not audio.counting and audio.is_constant and num_bytes - audio.ranges[0].stop < first.num_bytes
+    if is_one and is_estimated:
+        return stream
+    if first.layer == 3:
         return Spliced(stream, [_counting_frame(audio), *audio.ranges])
     if not audio.is_constant:
         raise AudioError(f"{name}: its bit rate varies, so that its length is not known", "unreadable")
@@ -82,60 +88,63 @@ def mp3(stream: Stream, num_bytes: int, name: str) -> Stream | Spliced:
 
 
 def _audio(stream: Stream, num_bytes: int, name: str) -> _Audio | None:
+    """All frames; None where none is found."""
     audio: _Audio | None = None
-    start = stop = 0
-    for place, data, at, header in _frames(stream, num_bytes, name):
-        is_mono = data[at + 3] >= 0xC0
-        if audio is None:
-            audio = _Audio(data[at : at + 4], header, is_mono)
-        side = _side_bytes(header, is_mono)
-        if header.layer == 3 and (data[at + side : at + side + 4] in _COUNTS or data[at + 36 : at + 40] == b"VBRI"):
-            audio.counting.append(data[at : at + header.num_bytes])
-            continue
-        if is_mono != audio.is_mono:
-            raise AudioError(f"{name}: changes between one channel and more", "channels")
-        if place != stop:
-            if stop > start:
-                audio.ranges.append(range(start, stop))
-            start = place
-        stop = place + header.num_bytes
-        audio.num_frames += 1
-        audio.is_constant &= header.kbps == audio.header.kbps
-    if audio is None or not audio.num_frames:
-        return None
-    audio.ranges.append(range(start, stop))
-    return audio
-
-
-def _frames(stream: Stream, num_bytes: int, name: str) -> Iterator[tuple[int, bytes, int, _Header]]:
-    """Where each frame begins, in the file and in a window of it, and its header."""
-    window, base, place, kind = b"", 0, 0, None
+    window, base, place = b"", 0, 0
     while place < num_bytes:
         if place + 4 * _MAX_FRAME_BYTES > base + len(window) and base + len(window) < num_bytes:
             stream.seek(place)
             window, base = stream.read(_WINDOW_BYTES), place
-        at = place - base
-        header = _header(window[at : at + 3])
-        if header is None or header.kind != kind:
-            is_last = base + len(window) >= num_bytes
-            found = at if _begins_a_chain(window, at, is_last) else _search(window, at, is_last)
+        at, is_last = place - base, base + len(window) >= num_bytes
+        header = _header(window[at : at + 4])
+        if header is None or audio is None or header.kind != audio.header.kind:
+            found = at if _begins_a_chain(window, at, is_last) else _search(window, at, num_bytes - base)
             if found != at:
                 place = base + found
                 continue
-            if kind is not None and header is not None and header.kind != kind:
-                raise AudioError(f"{name}: changes its sampling rate or layer at byte {place:,}", "sampling_rate")
-        if header is None:
-            return
-        if place + header.num_bytes > num_bytes:
+            assert header is not None
+            if audio is not None:
+                raise AudioError(f"{name}: goes on with another sampling rate, layer or number of channels "
+                                 f"at byte {place:,}", "sampling_rate")  # fmt: skip
+            audio = _Audio(window[at : at + 4], header)
+        place = base + _follow(audio, window, at, base, is_last)
+        if place > num_bytes:
             raise AudioError(f"{name}: ends within a frame", "truncated")
-        kind = header.kind
-        yield place, window, at, header
-        place += header.num_bytes
+    return audio
 
 
-def _search(window: bytes, at: int, is_last: bool) -> int:
-    """Where frames may go on: behind a tag, or where several follow each other."""
-    if window[at : at + 3] == b"ID3" and len(window) >= at + 10:
+def _follow(audio: _Audio, window: bytes, at: int, base: int, is_last: bool) -> int:
+    """From frame to frame as long as they are of one kind: where they end. Once for every frame, so in few words."""
+    kind, kbps, start = audio.header.kind, audio.header.kbps, at
+    limit = len(window) - (0 if is_last else 3 * _MAX_FRAME_BYTES)
+    while at < limit:
+        header = _header(window[at : at + 4])
+        if header is None or header.kind != kind or at + header.num_bytes > len(window):
+            at += 0 if header is None or header.kind != kind else header.num_bytes
+            break
+        if not window[at + 8] and _counts(window, at, header):
+            audio.add(base + start, base + at)
+            audio.counting.append(window[at : at + header.num_bytes])
+            at = start = at + header.num_bytes
+            continue
+        audio.num_frames += 1
+        if header.kbps != kbps:
+            audio.is_constant = False
+        at += header.num_bytes
+    audio.add(base + start, base + at)
+    return at
+
+
+def _counts(window: bytes, at: int, header: _Header) -> bool:
+    """Whether a frame holds a count in place of audio."""
+    title = window[at + header.count_at : at + header.count_at + 4]
+    return header.layer == 3 and (title in _COUNTS or window[at + 36 : at + 40] == b"VBRI")
+
+
+def _search(window: bytes, at: int, num_left: int) -> int:
+    """Where frames may go on, of so many bytes from the window on: behind a tag, or where several follow each other."""
+    is_last = num_left <= len(window)
+    if window[at : at + 3] == b"ID3" and len(window) >= at + 10 and at + id3_bytes(window[at : at + 10]) <= num_left:
         return at + id3_bytes(window[at : at + 10])
     place = window.find(b"\xff", at + 1)
     while 0 <= place < len(window) - (0 if is_last else 3 * _MAX_FRAME_BYTES):
@@ -149,7 +158,7 @@ def _begins_a_chain(window: bytes, at: int, is_last: bool) -> bool:
     """Whether three frames of a kind follow each other, or fewer up to the end of the file or to a tag."""
     kind = None
     for _ in range(3):
-        header = _header(window[at : at + 3])
+        header = _header(window[at : at + 4])
         if header is None or kind not in (None, header.kind):
             is_end = is_last and at == len(window)
             return kind is not None and (is_end or window[at : at + 3] in (b"TAG", b"ID3", b"APE"))
@@ -159,8 +168,8 @@ def _begins_a_chain(window: bytes, at: int, is_last: bool) -> bool:
 
 @lru_cache(maxsize=4_096)
 def _header(start: bytes) -> _Header | None:
-    """Of the first three bytes of a frame; None for what is none, or has a free bit rate."""
-    if len(start) < 3 or start[0] != 0xFF or start[1] < 0xE0:
+    """Of the first four bytes of a frame; None for what is none, or has a free bit rate."""
+    if len(start) < 4 or start[0] != 0xFF or start[1] < 0xE0:
         return None
     version, layer = start[1] >> 3 & 3, 4 - (start[1] >> 1 & 3)
     bitrate, rate, padding = start[2] >> 4, start[2] >> 2 & 3, start[2] >> 1 & 1
@@ -170,8 +179,10 @@ def _header(start: bytes) -> _Header | None:
     num_samples = 384 if layer == 1 else 576 if layer == 3 and version != 3 else 1152
     slot = 4 if layer == 1 else 1
     num_bytes = (num_samples // 8 // slot * kbps * 1000 // sampling_rate + padding) * slot
-    kind = (start[1] & 0xFE) << 8 | start[2] & 0x0C
-    return _Header(num_bytes, num_samples, layer, version == 3, sampling_rate, kbps, kind)
+    is_mono = start[3] >= 0xC0
+    count_at = 4 + ((17 if is_mono else 32) if version == 3 else (9 if is_mono else 17))
+    kind = (version, layer, rate, is_mono)
+    return _Header(num_bytes, num_samples, layer, sampling_rate, kbps, count_at, kind)
 
 
 def id3_bytes(head: bytes) -> int:
@@ -180,14 +191,9 @@ def id3_bytes(head: bytes) -> int:
     return 10 + size + (10 if head[5] & 0x10 else 0)
 
 
-def _side_bytes(header: _Header, is_mono: bool) -> int:
-    """Where the count stands in a frame that holds one."""
-    return 4 + ((17 if is_mono else 32) if header.is_mpeg1 else (9 if is_mono else 17))
-
-
-def _said(frame: bytes, header: _Header, is_mono: bool) -> int | None:
+def _said(frame: bytes, header: _Header) -> int | None:
     """The count of audio frames in a Xing or Info frame; None where it holds none."""
-    at = _side_bytes(header, is_mono)
+    at = header.count_at
     if frame[at : at + 4] not in _COUNTS or not frame[at + 7] & 1:
         return None
     return int.from_bytes(frame[at + 8 : at + 12], "big")
@@ -196,8 +202,8 @@ def _said(frame: bytes, header: _Header, is_mono: bool) -> int | None:
 def _counting_frame(audio: _Audio) -> bytes:
     """A first frame that says the right count: the encoder's own, which knows the delay at the start, or a new one."""
     num_bytes = sum(len(part) for part in audio.ranges)
-    at = _side_bytes(audio.header, audio.is_mono)
-    if audio.counting and _said(audio.counting[0], audio.header, audio.is_mono) is not None:
+    at = audio.header.count_at
+    if audio.counting and _said(audio.counting[0], audio.header) is not None:
         frame = bytearray(audio.counting[0])
         flags, field = frame[at + 7], at + 12
         if flags & 2:
@@ -216,8 +222,8 @@ def _counting_frame(audio: _Audio) -> bytes:
 def _empty_frame(first: bytes) -> bytearray:
     """A silent frame of the same kind, without a checksum, that has room for a count."""
     for bitrate in range(1, 15):
-        start = bytes([first[0], first[1] | 1, bitrate << 4 | first[2] & 0x0C])
+        start = bytes([first[0], first[1] | 1, bitrate << 4 | first[2] & 0x0C, first[3]])
         header = _header(start)
         if header is not None and header.num_bytes >= 64:
-            return bytearray(start + first[3:4]).ljust(header.num_bytes, b"\0")
+            return bytearray(start).ljust(header.num_bytes, b"\0")
     raise ValueError(f"no frame begins with {first!r}")
