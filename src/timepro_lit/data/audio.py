@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from timepro_lit.data.audio_error import AudioError
-from timepro_lit.data.containers.spliced import Spliced, Stream
+from timepro_lit.data.containers.spliced import Stream
 from timepro_lit.data.containers.streams import beginning, streams_in
 from timepro_lit.data.media import decode_media, media_format
 from timepro_lit.data.waveforms import check_format, check_length, mono, resampled
@@ -101,13 +101,14 @@ def write_audio(path: str | Path, waveform: Tensor, sampling_rate: int) -> None:
 
 
 def _decode(stream: Stream, name: str, sampling_rate: int, max_duration_s: float) -> tuple[Tensor, int]:
-    format_ = media_format(beginning(stream))
+    start, head = beginning(stream)
+    format_ = media_format(head)
     if format_ is not None:
         samples, rate = decode_media(stream, name, format_, sampling_rate, max_duration_s)
         return mono(samples, name), rate
     parts: list[Tensor] = []
     rates: list[int] = []
-    for part in streams_in(stream, name):
+    for part in streams_in(stream, name, start, head):
         before_s = sum(map(len, parts)) / rates[0] if rates else 0.0
         samples, rate = _decode_part(part, name, sampling_rate, max_duration_s, before_s)
         parts.append(samples)
@@ -118,7 +119,7 @@ def _decode(stream: Stream, name: str, sampling_rate: int, max_duration_s: float
 
 
 def _decode_part(
-    stream: Stream | Spliced, name: str, sampling_rate: int, max_duration_s: float, before_s: float
+    stream: Stream, name: str, sampling_rate: int, max_duration_s: float, before_s: float
 ) -> tuple[Tensor, int]:
     """(num_frames, num_channels) samples of one stream, which `before_s` seconds of the file stand before."""
     # A file by its descriptor: soundfile would believe the suffix of its name (.raw) instead of the contents.

@@ -20,6 +20,7 @@ WHOLE = {
     "a pipe": (promising(0), 2.0),
     "a pipe, 8 kHz": (promising(0, SLOW), 2.0),
     "a pipe, a tag behind": (promising(0) + b"TAG" + bytes(125), 2.0),
+    "a pipe, a tag in front": (b"ID3\4\0\0\0\0\1\0" + bytes(128) + promising(0), 2.0),
     "fewer promised": (promising(9_000), 2.0),
     "joined": (FLAC + promising(0), 4.0),
 }

@@ -46,7 +46,7 @@ _W64 = _Layout(40, struct.Struct("<q"), id_bytes=16, counts_header=True, alignme
 _CAF = _Layout(8, struct.Struct(">q"), alignment=1)
 
 
-def wav(stream: Stream, num_bytes: int, name: str) -> Stream | Spliced:
+def wav(stream: Stream, num_bytes: int, name: str) -> Stream:
     """A WAV file of any kind as its header should have said it. Raises AudioError where some of it is missing."""
     head = _at(stream, 0, 12)
     layout = _RIFX if head[:4] == b"RIFX" else _RIFF
@@ -65,50 +65,56 @@ def wav(stream: Stream, num_bytes: int, name: str) -> Stream | Spliced:
     return stream
 
 
-def w64(stream: Stream, num_bytes: int, name: str) -> None:
-    """Raises AudioError where some of a Sony Wave64 file is missing."""
+def w64(stream: Stream, num_bytes: int, name: str) -> Stream:
+    """A Sony Wave64 file. Raises AudioError where some of it is missing."""
     for chunk in _chunks(stream, _W64, num_bytes):
         if chunk.id[:4] == b"data":
             _check_present(name, chunk.num_bytes, num_bytes, chunk.body)
+    return stream
 
 
-def aiff(stream: Stream, num_bytes: int, name: str) -> None:
-    """Raises AudioError where some of an AIFF file is missing."""
+def aiff(stream: Stream, num_bytes: int, name: str) -> Stream:
+    """An AIFF file, of which libsndfile reads all where it says no length. Raises AudioError where some is missing."""
     for chunk in _chunks(stream, _RIFX, num_bytes):
         if chunk.id == b"SSND":
-            if chunk.num_bytes <= 8 and num_bytes - chunk.body > _UNCOUNTED_BYTES:
-                raise AudioError(f"{name}: was never finished: its header counts none of its samples", "truncated")
-            return _check_present(name, _known(chunk.num_bytes), num_bytes, chunk.body)
+            _check_present(name, _known(chunk.num_bytes), num_bytes, chunk.body)
+            return stream
     _check_present(name, _known(int.from_bytes(_at(stream, 4, 4), "big")), num_bytes, 8)
+    return stream
 
 
-def caf(stream: Stream, num_bytes: int, name: str) -> None:
-    """Raises AudioError where some of a Core Audio file is missing."""
+def caf(stream: Stream, num_bytes: int, name: str) -> Stream:
+    """A Core Audio file as its header should have said it. Raises AudioError where some of it is missing."""
     for chunk in _chunks(stream, _CAF, num_bytes):
+        if chunk.id == b"data" and chunk.num_bytes == -1:
+            return _with(stream, num_bytes, chunk.body - 8, struct.pack(">q", num_bytes - chunk.body))
         if chunk.id == b"data":
             _check_present(name, chunk.num_bytes, num_bytes, chunk.body)
+    return stream
 
 
-def au(stream: Stream, num_bytes: int, name: str) -> None:
-    """Raises AudioError where some of an AU file is missing."""
+def au(stream: Stream, num_bytes: int, name: str) -> Stream:
+    """An AU file as its header should have said it. Raises AudioError where some of it is missing."""
     head = _at(stream, 0, 12)
     start, promised = struct.unpack((">" if head[:4] == b".snd" else "<") + "II", head[4:].ljust(8, b"\0"))
-    if promised == 0 and num_bytes - start > _UNCOUNTED_BYTES:
-        raise AudioError(f"{name}: was never finished: its header counts none of its samples", "truncated")
+    if promised == 0 and start < num_bytes:
+        return _with(stream, num_bytes, 8, b"\xff" * 4)
     _check_present(name, _known(promised), num_bytes, start)
+    return stream
 
 
-def nist(stream: Stream, num_bytes: int, name: str) -> None:
-    """Raises AudioError where some of a NIST SPHERE file is missing."""
+def nist(stream: Stream, num_bytes: int, name: str) -> Stream:
+    """A NIST SPHERE file. Raises AudioError where some of it is missing."""
     fields = [line.split() for line in _at(stream, 0, 1024).split(b"\n")]
     said = {field[0]: int(field[2]) for field in fields if len(field) == 3 and field[1] == b"-i" and field[2].isdigit()}
     samples = said.get(b"sample_count", 0) * said.get(b"channel_count", 1) * said.get(b"sample_n_bytes", 2)
     _check_present(name, samples, num_bytes, 1024)
+    return stream
 
 
 def _judged(
     stream: Stream, layout: _Layout, num_bytes: int, name: str, data: _Chunk, promised: int | None, block: int
-) -> Stream | Spliced:
+) -> Stream:
     """The samples of a WAV file: as promised, or to the end of the file where nothing is."""
     present = num_bytes - data.body
     # Some programs count the header, or all of it but the first eight bytes, among the samples.
@@ -122,12 +128,10 @@ def _judged(
         behind = num_bytes - end
         raise AudioError(f"{name}: {behind:,} bytes lie behind the samples that its header counts", "truncated")
     usable = present - present % max(1, block)
-    head = bytearray(_at(stream, 0, data.body))
-    if head[:4] == b"RF64":
-        head[:4] = b"RIFF"
+    # RF64 becomes plain RIFF, whose own sizes count.
+    begins = _at(stream, 0, 4).replace(b"RF64", b"RIFF")
     size = struct.pack(layout.size.format, min(usable, 0xFFFF_FFFF))
-    head[data.body - 4 : data.body] = size
-    return Spliced(stream, [bytes(head), range(data.body, data.body + usable)])
+    return Spliced(stream, [begins, range(4, data.body - 4), size, range(data.body, data.body + usable)])
 
 
 def _is_uncounted(stream: Stream, layout: _Layout, num_bytes: int, end: int) -> bool:
@@ -174,6 +178,11 @@ def _check_present(name: str, promised: int | None, num_bytes: int, start: int) 
     if promised is not None and num_bytes < start + promised:
         raise AudioError(f"{name}: ends before its container does: "
                          f"{num_bytes:,} of {start + promised:,} bytes are there", "truncated")  # fmt: skip
+
+
+def _with(stream: Stream, num_bytes: int, place: int, size: bytes) -> Spliced:
+    """The file with another size in that place."""
+    return Spliced(stream, [range(place), size, range(place + len(size), num_bytes)])
 
 
 def _at(stream: Stream, place: int, num_bytes: int) -> bytes:

@@ -66,7 +66,7 @@ class _Audio:
             self.ranges.append(range(start, stop))
 
 
-def mp3(stream: Stream, num_bytes: int, name: str) -> Stream | Spliced:
+def mp3(stream: Stream, num_bytes: int, name: str) -> Stream:
     """What a decoder reads as far as the file goes. Raises AudioError where one is cut off or changes its kind."""
     audio = _audio(stream, num_bytes, name)
     if audio is None or not audio.num_frames:
@@ -94,7 +94,7 @@ def _audio(stream: Stream, num_bytes: int, name: str) -> _Audio | None:
     while place < num_bytes:
         if place + 4 * _MAX_FRAME_BYTES > base + len(window) and base + len(window) < num_bytes:
             stream.seek(place)
-            window, base = stream.read(_WINDOW_BYTES), place
+            window, base = stream.read(min(num_bytes - place, _WINDOW_BYTES)), place
         at, is_last = place - base, base + len(window) >= num_bytes
         header = _header(window[at : at + 4])
         if header is None or audio is None or header.kind != audio.header.kind:
@@ -114,24 +114,31 @@ def _audio(stream: Stream, num_bytes: int, name: str) -> _Audio | None:
 
 
 def _follow(audio: _Audio, window: bytes, at: int, base: int, is_last: bool) -> int:
-    """From frame to frame as long as they are of one kind: where they end. Once for every frame, so in few words."""
-    kind, kbps, start = audio.header.kind, audio.header.kbps, at
-    limit = len(window) - (0 if is_last else 3 * _MAX_FRAME_BYTES)
+    """From frame to frame as long as they are of one kind: where they end.
+
+    It goes once around for every frame, which takes as long as the decoder takes for a tenth of one if it says much.
+    """
+    limit, num_window = len(window) - (0 if is_last else 3 * _MAX_FRAME_BYTES), len(window)
+    start, size, num_frames, before = at, 0, 0, None
     while at < limit:
         header = _header(window[at : at + 4])
-        if header is None or header.kind != kind or at + header.num_bytes > len(window):
-            at += 0 if header is None or header.kind != kind else header.num_bytes
+        if header is not before:
+            if header is None or header.kind != audio.header.kind:
+                break
+            before, size = header, header.num_bytes
+            audio.is_constant &= header.kbps == audio.header.kbps
+        if at + size > num_window:
+            at += size
             break
-        if not window[at + 8] and _counts(window, at, header):
+        if not window[at + 8] and _counts(window, at, audio.header):
             audio.add(base + start, base + at)
-            audio.counting.append(window[at : at + header.num_bytes])
-            at = start = at + header.num_bytes
+            audio.counting.append(window[at : at + size])
+            at = start = at + size
             continue
-        audio.num_frames += 1
-        if header.kbps != kbps:
-            audio.is_constant = False
-        at += header.num_bytes
+        num_frames += 1
+        at += size
     audio.add(base + start, base + at)
+    audio.num_frames += num_frames
     return at
 
 

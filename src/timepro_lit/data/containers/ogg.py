@@ -26,11 +26,11 @@ class _Page:
     """Whether its last packet does, in the next page."""
 
 
-def ogg(stream: Stream, num_bytes: int, name: str) -> list[Stream | Spliced]:
+def ogg(stream: Stream, num_bytes: int, name: str) -> list[Stream]:
     """The streams in a file, of which a decoder reads the first alone. Raises AudioError where one is cut off."""
     pages = list(_pages(stream, num_bytes, name))
     starts = [n for n, page in enumerate(pages) if page.flags & _FIRST and not (n and pages[n - 1].flags & _FIRST)]
-    parts: list[Stream | Spliced] = []
+    parts: list[Stream] = []
     for first, behind in zip(starts, [*starts[1:], len(pages)], strict=True):
         start, last = pages[first].start, pages[behind - 1]
         if last.goes_on:

@@ -9,14 +9,10 @@ from io import BytesIO, FileIO, RawIOBase
 from itertools import accumulate
 from typing import Any
 
-Stream = FileIO | BytesIO
-"""A file, or what came of a bucket."""
-
-
 class Spliced(RawIOBase):
     """Reads `pieces` one behind the other: bytes as they are, ranges as those bytes of `stream`."""
 
-    def __init__(self, stream: Stream, pieces: Sequence[bytes | range]) -> None:
+    def __init__(self, stream: FileIO | BytesIO | Spliced, pieces: Sequence[bytes | range]) -> None:
         self._stream = stream
         self._pieces = [piece for piece in pieces if len(piece)]
         self._starts = [0, *accumulate(len(piece) for piece in self._pieces)]
@@ -59,3 +55,7 @@ class Spliced(RawIOBase):
             filled += len(content)
             self._place += len(content)
         return filled
+
+
+Stream = FileIO | BytesIO | Spliced
+"""A file, what came of a bucket, or a part of either."""
