@@ -9,6 +9,7 @@ from io import BytesIO, FileIO, RawIOBase
 from itertools import accumulate
 from typing import Any
 
+
 class Spliced(RawIOBase):
     """Reads `pieces` one behind the other: bytes as they are, ranges as those bytes of `stream`."""
 
