@@ -50,10 +50,8 @@ def decode_media(
     blocks: list[Tensor] = []
     rates: list[int] = []
     duration_s = 0.0
-    for samples, rate in _blocks(stream, name, format_):
-        if not blocks:
-            check_format(name, rate, samples.shape[1], sampling_rate)
-        elif (rate, samples.shape[1]) != (rates[0], blocks[0].shape[1]):
+    for samples, rate in _blocks(stream, name, format_, sampling_rate):
+        if blocks and (rate, samples.shape[1]) != (rates[0], blocks[0].shape[1]):
             raise AudioError(f"{name}: goes on with another sampling rate or number of channels", "sampling_rate")
         blocks.append(samples)
         rates.append(rate)
@@ -65,7 +63,7 @@ def decode_media(
     return torch.cat(blocks), rates[0]
 
 
-def _blocks(stream: Stream, name: str, format_: str) -> Iterator[tuple[Tensor, int]]:
+def _blocks(stream: Stream, name: str, format_: str, sampling_rate: int) -> Iterator[tuple[Tensor, int]]:
     """Samples of one frame after the other, and their rate."""
     try:
         import av
@@ -74,14 +72,17 @@ def _blocks(stream: Stream, name: str, format_: str) -> Iterator[tuple[Tensor, i
                          "unreadable") from None  # fmt: skip
     stream.seek(0)
     try:
-        with av.open(stream, format=format_) as container:
+        with av.open(stream, format=format_, metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise AudioError(f"{name}: holds no sound track", "empty")
             for packet in container.demux(container.streams.audio[0]):
                 if packet.is_corrupt:
                     raise AudioError(f"{name}: ends within a frame", "truncated")
                 for frame in packet.decode():
-                    yield _samples(frame.to_ndarray(), frame.layout.nb_channels), frame.sample_rate
+                    num_channels = frame.layout.nb_channels
+                    # Of more than eight channels av would read beyond the frame's memory.
+                    check_format(name, frame.sample_rate, num_channels, sampling_rate)
+                    yield _samples(frame.to_ndarray(), num_channels), frame.sample_rate
     except av.FFmpegError as error:
         raise AudioError(f"{name}: cannot be decoded: {error.strerror}", "unreadable") from error
 

@@ -61,7 +61,7 @@ def wav(stream: Stream, num_bytes: int, name: str) -> Stream:
             promised = _known(chunk.num_bytes) if head[:4] in (b"RIFF", b"RIFX") else long_size
             block = struct.unpack(layout.size.format[0] + "H", format_[12:14])[0] if len(format_) == 16 else 1
             return _judged(stream, layout, num_bytes, name, chunk, promised, block)
-    _check_present(name, _known(layout.size.unpack(head[4:8])[0]), num_bytes, 8)
+    _check_present(name, _known(int.from_bytes(head[4:8], "big" if layout is _RIFX else "little")), num_bytes, 8)
     return stream
 
 

@@ -29,7 +29,7 @@ class _Page:
 def ogg(stream: Stream, num_bytes: int, name: str) -> list[Stream]:
     """The streams in a file, of which a decoder reads the first alone. Raises AudioError where one is cut off."""
     pages = list(_pages(stream, num_bytes, name))
-    starts = [n for n, page in enumerate(pages) if page.flags & _FIRST and not (n and pages[n - 1].flags & _FIRST)]
+    starts = [n for n, page in enumerate(pages) if n == 0 or (page.flags & _FIRST and not pages[n - 1].flags & _FIRST)]
     parts: list[Stream] = []
     for first, behind in zip(starts, [*starts[1:], len(pages)], strict=True):
         start, last = pages[first].start, pages[behind - 1]
