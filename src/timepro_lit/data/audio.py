@@ -27,6 +27,11 @@ from timepro_lit.data.media import decode_media, media_format
 from timepro_lit.data.waveforms import check_format, check_length, mono, resampled
 from timepro_lit.files.atomic import replacing
 
+__all__ = [
+    "LENGTH_TOLERANCE_S", "AudioError", "Stream", "decode_audio", "measure_audio", "open_audio", "read_audio",
+    "write_audio",
+]  # fmt: skip
+
 LENGTH_TOLERANCE_S = 0.1
 """Allowed difference between a promised and a decoded length: MP3 and OGG pad to whole frames."""
 _READ_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "AU", "NIST", "FLAC", "OGG", "MP3")

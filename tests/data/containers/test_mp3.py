@@ -38,6 +38,7 @@ WHOLE = {
     "no count, a tag behind": (UNCOUNTED + b"TAG" + bytes(125), 2.1),
     "no count, constant, a large tag behind": (b"".join(frames(CONSTANT)[1:]) + tag(9_000), 2.1),
     "two tags in front": (tag(3_000) + tag(20) + UNCOUNTED, 2.1),
+    "constant, no count, a picture in front": (tag(15_000) + b"".join(frames(CONSTANT)[1:]), 2.1),
     "a tag within": (b"".join(REST[:20]) + tag(9_000) + b"".join(REST[20:]), 2.1),
     "something else within": (b"".join(REST[:20]) + b"\xff\xf3\x02" * 99 + b"".join(REST[20:]), 2.1),
     "a count of 9 frames": (VARIABLE.replace(len(REST).to_bytes(4, "big"), (9).to_bytes(4, "big"), 1), 2.0),

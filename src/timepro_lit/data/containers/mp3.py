@@ -77,8 +77,8 @@ def mp3(stream: Stream, num_bytes: int, name: str) -> Stream:
         raise AudioError(f"{name}: holds {audio.num_frames} frames, its header promises {said}", "truncated")
     if said is not None and is_one and abs(said - audio.num_frames) <= 1:
         return stream
-    is_estimated = not audio.counting and audio.is_constant and num_bytes - audio.ranges[0].stop < first.num_bytes
-    if is_one and is_estimated:
+    # A length that is estimated is right where nothing but frames of one bit rate is there.
+    if is_one and not audio.counting and audio.is_constant and num_bytes - len(audio.ranges[0]) < first.num_bytes:
         return stream
     if first.layer == 3:
         return Spliced(stream, [_counting_frame(audio), *audio.ranges])
