@@ -47,7 +47,7 @@ def check_heard(files: Sequence[Path], frontend: Frontend) -> None:
         try:
             hear(file, frontend)
             return
-        except AudioError as error:
+        except (AudioError, OSError) as error:
             faults.append(str(error))
     raise AudioError(_none_of(faults))
 
