@@ -126,9 +126,9 @@ def _apart(samples: Any, sampling_rate: Any) -> tuple[Any, Any]:
 
 
 def _whole_number(rate: Any) -> int:
-    if not isinstance(rate, Real) or isinstance(rate, bool) or not float(rate).is_integer():
+    if not isinstance(rate, Real) or not float(rate).is_integer():
         raise AudioError(f"{_NAME}: a sampling rate is a whole number of Hz, not {rate!r}", "sampling_rate")
-    return int(rate)
+    return int(float(rate))
 
 
 def _channels_last(samples: Tensor) -> Tensor:
