@@ -6,7 +6,7 @@ BIN  := $(VENV)/bin
 BASE := $(VENV)/.base.stamp
 TEST := $(VENV)/.test.stamp
 LOG  := $(VENV)/pip.log
-CHECKED := .[test,dev,deepspeed,voxtral,quantization,cluster]
+CHECKED := .[test,dev,deepspeed,voxtral,quantization,media,cluster]
 
 # $(call install,<what>): pip's many lines go to a file, of which the end is shown if it fails.
 install = $(BIN)/python -m pip install --no-input --disable-pip-version-check --progress-bar off \
@@ -74,7 +74,7 @@ clean:  ## Remove caches and build folders; .venv and outputs stay
 constraints:  ## Renew constraints.txt with the newest versions that pyproject.toml allows
 	rm -rf build/constraints
 	$(or $(PYTHON),python3) -m venv build/constraints
-	DS_BUILD_OPS=0 build/constraints/bin/python -m pip install -e '.[test,dev,deepspeed,voxtral,quantization,cluster]'
+	DS_BUILD_OPS=0 build/constraints/bin/python -m pip install -e '.[test,dev,deepspeed,voxtral,quantization,media,cluster]'
 	sed -n '/^#/p' constraints.txt > build/constraints.txt
 	build/constraints/bin/python -m pip freeze --all --exclude-editable \
 	    | grep -v -E '^(pip|triton|nvidia-.*|cuda-.*)==' | sed 's/+.*//' >> build/constraints.txt

@@ -17,8 +17,8 @@ def main(cfg: DictConfig) -> None:
     """Load the model, ask, write predictions.jsonl, print the table."""
     if len(cfg.task) != 1:
         raise ValueError(f"one task is asked at a time, not {', '.join(cfg.task) or 'none'}")
-    from timepro_lit.inference.loading import load, model_of
-    from timepro_lit.inference.prediction import asked_task, new_answers, predict, queries_of, recordings
+    from timepro_lit.inference.loading import load, model_of, source_of
+    from timepro_lit.inference.prediction import asked_task, check_heard, new_answers, predict, queries_of, recordings
     from timepro_lit.runs.stages import say
     from timepro_lit.settings.config import tasks_of
 
@@ -27,10 +27,13 @@ def main(cfg: DictConfig) -> None:
         raise ValueError("audio: is empty; give a file or a folder")
     audio, output_dir = Path(cfg.audio), Path(cfg.output_dir)
     # All that can be refused is, before the model is loaded.
-    recordings(audio), new_answers(output_dir)
-    settings, _ = model_of(Path(cfg.checkpoint).absolute(), cfg.row, cfg.trust)
+    files, _ = recordings(audio), new_answers(output_dir)
+    settings, adapter = model_of(Path(cfg.checkpoint).absolute(), cfg.row, cfg.trust)
     task = asked_task(tasks_of(settings), name, list(cfg.classes))
     queries = queries_of(task, cfg.query, None if cfg.queries is None else Path(cfg.queries))
+    if cfg.base is not None:
+        settings["model"]["checkpoint"] = cfg.base
+    check_heard(files, source_of(settings, adapter).frontend())
     listener = load(
         cfg.checkpoint, row=cfg.row, base=cfg.base, device=cfg.device, batch_size=cfg.batch_size, trust=cfg.trust
     )

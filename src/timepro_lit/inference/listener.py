@@ -13,15 +13,34 @@ import torch
 from torch import Tensor
 
 from timepro_lit.data.audio import AudioError, read_audio
-from timepro_lit.data.collate import Collate
+from timepro_lit.data.collate import Collate, Frontend
+from timepro_lit.data.waveforms import mono_waveform
 from timepro_lit.inference.answering import answer_batch
 from timepro_lit.lalm.base import LALM
 from timepro_lit.records import Answer, Event, Example, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
-Audio = str | Path | Tensor | np.ndarray
-"""A file, or mono float32 samples within [-1, 1] at the model's sampling rate."""
+Samples = Tensor | np.ndarray | Sequence[float]
+Audio = str | Path | Samples | tuple[Samples, int]
+"""A file; or samples, as `mono_waveform` takes them: of any sampling rate where that is said, or in a pair with it."""
+
+
+def hear(audio: Audio, frontend: Frontend, sampling_rate: int | None = None) -> Tensor:
+    """(num_samples,) float32 at the sampling rate of a model. Samples come at `sampling_rate`; None = the model's.
+
+    Raises AudioError for a file that cannot be read, for samples that are none, and for what is too long or too short.
+    """
+    to_rate, max_duration_s = frontend.sampling_rate, frontend.max_duration_s
+    if isinstance(audio, str | Path):
+        if sampling_rate is not None:
+            raise ValueError(f"sampling_rate: {audio} says its own")
+        waveform, name = read_audio(audio, to_rate, max_duration_s), str(audio)
+    else:
+        waveform, name = mono_waveform(audio, sampling_rate, to_rate, max_duration_s), "array"
+    if frontend.num_frames(len(waveform)) < 1:
+        raise AudioError(f"{name}: {len(waveform)} samples at {to_rate} Hz are too short to be heard", "empty")
+    return waveform
 
 
 class Listener:
@@ -39,38 +58,24 @@ class Listener:
         self.device = device
         self.batch_size = batch_size
 
-    def ground(self, audio: Audio, query: str) -> tuple[Event, ...]:
-        """When the described sound happens."""
-        return self._one("ag", audio, query)
+    def ground(self, audio: Audio, query: str, *, sampling_rate: int | None = None) -> tuple[Event, ...]:
+        """When the described sound happens. Of samples, `sampling_rate` is in Hz; None = the model's."""
+        return self._one("ag", self.waveform(audio, sampling_rate), query)
 
-    def detect(self, audio: Audio, classes: Sequence[str] | None = None) -> tuple[Event, ...]:
+    def detect(
+        self, audio: Audio, classes: Sequence[str] | None = None, *, sampling_rate: int | None = None
+    ) -> tuple[Event, ...]:
         """All events of `classes`; of those the model was trained on, where None are given."""
-        return self._one("sed", audio, None, {} if classes is None else {"sed": SoundEventDetection(classes)})
+        asked = {} if classes is None else {"sed": SoundEventDetection(classes)}
+        return self._one("sed", self.waveform(audio, sampling_rate), None, asked)
 
-    def caption(self, audio: Audio) -> tuple[Event, ...]:
+    def caption(self, audio: Audio, *, sampling_rate: int | None = None) -> tuple[Event, ...]:
         """Every event with a description."""
-        return self._one("dac", audio, None)
+        return self._one("dac", self.waveform(audio, sampling_rate), None)
 
-    def waveform(self, audio: Audio) -> Tensor:
-        """(num_samples,) float32 at the model's sampling rate.
-
-        Raises AudioError for a file that cannot be read or is too long or too short, ValueError for samples that are.
-        """
-        frontend = self.lalm.frontend
-        if isinstance(audio, str | Path):
-            waveform = read_audio(audio, frontend.sampling_rate, frontend.max_duration_s)
-            if frontend.num_frames(len(waveform)) < 1:
-                raise AudioError(f"{audio}: {len(waveform)} samples are too short to be heard", "empty")
-            return waveform
-        samples = torch.as_tensor(audio, dtype=torch.float32)
-        if samples.ndim != 1 or not 0 < len(samples) <= frontend.max_duration_s * frontend.sampling_rate:
-            raise ValueError(
-                f"samples must be mono, (num_samples,), and last at most {frontend.max_duration_s:g} s at "
-                f"{frontend.sampling_rate} Hz, got {tuple(samples.shape)}"
-            )
-        if frontend.num_frames(len(samples)) < 1:
-            raise ValueError(f"{len(samples)} samples are too short to be heard")
-        return samples
+    def waveform(self, audio: Audio, sampling_rate: int | None = None) -> Tensor:
+        """(num_samples,) float32 at the model's sampling rate, as `hear` makes it."""
+        return hear(audio, self.lalm.frontend, sampling_rate)
 
     def question(self, task: str, waveform: Tensor, query: str | None = None, audio: str = "", id_: str = "") -> Sample:
         """A sample that asks `task` about a waveform. Raises ValueError for a task that the model does not know."""
@@ -90,9 +95,9 @@ class Listener:
                 yield from answer_batch(self.lalm, asked, batch)
 
     def _one(
-        self, task: str, audio: Audio, query: str | None, tasks: Mapping[str, ScoredTask] | None = None
+        self, task: str, waveform: Tensor, query: str | None, tasks: Mapping[str, ScoredTask] | None = None
     ) -> tuple[Event, ...]:
-        (answer,) = self.answers([self.question(task, self.waveform(audio), query)], tasks)
+        (answer,) = self.answers([self.question(task, waveform, query)], tasks)
         return answer.prediction.events
 
     def _precision(self) -> Any:

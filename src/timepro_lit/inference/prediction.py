@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,39 +15,42 @@ from rich.table import Table
 from rich.text import Text
 
 from timepro_lit.data.audio import AudioError
+from timepro_lit.data.collate import Frontend
 from timepro_lit.figures.timeline import clip_figure
 from timepro_lit.files.atomic import naming, replacing
 from timepro_lit.files.visible_text import visible
-from timepro_lit.inference.listener import Listener
+from timepro_lit.inference.listener import Listener, hear
+from timepro_lit.inference.searching import AUDIO_SUFFIXES, MEDIA_SUFFIXES, passed_over, recordings_below
 from timepro_lit.records import Answer, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf")
 PREDICTIONS, LEFT_OUT = "predictions.jsonl", "left_out.jsonl"
 
 
 def recordings(path: Path) -> list[Path]:
-    """The file itself, or whatever below a folder is called like an audio file, in order.
-
-    Folders that cannot be looked into are among them, to be named by whoever opens them. Raises ValueError where
-    nothing is called like one.
-    """
+    """The file itself, or all that is called like one below a folder. Raises ValueError where there is none."""
     if path.is_dir():
-        found = sorted(_audio_below(path))
+        found = recordings_below(path)
         if not found:
-            raise ValueError(f"audio: no file below {path} ends in {', '.join(AUDIO_SUFFIXES)}")
+            suffixes = ", ".join((*AUDIO_SUFFIXES, *MEDIA_SUFFIXES))
+            raise ValueError(f"audio: no file below {path} ends in {suffixes}")
         return found
     if not path.exists():
         raise FileNotFoundError(f"audio: {path} does not exist")
     return [path]
 
 
-def _audio_below(folder: Path) -> list[Path]:
-    closed: list[Path] = []
-    found = os.walk(folder, onerror=lambda error: closed.append(Path(error.filename)))
-    named = [Path(place) / name for place, folders, files in found for name in (*folders, *files)]
-    return [path for path in named if path.suffix.lower() in AUDIO_SUFFIXES or path in closed]
+def check_heard(files: Sequence[Path], frontend: Frontend) -> None:
+    """Raises AudioError where none of the recordings can be heard, which needs no weights to be known."""
+    faults = []
+    for file in files:
+        try:
+            hear(file, frontend)
+            return
+        except (AudioError, OSError) as error:
+            faults.append(str(error))
+    raise AudioError(_none_of(faults))
 
 
 def asked_task(tasks: Mapping[str, Task], name: str, classes: Sequence[str]) -> ScoredTask:
@@ -133,12 +135,12 @@ def predict(
             rows.write(_line(_record(answer)))
     if not answers:
         part.unlink()
-        raise AudioError(f"none of {len(files)} recordings can be read, {next(iter(faults.values()))}")
+        raise AudioError(_none_of(list(faults.values())))
     _write_left_out(output_dir / LEFT_OUT, faults)
     if figures:
         _draw(listener, answers, root, output_dir / "figures")
     part.replace(path)  # last: the answers that are there say that all is there
-    return _table(answers, faults, len(files), path)
+    return _table(answers, faults, len(files), path) + (passed_over(audio) if audio.is_dir() else "")
 
 
 def _write_left_out(path: Path, faults: Mapping[str, str]) -> None:
@@ -151,6 +153,10 @@ def _write_left_out(path: Path, faults: Mapping[str, str]) -> None:
 def _line(record: Mapping[str, Any]) -> bytes:
     r"""As JSON; of a name that is not UTF-8, a byte ff stands as \udcff, as Python calls such a file."""
     return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _none_of(faults: Sequence[str]) -> str:
+    return faults[0] if len(faults) == 1 else f"none of {len(faults)} recordings can be read, {faults[0]}"
 
 
 def _record(answer: Answer) -> dict[str, Any]:

@@ -1,0 +1,93 @@
+"""What phones, browsers and cameras record: read by FFmpeg, which the extra `media` brings. The only door to av.
+
+The container is told by its first bytes, and FFmpeg is held to it: left to guess, it takes a text file for a playlist
+and opens what that names, here or anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from timepro_lit.data.audio_error import AudioError
+from timepro_lit.data.containers.boxes import check_matroska, check_mpeg4, check_windows_media
+from timepro_lit.data.containers.spliced import Stream
+from timepro_lit.data.waveforms import check_format, check_length, floats
+
+_TITLES = {
+    "mov": "MPEG-4 (m4a, mp4, mov, 3gp)",
+    "matroska": "Matroska (webm, mka, mkv)",
+    "asf": "Windows Media (wma, asf)",
+    "aac": "AAC",
+    "amr": "AMR",
+}
+_CHECKS = {"mov": check_mpeg4, "matroska": check_matroska, "asf": check_windows_media}
+
+
+def media_format(head: bytes) -> str | None:
+    """FFmpeg's name of the container that begins with these bytes; None for what soundfile reads, and for all else."""
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
+        return "mov"
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:  # as MP3, but of layer 0
+        return "aac"
+    begins = {b"\x1a\x45\xdf\xa3": "matroska", b"\x30\x26\xb2\x75": "asf", b"#!AM": "amr"}
+    return begins.get(head[:4])
+
+
+def decode_media(
+    stream: Stream, name: str, format_: str, sampling_rate: int, max_duration_s: float
+) -> tuple[Tensor, int]:
+    """(num_samples, num_channels) float32 of the first sound track, and its rate in Hz.
+
+    Raises AudioError for a file that cannot be read, is cut off or too long, and where the extra `media` is missing.
+    """
+    if format_ in _CHECKS:
+        _CHECKS[format_](stream, stream.seek(0, os.SEEK_END), name)
+    blocks: list[Tensor] = []
+    rates: list[int] = []
+    duration_s = 0.0
+    for samples, rate in _blocks(stream, name, format_, sampling_rate):
+        if blocks and (rate, samples.shape[1]) != (rates[0], blocks[0].shape[1]):
+            raise AudioError(f"{name}: goes on with another sampling rate or number of channels", "sampling_rate")
+        blocks.append(samples)
+        rates.append(rate)
+        duration_s += len(samples) / rate
+        if duration_s > max_duration_s:
+            break
+    num_samples = sum(map(len, blocks))
+    check_length(name, num_samples / rates[0] if rates else 0.0, max_duration_s)
+    return torch.cat(blocks), rates[0]
+
+
+def _blocks(stream: Stream, name: str, format_: str, sampling_rate: int) -> Iterator[tuple[Tensor, int]]:
+    """Samples of one frame after the other, and their rate."""
+    try:
+        import av
+    except ModuleNotFoundError:
+        raise AudioError(f"{name}: is {_TITLES[format_]}, which needs pip install 'timepro_lit[media]'",
+                         "unreadable") from None  # fmt: skip
+    stream.seek(0)
+    try:
+        with av.open(stream, format=format_, metadata_errors="replace") as container:
+            if not container.streams.audio:
+                raise AudioError(f"{name}: holds no sound track", "empty")
+            for packet in container.demux(container.streams.audio[0]):
+                if packet.is_corrupt:
+                    raise AudioError(f"{name}: ends within a frame", "truncated")
+                for frame in packet.decode():
+                    num_channels = frame.layout.nb_channels
+                    # Of more than eight channels av would read beyond the frame's memory.
+                    check_format(name, frame.sample_rate, num_channels, sampling_rate)
+                    yield _samples(frame.to_ndarray(), num_channels), frame.sample_rate
+    except av.FFmpegError as error:
+        raise AudioError(f"{name}: cannot be decoded: {error.strerror}", "unreadable") from error
+
+
+def _samples(frame: np.ndarray, num_channels: int) -> Tensor:
+    """(num_samples, num_channels) of a frame, whose channels are rows or lie interleaved in one."""
+    samples = floats(frame)
+    return samples.T if len(samples) == num_channels else samples.reshape(-1, num_channels)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.data.containers.recordings import heard
+from timepro_lit.data.audio import read_audio
+
+SILENCE_S = 1.0
+CODECS = {
+    "ipod": "aac", "mp4": "alac", "mov": "pcm_s16le", "3gp": "aac", "adts": "aac", "webm": "libopus",
+    "matroska": "flac", "asf": "wmav2", "amr": "libopencore_amrnb",
+}  # fmt: skip
+
+
+def recorded(container: str, **options: str) -> bytes:
+    """A second of silence, then a second of a tone."""
+    av = pytest.importorskip("av")
+    rate, codec = (8_000 if container == "amr" else 48_000), CODECS[container]
+    samples = 0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate)
+    samples[: round(SILENCE_S * rate)] = 0
+    file = BytesIO()
+    with av.open(file, "w", format=container, options=options) as output:
+        track = output.add_stream(codec, rate=rate, layout="mono")
+        track.bit_rate = 12_200 if container == "amr" else 64_000
+        source = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="fltp", layout="mono")
+        source.sample_rate = rate
+        size = track.codec_context.frame_size or 1024
+        resampler = av.AudioResampler(track.codec_context.format.name, "mono", rate, frame_size=size)
+        place = 0
+        for frame in [*resampler.resample(source), *resampler.resample(None)]:
+            frame.pts, frame.time_base = place, Fraction(1, rate)
+            place += frame.samples
+            output.mux(track.encode(frame))
+        output.mux(track.encode(None))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("container", CODECS)
+def test_a_sound_stays_where_it_was_and_half_a_file_is_refused(container: str, tmp_path: Path) -> None:
+    content = recorded(container)
+    (tmp_path / "clip").write_bytes(content)
+    waveform = read_audio(tmp_path / "clip")
+    assert abs(len(waveform) / 16_000 - 2.0) < 0.06
+    assert abs(int((waveform.abs() > 0.1).nonzero()[0]) / 16_000 - SILENCE_S) < 0.06
+    for cut_off in (content[: len(content) // 2], content[:-1]):
+        assert heard(cut_off, tmp_path) in ("truncated", "unreadable")
+
+
+def test_what_a_browser_sends_says_no_sizes(tmp_path: Path) -> None:
+    assert heard(recorded("webm", live="1"), tmp_path) == 2.0
+    assert heard(recorded("mp4", movflags="frag_keyframe+empty_moov"), tmp_path) == pytest.approx(2.0, abs=0.11)
+
+
+def test_other_contents_and_lengths_are_named(tmp_path: Path) -> None:
+    content = recorded("adts")
+    assert heard(b"ID3\4\0\0\0\0\1\0" + bytes(128) + content, tmp_path) == 2.0
+    assert heard(content * 20, tmp_path) == "too_long"
+    assert heard(b"\0\0\0\x1cftypM4A \0\0\2\0M4A isomiso2" + bytes(500), tmp_path) == "unreadable"
+    assert heard(b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n", tmp_path) == "unreadable"  # a playlist is no recording
+
+
+def test_without_the_extra_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    (tmp_path / "memo.m4a").write_bytes(b"\0\0\0\x1cftypM4A \0\0\2\0M4A isomiso2")
+    with pytest.raises(ValueError, match=r"memo\.m4a: is MPEG-4 .* needs pip install 'timepro_lit\[media\]'"):
+        read_audio(tmp_path / "memo.m4a")

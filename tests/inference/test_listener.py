@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from timepro_lit.data.audio_error import AudioError
+from timepro_lit.inference.listener import hear
+from timepro_lit.inference.prediction import check_heard
+
+# A model that hears 16 kHz, frames of 40 ms and no more than 2 s.
+FRONTEND = SimpleNamespace(sampling_rate=16_000, max_duration_s=2.0, num_frames=lambda num_samples: num_samples // 640)
+
+
+def clip(path: Path, num_samples: int) -> np.ndarray:
+    samples = np.round(np.linspace(-9_000, 9_000, num_samples)).astype(np.int16)
+    soundfile.write(path, samples, 8_000)
+    return samples
+
+
+def test_a_file_and_its_samples_are_heard_alike(tmp_path: Path) -> None:
+    samples = clip(tmp_path / "a.wav", 8_000)
+    heard = hear(tmp_path / "a.wav", FRONTEND)
+    assert heard.shape == (16_000,)
+    for array in (hear(samples, FRONTEND, 8_000), hear((samples, 8_000), FRONTEND)):
+        assert torch.equal(array, heard)
+    assert hear(samples, FRONTEND).shape == (8_000,)  # at the model's own rate
+    with pytest.raises(ValueError, match=r"sampling_rate: .*a\.wav says its own"):
+        hear(tmp_path / "a.wav", FRONTEND, 8_000)
+
+
+def test_what_no_frame_is_made_of_is_too_short(tmp_path: Path) -> None:
+    samples = clip(tmp_path / "a.wav", 80)
+    for audio in (tmp_path / "a.wav", (samples, 8_000)):
+        with pytest.raises(AudioError, match=r"160 samples at 16000 Hz are too short to be heard") as error:
+            hear(audio, FRONTEND)
+        assert error.value.kind == "empty"
+    with pytest.raises(AudioError, match=r"array: lasts 2\.50 s, at most 2 s are read"):
+        hear(np.zeros(40_000), FRONTEND)
+
+
+def test_where_nothing_can_be_heard_no_model_is_needed_to_say_so(tmp_path: Path) -> None:
+    short, right, long = (tmp_path / f"{name}.wav" for name in ("short", "right", "long"))
+    for path, num_samples in ((short, 80), (right, 8_000), (long, 20_000)):
+        clip(path, num_samples)
+    check_heard([short, right, long], FRONTEND)
+    with pytest.raises(AudioError, match=r"^.*long\.wav: lasts 2\.50 s"):
+        check_heard([long], FRONTEND)
+    with pytest.raises(AudioError, match=r"none of 2 recordings can be read, .*short\.wav: 160 samples"):
+        check_heard([short, long], FRONTEND)
