@@ -14,7 +14,8 @@ from timepro_lit.data.corpora.desed import Desed
 from timepro_lit.data.corpora.ftar import Ftar
 from timepro_lit.data.corpora.prepared import Prepared
 from timepro_lit.data.manifest import read_manifest, write_manifest
-from timepro_lit.data.preparation import prepare, within
+from timepro_lit.data.preparation import prepare
+from timepro_lit.events.intervals import within
 from timepro_lit.records import Event, Example
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
 from timepro_lit.tasks.grounding import Grounding

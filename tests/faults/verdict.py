@@ -109,18 +109,21 @@ def _content(path: Path) -> Any:
         return _rows(content.decode())
     if path.suffix in (".json", ".jsonl", ".yaml", ".html"):
         content = VERSION.sub(b"", FOLDER.sub(b"<folder>", content)).replace(b"/outputs/again", b"/outputs/run")
-    if path.name == "result.json":
-        return _record(content)
-    return content
+    if path.suffix == ".yaml":
+        return content.partition(b"# sha256")[0]
+    return _record(content) if path.suffix == ".json" else content
 
 
 def _record(content: bytes) -> Any:
-    """What a stage's or an evaluation's result.json says; its curves are compared by themselves."""
+    """What a JSON file says, without checksums: they are of texts that say where they lie, and curves hold seconds."""
     try:
         record = json.loads(content)
-        record.get("files", {}).pop("metrics.csv", None)
-    except (ValueError, AttributeError):
+    except ValueError:
         return content
+    if isinstance(record, dict):
+        record.pop("sha256", None)
+        for key in ("files", "published"):
+            record[key] = sorted(record[key]) if key in record else None
     return record
 
 

@@ -13,7 +13,7 @@ from timepro_lit.records import Batch
 
 class SeenIds(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        folder = Path(trainer.default_root_dir) / "seen"
+        folder = Path(trainer.default_root_dir).parent / "seen"
         folder.mkdir(exist_ok=True)
         examples = batch.examples if isinstance(batch, Batch) else [one for row in batch.examples for one in row]
         with (folder / f"{type(pl_module).__name__}-{trainer.global_rank}").open("a") as file:

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import RichProgressBar, Timer
 from rich.console import Console
 from torch.utils.data import DataLoader
 
+from timepro_lit.lit.interruption import Interruptible
 from timepro_lit.lit.progress import RunProgress
 from timepro_lit.lit.progress_line import (
     Course,
@@ -227,7 +228,7 @@ def test_lightning_shows_nothing_and_own_callbacks_stay(tmp_path: Path) -> None:
     callbacks = {"progress": RichProgressBar, "own": Timer}
     parts = SimpleNamespace(callbacks=callbacks, trainer=partial(Trainer, accelerator="cpu", logger=False))
     made = Setting(parts, tmp_path).on(COURSE).new_trainer("sft")  # type: ignore[arg-type]
-    assert [type(callback) for callback in made.callbacks] == [Timer, RunProgress]
+    assert [type(callback) for callback in made.callbacks] == [RunProgress, Interruptible, Timer]
 
 
 def test_one_process_alone_speaks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

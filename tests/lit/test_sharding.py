@@ -11,7 +11,7 @@ from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lalm.tiny import write_random_checkpoint
-from timepro_lit.lit import base
+from timepro_lit.lit import training
 from timepro_lit.lit.sft import SFT
 from timepro_lit.lit.sharding import arrival_order, check_strategy
 from timepro_lit.records import Event, Example, Sample
@@ -34,7 +34,7 @@ def test_zero_gradients_arrive_in_the_order_of_others(
     source = ModelSource(Qwen2_5Omni(str(tmp_path), "float32", local_files_only=True), TimePrompt(), lora)
     module = SFT(source.load, {"ag": Grounding()}, {}, learning_rate=1e-3)
     module.trainer = Trainer(accelerator="cpu", logger=False)
-    monkeypatch.setattr(base, "mixes_by_arrival", lambda trainer: True)
+    monkeypatch.setattr(training, "mixes_by_arrival", lambda trainer: True)
     module.configure_model()
     if lora is None:
         module.lalm.language_model.requires_grad_(True)

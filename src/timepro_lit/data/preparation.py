@@ -18,10 +18,11 @@ from timepro_lit.data.measuring import Measurement, measure_all
 from timepro_lit.data.splits import VALIDATION_SHARE, hash_of, hold_out, recording_key
 from timepro_lit.data.store import AudioFolder, write_shards
 from timepro_lit.data.table import arrow_file
+from timepro_lit.events.intervals import within
 from timepro_lit.files.atomic import sweep, write_if_changed
 from timepro_lit.files.checksums import checksum_file
 from timepro_lit.files.sealing import sealed
-from timepro_lit.records import Event, Example
+from timepro_lit.records import Example
 from timepro_lit.tasks.base import Task
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
@@ -153,10 +154,7 @@ def _questions(
     dropped: list[Dropped],
 ) -> Iterator[Question]:
     for one in annotations:
-        if one.task not in tasks:
-            dropped.append(Dropped(one.where, "not asked", f"task={one.task} is not chosen", one.task))
-            continue
-        question = _question(corpus, one, measured.get(one.audio), tasks[one.task], dropped)
+        question = _question(corpus, one, measured.get(one.audio), tasks, dropped)
         if isinstance(question, Dropped):
             dropped.append(question)
         else:
@@ -164,8 +162,10 @@ def _questions(
 
 
 def _question(
-    corpus: str, one: Annotation, measurement: Measurement | None, task: Task, dropped: list[Dropped]
+    corpus: str, one: Annotation, measurement: Measurement | None, tasks: Mapping[str, Task], dropped: list[Dropped]
 ) -> Question | Dropped:
+    if one.task not in tasks:
+        return Dropped(one.where, "not asked", f"task={one.task} is not chosen", one.task)
     if measurement is None:
         return Dropped(one.where, "audio outside_root", f"{one.audio!r} is no plain path below the root", one.task)
     duration_s = measurement.duration_s
@@ -189,26 +189,11 @@ def _question(
     key = recording_key(corpus, one.audio)
     example = Example(f"{corpus}/{one.id}", one.task, one.audio, duration_s, tuple(events), query, key)
     try:
-        task.target(example)
+        tasks[one.task].target(example)
         checked_line(example, one.where)
     except ValueError as error:
         return Dropped(one.where, "unfit", str(error), one.task)
     return Question(example, key, one.split, one.where)
-
-
-def within(event: Event, duration_s: float) -> tuple[Event | None, str | None]:
-    """The part of an event that lies within its clip, and a reason to report where that is not all of it.
-
-    >>> within(Event(8.0, 10.115, "Dog"), 10.0)
-    (Event(onset=8.0, offset=10.0, label='Dog'), 'event cut at the end')
-    """
-    if not 0 <= event.onset < event.offset < float("inf"):  # also false for NaN
-        return None, "event without extent"
-    if event.onset >= duration_s:
-        return None, "event past the end"
-    if event.offset > duration_s:
-        return Event(event.onset, duration_s, event.label), "event cut at the end"
-    return event, None
 
 
 def _elsewhere(folders: Sequence[Path]) -> dict[str, str]:

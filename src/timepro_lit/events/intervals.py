@@ -1,4 +1,4 @@
-"""Overlap of stretches of time: intersection over union of two intervals, and of two sets of intervals.
+"""Stretches of time: intersection over union of two intervals and of two sets of intervals, and what lies in a clip.
 
 Plain float64 comparisons without epsilon. An interval whose end does not lie after its start, or whose times are not
 finite, is nothing: it neither overlaps nor counts in a union, whatever a model wrote.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+
+from timepro_lit.records import Event
 
 Interval = tuple[float, float]
 """(onset, offset) in seconds."""
@@ -65,3 +67,18 @@ def _shared_length(a: Sequence[Interval], b: Sequence[Interval]) -> float:
         else:
             j += 1
     return shared
+
+
+def within(event: Event, duration_s: float) -> tuple[Event | None, str | None]:
+    """The part of an event that lies within its clip, and a reason to report where that is not all of it.
+
+    >>> within(Event(8.0, 10.115, "Dog"), 10.0)
+    (Event(onset=8.0, offset=10.0, label='Dog'), 'event cut at the end')
+    """
+    if not 0 <= event.onset < event.offset < float("inf"):  # also false for NaN
+        return None, "event without extent"
+    if event.onset >= duration_s:
+        return None, "event past the end"
+    if event.offset > duration_s:
+        return Event(event.onset, duration_s, event.label), "event cut at the end"
+    return event, None

@@ -26,8 +26,8 @@ from timepro_lit.runs.stages import is_rank_zero
 HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
-class Interruption(Callback):
-    """Holds signals back, and has evaluations stop between two batches. Training stops behind a state of its own."""
+class Interruption:
+    """Holds signals back until they can be acted upon."""
 
     def __init__(self) -> None:
         self._asked = 0
@@ -73,13 +73,10 @@ class Interruption(Callback):
                 sys.exit(0)  # another code would have Lightning kill rank zero
             self._before[number](number, None)
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        # What Lightning has started it watches.
+    def watch(self, trainer: Trainer) -> None:
+        """Know of the processes that Lightning has started, and watches."""
         own = isinstance(getattr(trainer.strategy, "cluster_environment", None), LightningEnvironment)
         self._launcher = trainer.strategy.launcher if own else None
-
-    def on_test_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        self.act()
 
     def _note(self, number: int, _: FrameType | None) -> None:
         name = signal.Signals(number).name
@@ -91,6 +88,19 @@ class Interruption(Callback):
         self._asked = number
         if is_rank_zero():
             os.write(1, f"{name}: waits until nothing is lost by it; a second one does not\n".encode())
+
+
+class Interruptible(Callback):
+    """Has an evaluation stop between two batches. Training stops behind a state of its own."""
+
+    def __init__(self, interruption: Interruption) -> None:
+        self.interruption = interruption
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self.interruption.watch(trainer)
+
+    def on_test_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        self.interruption.act()
 
 
 def keep_signals(trainer: Trainer) -> None:

@@ -18,7 +18,7 @@ from lightning.pytorch.loggers import Logger
 from timepro_lit.lalm.checkpoint import Backbone, ModelSource
 from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lit.datamodule import ClipDataModule
-from timepro_lit.lit.interruption import Interruption, keep_signals
+from timepro_lit.lit.interruption import Interruptible, Interruption, keep_signals
 from timepro_lit.lit.loggers import made_loggers
 from timepro_lit.lit.progress import RunProgress
 from timepro_lit.lit.progress_line import Course
@@ -86,7 +86,7 @@ class Setting:
         chosen = [callback for callback in chosen if not isinstance(callback, ProgressBar)]
         trainer = self.parts.trainer(
             # A stage that goes on may validate before anything else, and that is shown as well.
-            callbacks=[RunProgress(name, self.course), self.interruption, *chosen, *callbacks],
+            callbacks=[RunProgress(name, self.course), Interruptible(self.interruption), *chosen, *callbacks],
             default_root_dir=str(self.directory / ".lightning"),  # Lightning takes states that it finds there
             enable_checkpointing=False,
             enable_progress_bar=False,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -11,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timepro_lit.files.fingerprint import content_digest
-from timepro_lit.files.json_object import read_object
-from timepro_lit.files.sealing import files_in, seal
+from timepro_lit.files.sealing import damaged_in, digests_of, files_in, read_sealed, seal, sealed
 from timepro_lit.runs.stages import is_rank_zero, say
 
 STATE, CURVES, RECORD = "state.ckpt", "metrics.csv", "state.json"
@@ -97,9 +93,9 @@ class States:
         record = {
             "placement": self.placement,
             "validation_is_due": validation_is_due,
-            "files": {path.relative_to(partial).as_posix(): content_digest(path) for path in files_in(partial)},
+            "files": digests_of(partial, files_in(partial)),
         }
-        seal(partial, final, RECORD, json.dumps(record | {"digest": _digest(record)}, indent=1))
+        seal(partial, final, RECORD, sealed(record))
         for old in sorted(self.folder.glob("step-*[0-9]"), key=step_of)[:-NUM_KEPT]:
             shutil.rmtree(old)
 
@@ -124,16 +120,14 @@ def step_of(state: Path) -> int:
 
 def _checked(folder: Path) -> State:
     """A state whose files are as they were written. Raises ValueError or OSError that names one that is not."""
-    record = read_object(folder / RECORD)
-    if record.pop("digest", None) != _digest(record):
-        raise ValueError(f"{folder / RECORD} is damaged")
-    files = files_in(folder)
-    if {path.relative_to(folder).as_posix() for path in files} - {RECORD} != set(record["files"]):
-        raise ValueError(f"{folder} lacks files, or holds others")
-    for name, digest in record["files"].items():
-        if content_digest(folder / name) != digest:
-            raise ValueError(f"{folder / name} is damaged")
-    return State(folder, record["placement"], record["validation_is_due"])
+    record = read_sealed(folder / RECORD)
+    try:
+        state, digests = State(folder, record["placement"], record["validation_is_due"]), record["files"]
+    except KeyError as error:
+        raise ValueError(f"{folder / RECORD} is damaged: it has no {error}") from error
+    if (path := damaged_in(folder, digests)) is not None:
+        raise ValueError(f"{path} is missing or damaged")
+    return state
 
 
 def _set_aside(damaged: list[Path], instead: str) -> None:
@@ -143,7 +137,3 @@ def _set_aside(damaged: list[Path], instead: str) -> None:
             aside = folder.with_name(f"{folder.name}.damaged")
             shutil.rmtree(aside, ignore_errors=True)
             folder.rename(aside)
-
-
-def _digest(record: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -44,7 +44,11 @@ OBSERVERS = ("DeviceStatsMonitor", "LearningRateMonitor", "ModelSummary", "RichP
 STAGE_CODE = ("lit.fit",)
 ANSWERS_CODE = ("lit.base", "lit.datamodule", "inference.answering", "lalm.checkpoint")
 """What makes them besides what the settings name."""
-READING = ("events/", "metrics/", "rewards/", "tasks/brackets.py", "tasks/reading.py", "tasks/times.py")
+_READERS = (
+    "brackets", "entries", "named_times", "names", "prose", "ranges", "reading", "rows", "thinking", "times",
+    "typography", "well_formed",
+)  # fmt: skip
+READING = ("events/", "metrics/", "rewards/", *(f"tasks/{name}.py" for name in _READERS))
 """Code that reads and scores answers, which is done anew each time."""
 
 
