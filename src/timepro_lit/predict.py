@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from timepro_lit.settings.door import check_grammar, door
+from timepro_lit.settings.door import door
 
 
 @door("predict")
@@ -41,5 +41,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    check_grammar("timepro_lit.predict", ("query", "queries", "audio", "checkpoint", "output_dir"))
     main()

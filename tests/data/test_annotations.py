@@ -21,6 +21,14 @@ def test_files_keep_their_order_and_may_hold_no_event(tmp_path: Path) -> None:
     assert read_events_tsv(path) == {"b.wav": (Event(1.5, 2.25, "Dog"), Event(0.0, 1.0, "Cat")), "a.wav": ()}
 
 
+@pytest.mark.parametrize("empty", ["NaN", "nan", ""])
+def test_a_cell_that_pandas_left_empty_is_empty(tmp_path: Path, empty: str) -> None:
+    path = written(tmp_path, HEADER, f"a.wav\t{empty}\t{empty}\t{empty}", " two  spaces.wav\t0\t1\tNan bread")
+    assert read_events_tsv(path) == {"a.wav": (), " two  spaces.wav": (Event(0.0, 1.0, "Nan bread"),)}
+    with pytest.raises(ValueError, match=r":2: onset and offset must be numbers, not '' and '1'"):
+        read_events_tsv(written(tmp_path, HEADER, "a.wav\tNaN\t1\tDog"))
+
+
 def test_columns_may_stand_in_any_order_and_a_mark_of_encoding_before_them(tmp_path: Path) -> None:
     path = written(tmp_path, "\ufeffevent_label\tfilename\tonset\toffset\tfold", "Dog\ta.wav\t0\t1\t3")
     assert read_events_tsv(path) == {"a.wav": (Event(0.0, 1.0, "Dog"),)}

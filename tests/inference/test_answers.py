@@ -270,6 +270,9 @@ def test_recordings_are_found_below_a_folder(tmp_path: Path) -> None:
         ("query=a, b", 'query="a, b"'),
         ('query=say "hi"', r'query="say \"hi\""'),
         ("query=[x]", 'query="[x]"'),
+        ("query=2024_05_06", 'query="2024_05_06"'),
+        ("query=pred_th=0.5.tsv", 'query="pred_th=0.5.tsv"'),
+        ("query=预测.tsv", 'query="预测.tsv"'),
     ],
 )
 def test_a_misread_query_is_answered_with_the_command_as_it_should_be(
@@ -285,7 +288,11 @@ def test_a_misread_query_is_answered_with_the_command_as_it_should_be(
 
 
 @pytest.mark.parametrize(
-    "argument", ["query=a dog barks", """query="the dog's bark\"""", "task=[ag,sed]", "audio=a b.wav"]
+    "argument",
+    [
+        "query=a dog barks", "query=null", """query="the dog's bark\"""", "task=[ag,sed]", "audio=a b.wav",
+        "output_dir=2024_05_06",
+    ],  # fmt: skip
 )
 def test_what_hydra_reads_rightly_is_left_alone(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["predict", argument])

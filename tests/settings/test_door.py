@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hydra.types import RunMode
 
-from timepro_lit.settings.door import check_order, check_sweep, sentence_of
-from timepro_lit.settings.schemas import ROOT
+from timepro_lit.settings.door import check_order, check_sweep, door, sentence_of
+from timepro_lit.settings.schemas import ROOT, free_texts
 
 
 @pytest.mark.parametrize(
@@ -127,3 +127,15 @@ def test_a_failed_job_does_not_end_its_sweep(tmp_path: Path) -> None:
     assert "error in job 1 (+experiment=ablation_adaptive seed=2" in done.stderr
     assert "error in job 3 (+experiment=ablation_astp seed=2" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_names_and_paths_of_every_door_are_free_texts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert free_texts("score") == ["predictions", "references", "output_dir"]
+    called = door("score")(lambda cfg: None)
+    monkeypatch.setattr(sys, "argv", ["score", "predictions=a, b.tsv", "output_dir=20240506_123456"])
+    with pytest.raises(SystemExit):
+        called()
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == """python -m timepro_lit.score 'predictions="a, b.tsv"' 'output_dir="20240506_123456"'"""

@@ -33,8 +33,9 @@ def read_events_tsv(path: str | Path) -> dict[str, tuple[Event, ...]]:
                 continue
             where = f"{path}:{lines.line_num}"
             row = dict(zip(header, values, strict=False))
-            name, *event = (row.get(column, "").strip() for column in COLUMNS)
-            if not name:
+            name, *event = (row.get(column, "") for column in COLUMNS)
+            event = [_without_nan(cell.strip()) for cell in event]
+            if not name.strip():
                 raise ValueError(f"{where}: the filename is missing")
             of_file = events.setdefault(name, [])
             if any(event):
@@ -42,6 +43,11 @@ def read_events_tsv(path: str | Path) -> dict[str, tuple[Event, ...]]:
     if not events:
         raise ValueError(f"{path}: the file holds no line beside the header")
     return {name: tuple(of_file) for name, of_file in events.items()}
+
+
+def _without_nan(cell: str) -> str:
+    """pandas writes NaN for an empty cell."""
+    return "" if cell.lower() == "nan" else cell
 
 
 def _event(values: list[str], where: str) -> Event:

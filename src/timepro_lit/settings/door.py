@@ -25,7 +25,7 @@ from timepro_lit.files.visible_text import visible
 from timepro_lit.runs.directory import override_key
 from timepro_lit.runs.signals import ended_by_signals
 from timepro_lit.settings.help import help_text, options
-from timepro_lit.settings.schemas import CONF, LAYERS, register
+from timepro_lit.settings.schemas import CONF, LAYERS, free_texts, register
 
 _LOST_WORKER = re.compile(r"DataLoader worker \(pid")
 SINGLE_PROCESS = ("cpu", "gpu")
@@ -91,7 +91,7 @@ def check_grammar(module: str, free_text: Sequence[str]) -> None:
 
 def _quoted(argument: str, free_text: Sequence[str]) -> str:
     key, equals, value = argument.partition("=")
-    if not equals or key not in free_text or _reads_as(argument) == value:
+    if not equals or key not in free_text or value == "null" or _reads_as(argument) == value:
         return argument
     if value[:1] in ("'", '"') and value[:1] == value[-1:] and _reads_as(argument) is not None:  # quoted already
         return argument
@@ -126,6 +126,8 @@ def door(name: str) -> Callable[[Main], Callable[[], None]]:
                 print(help_text(name))
             else:
                 check_launcher(sys.argv[1:])
+                if not {"-m", "--multirun"} & set(sys.argv[1:]):  # where commas stand between values to try
+                    check_grammar(f"timepro_lit.{name}", free_texts(name))
                 through_hydra()
 
         return called

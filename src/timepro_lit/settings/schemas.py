@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +212,11 @@ SCHEMAS: Mapping[str, type] = {
     "prepare": PrepareConfig,
 }
 """Of each door."""
+
+
+def free_texts(door: str) -> list[str]:
+    """Keys of a door whose values are any text: names, paths, queries."""
+    return [field.name for field in fields(SCHEMAS[door]) if field.type in ("str", "str | None")]
 
 
 def register() -> None:

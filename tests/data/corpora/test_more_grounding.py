@@ -19,12 +19,12 @@ def test_audiogrounding_asks_for_every_phrase(tmp_path: Path) -> None:
         {"phrase": "rain", "start_index": 4, "end_index": 4, "segments": [[0, 0]]},  # not heard
         {"phrase": "wind", "start_index": 6, "end_index": 6, "segments": [[0.1]]},
     ]
-    clip = {"audiocap_id": 91139, "audio_id": "Yr1nicOVtvkQ.wav", "tokens": "a dog barks in rain", "phrases": phrases}
+    clip = {"audiocap_id": 91139, "audio_id": " rain  on roof.wav", "tokens": "a dog barks in rain", "phrases": phrases}
     (tmp_path / "test.json").write_text(json.dumps([clip, {"audiocap_id": 1, "audio_id": "Y.wav", "phrases": None}]))
     found = list(AudioGrounding().annotations(tmp_path))
     first, second = (one for one in found if isinstance(one, Annotation))
     assert (first.id, first.audio, first.query, first.split) == (
-        "91139_0", "audio/Yr1nicOVtvkQ.wav", "a dog barks", "test")  # fmt: skip
+        "91139_0", "audio/ rain  on roof.wav", "a dog barks", "test")  # fmt: skip
     assert first.events == (Event(0.1, 0.5, "a dog barks"), Event(1.0, 1.5, "a dog barks"))
     assert second.events == ()
     assert [one.where for one in found if isinstance(one, Dropped)] == ["test.json[0].phrases[2]", "test.json[1]"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from timepro_lit.data.corpora.annotated import Annotation, Dropped
-from timepro_lit.data.corpora.json_files import Fault, entries, events_of, number, text
+from timepro_lit.data.corpora.json_files import Fault, entries, events_of, file_name, number, text
 
 SPLITS = {"train.json": "train", "val.json": "val", "test.json": "test"}
 
@@ -38,7 +38,7 @@ class AudioGrounding:
                     yield Dropped(where, "unreadable entry", str(fault), "ag")
 
     def _of_clip(self, clip: dict[str, object], split: str, where: str) -> Iterator[Annotation | Dropped]:
-        caption, audio_id, phrases = number(clip, "audiocap_id"), text(clip, "audio_id"), clip.get("phrases")
+        caption, audio_id, phrases = number(clip, "audiocap_id"), file_name(clip, "audio_id"), clip.get("phrases")
         if not isinstance(phrases, list):
             raise Fault("phrases is no list")
         for n, phrase in enumerate(phrases):

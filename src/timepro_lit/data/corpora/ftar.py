@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from timepro_lit.data.corpora.annotated import Annotation, Dropped
-from timepro_lit.data.corpora.json_files import Fault, entries, number, text
+from timepro_lit.data.corpora.json_files import Fault, entries, file_name, number, text
 from timepro_lit.records import Event
 
 FILES = {"ag": "temporal_audio_grounding.json", "dac": "dense_audio_caption.json"}
@@ -63,7 +63,7 @@ class Ftar:
                 yield Dropped(where, "unreadable entry", str(fault), task)
 
     def _annotation(self, item: dict[str, Any], task: str, split: str, where: str) -> Annotation:
-        id_, audio, duration_s = item.get("id"), text(item, "audio"), number(item, "duration")
+        id_, audio, duration_s = item.get("id"), file_name(item, "audio"), number(item, "duration")
         if not isinstance(id_, str | int) or isinstance(id_, bool):
             raise Fault(f"id is {id_!r:.80}, neither text nor number")
         if self.audio_prefix is not None and audio.startswith(self.audio_prefix):

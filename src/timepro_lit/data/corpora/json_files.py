@@ -40,6 +40,12 @@ def text(entry: dict[str, Any], key: str) -> str:
     return " ".join(value.split())
 
 
+def file_name(entry: dict[str, Any], key: str) -> str:
+    """The name of a file, whose spaces are part of it. Raises Fault where there is none."""
+    text(entry, key)
+    return str(entry[key])
+
+
 def number(entry: dict[str, Any], key: str) -> float:
     """A finite number of an entry, which may be written as text. Raises Fault where there is none."""
     return finite(entry.get(key), key)
