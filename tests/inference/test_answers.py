@@ -292,7 +292,7 @@ def test_a_misread_query_is_answered_with_the_command_as_it_should_be(
     [
         "query=a dog barks", "query=null", """query="the dog's bark\"""", "task=[ag,sed]", "audio=a b.wav",
         "output_dir=2024_05_06",
-    ],  # fmt: skip
+    ],
 )
 def test_what_hydra_reads_rightly_is_left_alone(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["predict", argument])
