@@ -66,7 +66,7 @@ def test_every_answer_has_a_line_and_a_summary_says_what_was_odd(tmp_path: Path)
     summary = json.loads((folder / "scores.json").read_text())
     assert summary["all"] == {"parse_rate": 80.0, "truncated": 0.0}
     assert summary["skipped"] == read_skipped(folder) == {"silent": 2}
-    assert summary["repairs"] == {"prose": 2, "unclear": 1}
+    assert summary["repairs"] == {"prose": 2}
     (folder / "scores.json").write_text('{"skip')
     assert read_skipped(folder) == {"silent": 2}
 

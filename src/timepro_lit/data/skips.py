@@ -42,8 +42,9 @@ class Skips:
     def check(self, kind_of: Mapping[str, str]) -> None:
         """Raise ValueError where those of all processes are more than the allowed share."""
         if self.are_too_many(len(kind_of)):
-            one = next(reversed(self._audio_of or kind_of))  # another process may have seen it
+            one = next(reversed(self._audio_of or kind_of))
+            which = f"{one!r} ({self._audio_of[one]})" if self._audio_of else repr(one)  # of another process
             raise ValueError(
                 f"{len(kind_of)} of {self.num_examples} examples cannot be used, more than {self.max_share:.1%} of "
-                f"them: {dict(Counter(kind_of.values()))}; {one!r} ({self._audio_of.get(one, 'unknown')}) for one"
+                f"them: {dict(Counter(kind_of.values()))}; {which} for one"
             )
