@@ -5,6 +5,7 @@ from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -20,7 +21,6 @@ CODECS = {
 
 def recorded(container: str, **options: str) -> bytes:
     """A second of silence, then a second of a tone."""
-    av = pytest.importorskip("av")
     rate, codec = (8_000 if container == "amr" else 48_000), CODECS[container]
     samples = 0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate)
     samples[: round(SILENCE_S * rate)] = 0

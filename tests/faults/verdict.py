@@ -18,6 +18,8 @@ FOLDER = re.compile(rb"/[\w./-]*/place\b")
 """Where a run lies, or the one lay that it was copied from."""
 VERSION = re.compile(rb" at [0-9a-f]{7,}(-dirty)?")
 """The commit, which another one may be while a campaign runs."""
+WORKERS = re.compile(rb"num_workers: \d+")
+"""Cases choose how many; it changes no result."""
 LEFT_BEHIND = re.compile(r"\.part(ial)?$|\.tmp|\.old|\.owner$|\.states$|hpc_ckpt|error\.txt$|/\.[^/]+\.[a-z0-9_]{8}$")
 """Files of something unfinished."""
 CARD = "README.md"
@@ -110,7 +112,7 @@ def _content(path: Path) -> Any:
     if path.suffix in (".json", ".jsonl", ".yaml", ".html"):
         content = VERSION.sub(b"", FOLDER.sub(b"<folder>", content)).replace(b"/outputs/again", b"/outputs/run")
     if path.suffix == ".yaml":
-        return content.partition(b"# sha256")[0]
+        return WORKERS.sub(b"", content.partition(b"# sha256")[0])
     return _record(content) if path.suffix == ".json" else content
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from lightning import LightningModule, Trainer
 from torch.utils.data import DataLoader
@@ -60,3 +61,18 @@ def test_without_a_validation_what_was_trained_last_stays(tmp_path: Path) -> Non
     best = KeepBest(tmp_path, lambda scores: None)
     best.put_back(module)
     assert (float(module.steps), best.scores) == (0.0, {})
+
+
+@pytest.mark.parametrize("damage", ["delete", "halve", "older"])
+def test_a_run_does_not_go_on_without_what_was_best(tmp_path: Path, damage: str) -> None:
+    _, best = trained(tmp_path / "begun", 1)
+    assert best.state_dict() == {"step": 1}
+    path, state = tmp_path / "begun" / "best.safetensors", {"step": 2 if damage == "older" else 1}
+    best.load_state_dict({"step": None})
+    best.load_state_dict({"step": 1})
+    if damage == "delete":
+        path.unlink()
+    if damage == "halve":
+        path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(ValueError, match=r"best\.safetensors is .*: delete .*begun to begin the stage anew"):
+        best.load_state_dict(state)

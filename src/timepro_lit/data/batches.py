@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -12,7 +12,7 @@ from timepro_lit.data.collate import Frontend
 from timepro_lit.data.costs import Costs, num_frames
 from timepro_lit.data.dataset import Clips
 from timepro_lit.data.division import ByRows, ByTokens
-from timepro_lit.data.global_batches import GlobalBatches
+from timepro_lit.data.global_batches import GlobalBatches, limit_per_task
 from timepro_lit.data.sampler import TrainingBatches
 from timepro_lit.records import Example
 
@@ -60,6 +60,17 @@ class Drawing:
     micro_batch_tokens: int | None
     times: int = 1
     """Steps in a row that take the same rows."""
+
+
+def limited(examples: Any, tasks: Iterable[str], examples_per_task: int | None, seed: int) -> Any:
+    """So many examples of each task, drawn with the seed; None takes all. Raises ValueError where there are fewer."""
+    if examples_per_task is None:
+        return examples
+    for name in tasks:
+        available = int((examples.tasks == name).sum())
+        if available < examples_per_task:
+            raise ValueError(f"examples_per_task is {examples_per_task}, but {name!r} has {available} examples")
+    return examples.select(limit_per_task(examples.ids, examples.tasks, examples_per_task, seed))
 
 
 def training_batches(

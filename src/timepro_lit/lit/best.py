@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
@@ -21,6 +22,8 @@ BEST = "best.safetensors"
 
 class KeepBest(Callback):
     """Keeps the trained weights of the best validation so far in a file, which outlives a kill.
+
+    A state of the stage says of which step they were, so that a run does not go on without them.
 
     Args:
         folder: of the stage's states.
@@ -54,6 +57,24 @@ class KeepBest(Callback):
             self._scores = json.loads(self._read()[0])["scores"] if self.path.exists() else {}
         return self._scores
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"step": self._step()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Raises ValueError where the weights that were best when the state was written are not here any more."""
+        needed, found = state_dict["step"], self._step()
+        if needed is not None and (found is None or found < needed):  # a later validation may have been better
+            raise ValueError(f"{self.path} is missing or older than the state: {self._anew}")
+
+    @property
+    def _anew(self) -> str:
+        return f"delete {self.path.parent} to begin the stage anew"
+
+    def _step(self) -> int | None:
+        """After which the best weights were validated, None before the first; every process may ask at any time."""
+        step: int | None = json.loads(self._read()[0])["step"] if self.path.exists() else None
+        return step
+
     @torch.no_grad()
     def put_back(self, module: LightningModule) -> None:
         """Give a module the weights of the best validation, if there was one."""
@@ -68,11 +89,11 @@ class KeepBest(Callback):
             with safe_open(self.path, "pt") as file:
                 metadata = file.metadata() or {}
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
-        except SafetensorError:
+        except (SafetensorError, OSError):
             metadata, weights = {}, {}
         said = metadata.get("said", "")
         if metadata.get("digest") != _digest(weights, said):
-            raise ValueError(f"{self.path} is damaged: delete {self.path.parent} to begin the stage anew")
+            raise ValueError(f"{self.path} is damaged: {self._anew}")
         return said, weights
 
 

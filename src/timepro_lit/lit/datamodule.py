@@ -12,7 +12,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from timepro_lit.data.batches import Drawing, Rows, training_batches
+from timepro_lit.data.batches import Drawing, Rows, limited, training_batches
 from timepro_lit.data.collate import BUDGET_MULTIPLE, ROW_MULTIPLE, Collate, CollateInterviews, Frontend
 from timepro_lit.data.corpora.prepared import Corpus, Prepared
 from timepro_lit.data.costs import num_frames
@@ -169,12 +169,7 @@ class ClipDataModule(LightningDataModule):
         """What a stage trains on. Raises ValueError where it cannot."""
         examples = self.examples(self.train_split)
         self.refuse_shared(self.train_split, self.validation_split)
-        if examples_per_task is not None:
-            for name in self.tasks:
-                available = int((examples.tasks == name).sum())
-                if available < examples_per_task:
-                    raise ValueError(f"examples_per_task is {examples_per_task}, but {name!r} has {available} examples")
-            examples = examples.select(limit_per_task(examples.ids, examples.tasks, examples_per_task, seed))
+        examples = limited(examples, self.tasks, examples_per_task, seed)
         self._try_targets(examples)
         return examples
 

@@ -12,10 +12,9 @@ import numpy as np
 import torch
 
 from timepro_lit.data.assumed import assumed_examples
-from timepro_lit.data.batches import Drawing, Examples, training_batches
+from timepro_lit.data.batches import Drawing, Examples, limited, training_batches
 from timepro_lit.data.collate import BUDGET_MULTIPLE, ROW_MULTIPLE, Frontend
 from timepro_lit.data.costs import Costs, num_frames
-from timepro_lit.data.global_batches import limit_per_task
 from timepro_lit.data.sampler import TrainingBatches
 from timepro_lit.grpo.logprobs import LOGITS_AT_ONCE
 from timepro_lit.lalm.assumed import assumed_frontend
@@ -28,7 +27,7 @@ from timepro_lit.lit.grpo import GRPO
 from timepro_lit.lit.pretrain import Pretrain
 from timepro_lit.lit.setting import Parts
 from timepro_lit.lit.stage import Stage
-from timepro_lit.planning.work import Epoch, Method, MicroBatch, Placement, Rollout, Share, Work
+from timepro_lit.planning.work import Epoch, Method, MicroBatch, Placement, Rollout, Share, Trained, Work
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 SAMPLED = 32
@@ -85,13 +84,7 @@ class StageForecast:
     def __init__(self, stage: Stage, data: ClipDataModule, examples: Examples, frontend: Frontend, seed: int) -> None:
         """Raises ValueError where there are fewer examples than the stage asks for."""
         self.stage = stage
-        if stage.examples_per_task is not None:
-            for name in data.tasks:
-                available = int((examples.tasks == name).sum())
-                if available < stage.examples_per_task:
-                    asked = stage.examples_per_task
-                    raise ValueError(f"examples_per_task is {asked}, but {name!r} has {available} examples")
-            examples = examples.select(limit_per_task(examples.ids, examples.tasks, stage.examples_per_task, seed))
+        examples = limited(examples, data.tasks, stage.examples_per_task, seed)
         drawing = Drawing(
             stage.rows, stage.batch_size, stage.num_steps, stage.num_epochs, stage.micro_batch_size,
             stage.micro_batch_tokens, stage.updates_per_rollout,
@@ -167,13 +160,13 @@ def method_of(stage: Stage, parts: Parts, placement: Placement, num_micro_batche
     model, lora = parts.model, parts.lora
     module = stage.module.func if isinstance(stage.module, partial) else stage.module
     checkpointed = bool(getattr(model, "gradient_checkpointing", False))
-    trained = "adapter" if lora is not None else "language model"
+    trained: Trained = "adapter" if lora is not None else "language model"
     if isinstance(module, type) and issubclass(module, Pretrain):
         trained = "everything"
     alike = not checkpointed and (lora is None or lora.dropout == 0)
     captured = placement.on_gpu and getattr(model, "capture_steps", True)
     return Method(
-        trained=trained,  # type: ignore[arg-type]
+        trained=trained,
         rank=0 if lora is None else lora.rank,
         weight_bytes=float(getattr(torch, model.dtype).itemsize),  # type: ignore[attr-defined]
         four_bit=getattr(model, "quantization", None) is not None,

@@ -64,14 +64,18 @@ class Interruption:
         self._asked = 0
         if is_rank_zero():
             try:
-                self._before[number](number, None)
+                self._hand_on(number)
             finally:
                 gathered(None)  # nobody leaves before it, who may have to queue the job again
         else:
             gathered(None)
             if self._launcher is not None:
                 sys.exit(0)  # another code would have Lightning kill rank zero
-            self._before[number](number, None)
+            self._hand_on(number)
+
+    def _hand_on(self, number: int) -> None:
+        if (handler := self._before.get(number)) is not None:  # another process may handle what this one does not
+            handler(number, None)
 
     def watch(self, trainer: Trainer) -> None:
         """Know of the processes that Lightning has started, and watches."""
@@ -83,7 +87,7 @@ class Interruption:
         if self._asked:
             if is_rank_zero() and self._launcher is not None:
                 self._launcher.kill(signal.SIGKILL)
-            self._before[number](number, None)
+            self._hand_on(number)
             return
         self._asked = number
         if is_rank_zero():

@@ -90,23 +90,24 @@ def _stages(
         return [], [f"training examples: none to plan with ({error})"]
     notes = [f"training examples: {examples_said}", f"tokens: {tokens_said}"]
     counts = PROCESSES if placement.on_gpu else (1, placement.num_processes or 1)
-    plans, works = {}, {}
+    plans, alone, works = {}, {}, {}
     for name, stage in parts.stage.items():
         try:
             forecast = StageForecast(stage, parts.data, examples, frontend, seed)
-            works[name] = {n: _work(forecast, n, placement) for n in dict.fromkeys(counts)}
+            alone[name] = forecast.work(1, placement)
+            more = {n: _work(forecast, n, placement) for n in counts if n != 1}
+            works[name] = {1: alone[name], **more}
         except ValueError as error:
             raise ValueError(f"stage.{name}: {error}") from error
         plans[name] = forecast
     lengths = {
-        name: {"max_steps": works[name][1].num_steps, "batch_size": stage.batch_size}  # type: ignore[union-attr]
+        name: {"max_steps": alone[name].num_steps, "batch_size": stage.batch_size}
         for name, stage in parts.stage.items()
     }
     shared = foreseen(store, grounds, lengths, init_from)
     found = []
     for name, forecast in plans.items():
-        first = works[name][1]
-        assert isinstance(first, Work)
+        first = alone[name]
         own = placement.num_processes or max(1, torch.cuda.device_count())
         of_own = works[name].get(own, first)
         micro = of_own.num_micro_batches if isinstance(of_own, Work) else first.num_micro_batches
@@ -116,8 +117,7 @@ def _stages(
 
 
 def _work(forecast: StageForecast, num_processes: int, placement: Placement) -> Work | str:
-    if num_processes == 1:
-        return forecast.work(1, placement)
+    """The work, or why so many processes cannot share it."""
     try:
         return forecast.work(num_processes, placement)
     except ValueError as error:

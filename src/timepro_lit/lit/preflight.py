@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import resource
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,11 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from timepro_lit.data.whole_steps import WholeSteps
 from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.lit.finite import non_finite
 from timepro_lit.lit.fit import ADAPTER, Plan, module_of, plan
 from timepro_lit.lit.forecast import StageForecast
 from timepro_lit.lit.grpo import GRPO
+from timepro_lit.lit.interruption import keep_signals
 from timepro_lit.lit.processes import gathered
 from timepro_lit.lit.setting import Parts, Setting, quiet, release
 from timepro_lit.planning.memory import readable
@@ -75,18 +77,12 @@ def tried(setting: Setting, name: str, planned: Plan, source: ModelSource) -> st
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        default_root_dir=str(setting.directory),
+        default_root_dir=str(setting.directory / ".lightning"),
         **_one_step(planned.arguments, count),
     )
-    try:
+    keep_signals(trainer)
+    with _named(f"stage.{name}: does not fit: {what}", f"sizes.{name}"):
         trainer.fit(module, WholeSteps(loader, count) if stage.rows == "prompt" else loader)
-    except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        raise ValueError(
-            f"stage.{name}: does not fit: {what} need more than there is ({_reason(error)}): lower "
-            f"sizes.{name}.micro_batch_size or micro_batch_tokens, or take more memory"
-        ) from error
     seen = gathered(watch.seen)
     if faults := [fault for one in seen for fault in one.faults]:
         raise ValueError(f"stage.{name}: {what}: {faults[0]}")
@@ -95,6 +91,20 @@ def tried(setting: Setting, name: str, planned: Plan, source: ModelSource) -> st
         f"{name}: fits: {what}{_answers(module)}; {count} micro-batches of a step in {step_s:.1f} s, "
         f"loading {loading_s:.1f} s, {readable(peak)} at most on one of {len(seen)} processes"
     )
+
+
+@contextmanager
+def _named(what: str, sizes: str) -> Iterator[None]:
+    """Raise ValueError, with what to lower, where memory runs out."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise ValueError(
+            f"{what} need more than there is ({_reason(error)}): lower {sizes}.micro_batch_size or "
+            "micro_batch_tokens, or take more memory"
+        ) from error
 
 
 def _heaviest(parts: list[np.ndarray], row_tokens: np.ndarray) -> list[np.ndarray]:
@@ -157,8 +167,7 @@ class Watch(Callback):
             self.seen.faults.append(f"no recording could be used, {batch.skipped[0].message}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        trained = [weight for weight in pl_module.parameters() if weight.requires_grad]
-        if not all(bool(torch.isfinite(weight).all()) for weight in trained):
+        if non_finite(pl_module):
             self.seen.faults.append("the step leaves weights that are no numbers")
         self.seen.peak = _peak(trainer.strategy.root_device)
         self.seen.step_s = time.monotonic() - self.started_s

@@ -79,12 +79,11 @@ class States:
             raise ValueError(f"{reason}; no undamaged state is left: {anew}")
         return None
 
-    def begin(self, step: int) -> Path:
-        """An empty folder for a state's files, which counts for nothing until it is sealed."""
+    def begin(self, step: int) -> None:
+        """Make an empty folder for a state's files, which counts for nothing until it is sealed."""
         partial = self._partial(step)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        return partial
 
     def seal(self, step: int, curves: str, validation_is_due: bool) -> None:
         """Declare the state that was begun complete; of the older ones the newest stays."""
