@@ -297,9 +297,7 @@ def measure(lalm: LALM, case: Case, warm_up: int, repeats: int, with_kernels: bo
     peak_mb = round(_peak_mb(case.device) - before)
     seconds = bench.phase.medians(warm_up)
     length = bench.ids.shape[1]
-    counts = flops.phases(
-        lalm, RANK, case.form, case.num_prompts, length, case.group_size, case.answer, case.kl
-    )
+    counts = flops.phases(lalm, RANK, case.form, case.num_prompts, length, case.group_size, case.answer, case.kl)
     found = asdict(case) | {
         "prompt": length,
         "repeats": repeats,

@@ -1,4 +1,4 @@
-"""Evaluate a run again, on the test split or on other data.
+"""Evaluate a run again, on the test split or on other data; or an exported folder, on data chosen here.
 
 python -m timepro_lit.evaluate run=outputs/ablation_astp/embedded-seed1 trainer=gpu
 """
@@ -11,6 +11,9 @@ from omegaconf import DictConfig
 
 from timepro_lit.settings.door import door, overrides
 
+DEVICE = {"_target_": "lightning.pytorch.Trainer", "_partial_": True, "accelerator": "auto", "devices": 1}
+"""The trainer of an exported folder, which names its precision alone."""
+
 
 @door("evaluate")
 def main(cfg: DictConfig) -> None:
@@ -18,26 +21,41 @@ def main(cfg: DictConfig) -> None:
 
     Other data, or another precision, are evaluated into a folder of their own.
     """
+    from timepro_lit.inference.loading import check_stored, exported_model, is_exported
     from timepro_lit.runs.directory import override_key
+    from timepro_lit.runs.stages import LONGEST
     from timepro_lit.settings.config import build_evaluation, for_evaluation, portable, settings_of, validate
-    from timepro_lit.settings.description import check_rows, described
+    from timepro_lit.settings.description import check_rows, described, described_export
     from timepro_lit.settings.stored import read_settings
 
     directory = Path(cfg.run).absolute()
     given = {name: cfg.paths[name] for name in cfg.paths if f"paths.{name}" in map(override_key, overrides())}
-    of = for_evaluation(read_settings(directory, given, cfg.trust), cfg)
+    exported, adapter = is_exported(directory), None
+    if exported:
+        stored, adapter = exported_model(directory, cfg.trust)
+        del stored[LONGEST]
+        stored |= {"trainer": DEVICE | stored["trainer"], "paths": dict(cfg.paths)}
+    else:
+        stored = read_settings(directory, given, cfg.trust)
+    of = for_evaluation(stored, cfg)
     validate(of)
     settings = settings_of(of)
-    check_rows(cfg.rows or [], settings)
-    from timepro_lit.lit.evaluate import evaluate
+    description = described_export(settings, directory.name) if exported else described(settings)
+    check_rows(cfg.rows or [], description)
+    from timepro_lit.lit.evaluate import evaluate, model_of_export, models_of_run
     from timepro_lit.lit.setting import Parts
     from timepro_lit.runs.determinants import grounds_of_answers
     from timepro_lit.runs.stages import say
 
+    parts = Parts(**build_evaluation(of))
+    if exported:
+        check_stored(directory, settings, None)
+        models = model_of_export(parts, directory, adapter, description)
+    else:
+        models = models_of_run(parts, directory, description)
     # Data that are chosen here are the user's own business, those of the run are not.
     writable = [Path(cfg.paths.data), Path(cfg.paths.outputs)] if cfg.data is None else None
-    grounds = grounds_of_answers(portable(of))
-    say(evaluate(Parts(**build_evaluation(of)), directory, cfg.rows, cfg.split, described(settings), grounds, writable))
+    say(evaluate(parts, models, cfg.rows, cfg.split, description, grounds_of_answers(portable(of)), writable))
 
 
 if __name__ == "__main__":

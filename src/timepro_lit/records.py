@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # the pure rooms import records without paying for torch
 class Event:
     """One labelled stretch of time.
 
-    >>> Event(1.2, 3.48, "a dog barks").duration_s
-    2.28
+    >>> Event(1.25, 3.5, "a dog barks").duration_s
+    2.25
     """
 
     onset: float
@@ -30,6 +30,12 @@ class Event:
     """End in seconds; an answer may hold `offset <= onset`, which scores as nothing."""
     label: str
     """Class name (sound event detection), query (grounding) or caption (dense captioning)."""
+    flag: str | None = None
+    """What `events.delivery` finds wrong with it when a user gets it: reversed, outside; None everywhere else."""
+
+    def __repr__(self) -> str:
+        flag = "" if self.flag is None else f", flag={self.flag!r}"
+        return f"Event(onset={self.onset!r}, offset={self.offset!r}, label={self.label!r}{flag})"
 
     @property
     def duration_s(self) -> float:

@@ -29,7 +29,7 @@ def main(cfg: DictConfig) -> float | None:
     cfg.output_dir = str(Path(path).absolute())
     validate(cfg)
     settings = settings_of(cfg)
-    check_rows(cfg.rows or [], settings)
+    check_rows(cfg.rows or [], described(settings))
     if cfg.only is not None:
         _look(cfg, settings)
         return None

@@ -16,6 +16,7 @@ import soundfile
 from transformers import Qwen2_5OmniThinkerForConditionalGeneration
 
 import timepro_lit
+from timepro_lit.events.delivery import delivered
 from timepro_lit.inference.exporting import export
 from timepro_lit.inference.prediction import asked_task, queries_of, recordings
 from timepro_lit.records import Event
@@ -55,6 +56,11 @@ def stored(run: Path, row: str = "sft") -> list[dict]:
     return [json.loads(line) for line in lines]
 
 
+def told(answer: dict) -> tuple[Event, ...]:
+    """What a user gets of a stored answer."""
+    return delivered([Event(*event) for event in answer["events"]], soundfile.info(answer["audio"]).duration)
+
+
 @pytest.mark.parametrize("row", ["sft", "zero_shot"])
 def test_the_api_gives_the_runs_own_answers(run: Path, row: str) -> None:
     model = timepro_lit.load(run, row=row, device="cpu")
@@ -64,7 +70,7 @@ def test_the_api_gives_the_runs_own_answers(run: Path, row: str) -> None:
             "sed": lambda a: model.detect(a["audio"]),
             "dac": lambda a: model.caption(a["audio"]),
         }[answer["task"]]
-        assert ask(answer) == tuple(Event(*event) for event in answer["events"])
+        assert ask(answer) == told(answer)
 
 
 def test_samples_serve_as_well_as_files(run: Path) -> None:
@@ -94,7 +100,13 @@ def test_an_exported_folder_gives_the_runs_own_answers(run: Path, kind: str, tmp
     model = timepro_lit.load(tmp_path / "out", device="cpu")
     for answer in stored(run):
         if answer["task"] == "sed":
-            assert model.detect(answer["audio"]) == tuple(Event(*event) for event in answer["events"])
+            assert model.detect(answer["audio"]) == told(answer)
+    data = ["data=soundscapes", "data.corpus.num_clips={test: 4}", f"paths.data={tmp_path / 'data'}"]
+    scored = command("evaluate", f"run={out}", *data, cwd=tmp_path)
+    assert scored.returncode == 0, scored.stderr
+    [report] = (json.loads(path.read_text()) for path in out.glob("evaluation-test-????????/report.json"))
+    assert report["scores"]["exported"] == json.loads((run / "report.json").read_text())["scores"]["sft"]
+    assert "whether exported was trained on some of it is not known" in " ".join(scored.stdout.split())
     again = command("export", f"run={run}", f"output_dir={out}", f"kind={kind}", cwd=tmp_path)
     assert again.returncode == 1
     assert "is not empty, and nothing is overwritten" in again.stderr
@@ -141,7 +153,7 @@ def test_a_finished_run_that_was_moved_loads_reports_and_is_evaluated(moved: Pat
     model = timepro_lit.load(moved, device="cpu")
     audio = next((tmp_path / "data").rglob("test-000000.flac"))
     (answer,) = [row for row in map(json.loads, answers.splitlines()) if row["id"] == "test-000000-dac"]
-    assert model.caption(audio) == tuple(Event(*event) for event in answer["events"])
+    assert model.caption(audio) == told(answer | {"audio": str(audio)})
 
 
 def test_a_changed_time_prompt_is_refused(run: Path, tmp_path: Path) -> None:
@@ -290,7 +302,11 @@ def test_a_misread_query_is_answered_with_the_command_as_it_should_be(
 @pytest.mark.parametrize(
     "argument",
     [
-        "query=a dog barks", "query=null", """query="the dog's bark\"""", "task=[ag,sed]", "audio=a b.wav",
+        "query=a dog barks",
+        "query=null",
+        """query="the dog's bark\"""",
+        "task=[ag,sed]",
+        "audio=a b.wav",
         "output_dir=2024_05_06",
     ],
 )

@@ -32,6 +32,22 @@ def test_an_exported_folder_holds_one_model(tmp_path: Path) -> None:
         model_of(tmp_path, "zero_shot")
 
 
+@pytest.mark.parametrize("longest", ["4.4", True, [4.4]])
+def test_the_longest_recording_of_the_training_is_a_number(longest: Any, tmp_path: Path) -> None:
+    (tmp_path / EXPORTED).write_text(json.dumps(SETTINGS | {"longest_s": longest}))
+    with pytest.raises(ValueError, match=r"timepro_lit\.json: longest_s is .*, which is no number"):
+        model_of(tmp_path)
+
+
+def test_an_adapter_for_a_whole_omni_model_is_refused_where_there_is_none(shared: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shared / "run", tmp_path / "run"))
+    path = folder / "config.yaml"
+    path.write_text(path.read_text().replace("qwen2_5_omni.Qwen2_5Omni", "qwen2_audio.Qwen2Audio"))
+    with pytest.raises(ValueError, match="kind=full_omni_adapter: Qwen2Audio is no part of a larger Omni model"):
+        export(folder, tmp_path / "out", "full_omni_adapter")
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_a_run_lacks_is_named(tmp_path: Path) -> None:
     OmegaConf.save(SETTINGS, tmp_path / "config.yaml")
     assert model_of(tmp_path, "zero_shot") == (SETTINGS | {"time_prompt": None}, None)

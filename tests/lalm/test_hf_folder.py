@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import Qwen2_5OmniForConditionalGeneration
+from transformers import AutoProcessor, Qwen2_5OmniForConditionalGeneration
 
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.hf_folder import check_time_prompt, write_adapter, write_merged, write_time_prompt
 from timepro_lit.lalm.lora import LoRA
+from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 
@@ -33,16 +35,44 @@ def trained(family, folder: Path) -> tuple[ModelSource, LALM]:
 
 @torch.no_grad()
 def test_a_merged_folder_answers_alike_in_plain_transformers(family, tmp_path: Path) -> None:
-    _, lalm = trained(family, tmp_path / "adapter")
+    source, lalm = trained(family, tmp_path / "adapter")
     clips = family.waves()
     ids, mask = family.prompts(lalm.frontend, clips)
     expected = lalm.logits(family.hidden_states(lalm, ids, mask, clips))
     plain = family.outer()(**family.outer_inputs(lalm.frontend, clips)).logits
     assert float((expected - plain)[mask].abs().max()) > 1e-2  # the adapter matters
-    write_merged(lalm, tmp_path / "merged")
+    write_merged(lalm, tmp_path / "merged", source.backbone)
     frontend = family.backbone(str(tmp_path / "merged"), local_files_only=True).frontend(None)
     merged = family.outer(tmp_path / "merged")(**family.outer_inputs(frontend, clips)).logits
     torch.testing.assert_close(merged[mask], expected[mask], atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_auto_processor_of_a_merged_folder_gives_what_the_model_takes(family_of, tmp_path: Path) -> None:
+    family = family_of("qwen2_5_omni")
+    source, lalm = trained(family, tmp_path / "adapter")
+    write_merged(lalm, tmp_path / "merged", source.backbone)
+    processor = AutoProcessor.from_pretrained(tmp_path / "merged")
+    clips = family.waves()
+    turn = [{"role": "user", "content": [{"type": "audio", "audio": "a.wav"}, {"type": "text", "text": "What?"}]}]
+    text = processor.apply_chat_template([turn] * len(clips), add_generation_prompt=True, tokenize=False)
+    inputs = processor(text=text, audio=clips, return_tensors="pt", padding=True, sampling_rate=16_000)
+    frames = [lalm.frontend.num_frames(len(clip)) for clip in clips]
+    assert (inputs["input_ids"] == lalm.audio_id).sum(1).tolist() == frames
+    assert family.outer(tmp_path / "merged")(**inputs).logits.isfinite().all()
+
+
+def test_the_bases_own_processor_comes_along(family_of, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(family_of("qwen2_5_omni").folder, base)
+    described = json.loads((base / "preprocessor_config.json").read_text()) | {
+        "processor_class": "Qwen2_5OmniProcessor"
+    }
+    (base / "preprocessor_config.json").write_text(json.dumps(described))
+    source = ModelSource(Qwen2_5Omni(str(base), "float32"), None, None)
+    write_merged(source.load_whole(), tmp_path / "merged", source.backbone)
+    assert json.loads((tmp_path / "merged" / "preprocessor_config.json").read_text()) == described
+    assert not (tmp_path / "merged" / "processor_config.json").exists()
 
 
 @torch.no_grad()

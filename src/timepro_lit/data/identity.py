@@ -35,9 +35,7 @@ def identity(
     }
 
 
-def contents_of(
-    manifests: Sequence[tuple[Path, str]], tasks: Collection[str], store: AudioStore
-) -> dict[str, str]:
+def contents_of(manifests: Sequence[tuple[Path, str]], tasks: Collection[str], store: AudioStore) -> dict[str, str]:
     """Path of each recording of these tasks' examples -> what tells its content from another."""
     found: dict[str, str] = {}
     for manifest, prefix in manifests:

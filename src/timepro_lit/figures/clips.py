@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from timepro_lit.figures.layout import MAX_DRAWN, Placed, html_text, is_drawable, place
+from timepro_lit.events.delivery import flag_of
+from timepro_lit.figures.layout import MAX_DRAWN, Placed, html_text, place
 from timepro_lit.figures.spectrogram import SAMPLING_RATE, spectrogram_uri
 from timepro_lit.records import Event
 
@@ -151,7 +152,7 @@ def _remark(events: Sequence[Event], readable: bool, duration_s: float) -> str:
         return '<p class="remark warn">no events could be read from this answer</p>'
     if not events:
         return '<p class="remark">no events</p>'
-    num_drawable = sum(is_drawable(event, duration_s) for event in events)
+    num_drawable = sum(not flag_of(event, duration_s) for event in events)
     hidden = [
         (len(events) - num_drawable, "reversed, empty or outside the clip"),
         (num_drawable - MAX_DRAWN, "more"),

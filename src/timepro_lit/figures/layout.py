@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from timepro_lit.events.delivery import flag_of
 from timepro_lit.files.visible_text import visible
 from timepro_lit.records import Event
 
@@ -34,19 +34,13 @@ def html_text(text: str, max_chars: int = 4000) -> str:
     return escape(visible(text, max_chars))
 
 
-def is_drawable(event: Event, duration_s: float) -> bool:
-    """True for finite times, onset before offset, that overlap the clip."""
-    finite = math.isfinite(event.onset) and math.isfinite(event.offset)
-    return finite and event.onset < event.offset and event.onset < duration_s and event.offset > 0
-
-
 def place(events: Sequence[Event], duration_s: float, label_widths: Sequence[float]) -> list[list[Placed]]:
-    """Lanes of drawable events, packed first-fit in onset order so that neither bars nor labels of a lane collide.
+    """Lanes of the events that lie within the clip, packed first-fit in onset order so that neither bars nor labels of a lane collide.
 
-    `label_widths` are shares of the clip's duration, one for each event; of the drawable events the first
+    `label_widths` are shares of the clip's duration, one for each event; of those without a flag the first
     `MAX_DRAWN` are placed.
     """
-    chosen = [(e, w) for e, w in zip(events, label_widths, strict=True) if is_drawable(e, duration_s)][:MAX_DRAWN]
+    chosen = [(e, w) for e, w in zip(events, label_widths, strict=True) if not flag_of(e, duration_s)][:MAX_DRAWN]
     placed = []
     for event, width in chosen:
         bar = (max(0.0, event.onset / duration_s), min(1.0, event.offset / duration_s))

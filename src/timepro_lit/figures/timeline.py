@@ -22,7 +22,7 @@ _CHARS_ACROSS = 115
 def clip_figure(waveform: Tensor, timelines: Mapping[str, Sequence[Event]], title: str = "") -> Figure:
     """Spectrogram of `waveform` ((n,) float32, 16 kHz) over one band of bars for each named timeline, in their order.
 
-    Bars are coloured by label. Events that are not finite, reversed or outside the clip are left out. The figure
+    Bars are coloured by label. Events that are reversed or outside the clip are left out. The figure
     belongs to no window: save it with `figure.savefig`.
     """
     duration_s = waveform.numel() / SAMPLING_RATE

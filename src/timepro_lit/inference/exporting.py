@@ -15,11 +15,16 @@ from timepro_lit.files.json_object import shown
 from timepro_lit.files.sealing import digests_of, files_in, read_sealed, sealed
 from timepro_lit.inference.loading import CHECKSUMS, EXPORTED, check_stored, source_of, trained_model
 from timepro_lit.lalm.hf_folder import write_adapter, write_card, write_merged, write_time_prompt
+from timepro_lit.runs.stages import LONGEST
 from timepro_lit.settings.description import last_row
 
 KINDS = ("merged", "adapter", "full_omni_adapter")
-KEPT = ("model", "time_prompt", "task")
-"""Settings of a run that its model needs to be asked again."""
+KEPT = ("model", "time_prompt", "task", "name", "scale", "seed")
+"""Settings of a run that its model needs to be asked again, and that say which run it was."""
+_MERGED = (
+    "These are the scores of the run, whose adapter stood beside the base weights. Added to them, in their precision, it "
+    "may answer otherwise, most of all in bfloat16; `python -m timepro_lit.evaluate run=FOLDER data=...` scores this folder."
+)
 
 
 def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None, trust: Collection[str] = ()) -> str:
@@ -27,8 +32,8 @@ def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None
 
     merged: the adapter added to the base weights, an ordinary Hugging Face checkpoint. adapter: the adapter alone, as
     plain peft loads it on the base. full_omni_adapter: the same, its weights named as in a whole Qwen-Omni model.
-    `trust` as of `load`. Raises ValueError as `load`, and for another kind, a folder that holds something, and an
-    adapter that is not there.
+    `trust` as of `load`. Raises ValueError as `load`, and for another kind, or one that the model's family has not, a
+    folder that holds something, and an adapter that is not there.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
@@ -42,15 +47,22 @@ def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None
     # Four-bit weights cannot be merged into: the adapter goes on the whole ones that they were made from.
     settings["model"] |= {"quantization": None} if "quantization" in settings["model"] else {}
     source = source_of(settings, adapter)
+    prefix = source.backbone.whole_prefix
+    if kind == "full_omni_adapter" and not prefix:
+        raise ValueError(
+            f"kind=full_omni_adapter: {type(source.backbone).__name__} is no part of a larger Omni model; kind=adapter "
+            "loads on it"
+        )
     lalm, scores = source.load(whole=kind == "merged"), _scores(run, row)
     with _made_whole(folder) as partial:
         if kind == "merged":
-            write_merged(lalm, partial)
+            write_merged(lalm, partial, source.backbone)
         else:
             assert adapter is not None
-            write_adapter(adapter, partial, "thinker." if kind == "full_omni_adapter" else "")
+            write_adapter(adapter, partial, prefix if kind == "full_omni_adapter" else "")
         write_time_prompt(lalm, source.time_prompt, partial)
         kept = {key: settings[key] for key in KEPT} | {"trainer": {"precision": settings["trainer"].get("precision")}}
+        kept |= {LONGEST: settings[LONGEST]} if LONGEST in settings else {}
         if kind != "full_omni_adapter":  # which is for plain peft alone
             write_atomically(partial / EXPORTED, json.dumps(kept, indent=1))
         _write_card(partial, kind, row, settings, scores)
@@ -126,7 +138,9 @@ def _write_card(folder: Path, kind: str, row: str, settings: Mapping[str, Any], 
             if isinstance(of_task, dict)
             for name, value in of_task.items()
         ]
-        lines += [f"## Scores on {num_test_in_words(scores['n_test'])}", "", "| task | metric | % |", "|---|---|---|"]
+        lines += [f"## Scores on {num_test_in_words(scores['n_test'])}", ""]
+        lines += [_MERGED, ""] if kind == "merged" else []
+        lines += ["| task | metric | % |", "|---|---|---|"]
         lines += [f"| {task} | {name} | {value:.1f} |" for task, name, value in rows] + [""]
     trained = {key: settings[key] for key in ("time_prompt", "lora", "stage", "seed")}
     lines += ["## Settings", "", "```json", json.dumps(trained, indent=1), "```", ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
@@ -15,12 +16,17 @@ from torch import Tensor
 from timepro_lit.data.audio import AudioError, read_audio
 from timepro_lit.data.collate import Collate, Frontend
 from timepro_lit.data.waveforms import mono_waveform
+from timepro_lit.events.delivery import delivered
+from timepro_lit.files.visible_text import visible
 from timepro_lit.inference.answering import answer_batch
 from timepro_lit.lalm.base import LALM
 from timepro_lit.records import Answer, Event, Example, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
+log = logging.getLogger(__name__)
+
+_TOLERANCE_S = 0.1
 Samples = Tensor | np.ndarray | Sequence[float]
 Audio = str | Path | Samples | tuple[Samples, int]
 """A file; or samples, as `mono_waveform` takes them: of any sampling rate where that is said, or in a pair with it."""
@@ -43,23 +49,39 @@ def hear(audio: Audio, frontend: Frontend, sampling_rate: int | None = None) -> 
     return waveform
 
 
+def events_of(answer: Answer) -> tuple[Event, ...]:
+    """An answer's events as a user gets them: cut to the recording, those that make no sense with a flag."""
+    return delivered(answer.prediction.events, round(answer.example.duration_s, 3))
+
+
 class Listener:
     """A model with the tasks it was trained on, asked one recording at a time or many in batches.
 
-    `autocast` is the precision of the run's trainer: bfloat16, or None for the weights' own.
+    `autocast` is the precision of the run's trainer: bfloat16, or None for the weights' own. `longest_s` is how long
+    the recordings were that it was trained on, None where that is not known; the first longer one is warned of.
     """
 
     def __init__(
-        self, lalm: LALM, tasks: Mapping[str, Task], autocast: torch.dtype | None, device: str, batch_size: int = 8
+        self,
+        lalm: LALM,
+        tasks: Mapping[str, Task],
+        autocast: torch.dtype | None,
+        device: str,
+        batch_size: int = 8,
+        longest_s: float | None = None,
     ) -> None:
         self.lalm = lalm.to(device).eval()
         self.tasks = scored(tasks)
         self.autocast = autocast
         self.device = device
         self.batch_size = batch_size
+        self.longest_s = longest_s
 
     def ground(self, audio: Audio, query: str, *, sampling_rate: int | None = None) -> tuple[Event, ...]:
-        """When the described sound happens. Of samples, `sampling_rate` is in Hz; None = the model's."""
+        """When the described sound happens. Of samples, `sampling_rate` is in Hz; None = the model's.
+
+        Events are cut to the recording; `Event.flag` names those that lie outside it or end before they begin.
+        """
         return self._one("ag", self.waveform(audio, sampling_rate), query)
 
     def detect(
@@ -82,6 +104,12 @@ class Listener:
         if task not in self.tasks:
             raise ValueError(f"the model answers {', '.join(sorted(self.tasks))}, not {task}")
         duration_s = len(waveform) / self.lalm.frontend.sampling_rate
+        if self.longest_s is not None and duration_s > self.longest_s + _TOLERANCE_S:
+            log.warning(
+                f"{visible(audio) or 'the recording'} is {duration_s:.1f} s long, and the model was trained on recordings of up "
+                f"to {self.longest_s:.1f} s: times beyond that are guesses (said once)"
+            )
+            self.longest_s = None
         return Sample(Example(id_, task, audio, duration_s, events=(), query=query), waveform)
 
     def answers(self, questions: Iterable[Sample], tasks: Mapping[str, ScoredTask] | None = None) -> Iterator[Answer]:
@@ -98,7 +126,7 @@ class Listener:
         self, task: str, waveform: Tensor, query: str | None, tasks: Mapping[str, ScoredTask] | None = None
     ) -> tuple[Event, ...]:
         (answer,) = self.answers([self.question(task, waveform, query)], tasks)
-        return answer.prediction.events
+        return events_of(answer)
 
     def _precision(self) -> Any:
         kind = torch.device(self.device).type

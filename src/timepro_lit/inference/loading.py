@@ -12,9 +12,10 @@ from timepro_lit.files.sealing import damaged_in, read_sealed
 from timepro_lit.inference.listener import Listener
 from timepro_lit.lalm.checkpoint import Backbone, ModelSource
 from timepro_lit.lalm.hf_folder import check_time_prompt
-from timepro_lit.runs.stages import check_result
+from timepro_lit.runs.origin import read_record
+from timepro_lit.runs.stages import LONGEST, RECORD, check_result
 from timepro_lit.settings.config import build_source, tasks_of
-from timepro_lit.settings.description import ZERO_SHOT, check_rows, last_row
+from timepro_lit.settings.description import ZERO_SHOT, check_rows, described, last_row
 from timepro_lit.settings.stored import read_exported, read_settings
 from timepro_lit.time_prompt.prompt import TimePrompt
 
@@ -50,12 +51,17 @@ def load(
         settings["model"]["checkpoint"] = base
     source = source_of(settings, adapter)
     lalm = source.load()
-    if (path / EXPORTED).exists():
+    if is_exported(path):
         check_time_prompt(lalm, source.time_prompt, path)
     precision = settings["trainer"].get("precision") or "32-true"
     autocast = torch.bfloat16 if precision == "bf16-mixed" else None
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return Listener(lalm, tasks_of(settings), autocast, device, batch_size)
+    return Listener(lalm, tasks_of(settings), autocast, device, batch_size, settings.get(LONGEST))
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether this is a folder of `export`, and not of a run."""
+    return (folder / EXPORTED).exists()
 
 
 def model_of(folder: Path, row: str | None = None, trust: Collection[str] = ()) -> tuple[dict[str, Any], Path | None]:
@@ -63,7 +69,7 @@ def model_of(folder: Path, row: str | None = None, trust: Collection[str] = ()) 
 
     Raises ValueError or OSError as `load`.
     """
-    if not (folder / EXPORTED).exists():
+    if not is_exported(folder):
         return trained_model(folder, row, trust)
     if row is not None:
         raise ValueError(f"row: {folder} is an exported folder, which holds one model and no {row}")
@@ -75,7 +81,7 @@ def check_stored(folder: Path, settings: Mapping[str, Any], row: str | None) -> 
 
     What has no checksums, of an earlier version or another program, is taken as it is.
     """
-    if not (folder / EXPORTED).exists():
+    if not is_exported(folder):
         check_result(folder / (row or last_row(settings)) / "result")
         return
     if not (folder / CHECKSUMS).exists():
@@ -101,13 +107,16 @@ def source_of(settings: Mapping[str, Any], adapter: Path | None) -> ModelSource:
 def trained_model(
     directory: Path, row: str | None = None, trust: Collection[str] = ()
 ) -> tuple[dict[str, Any], Path | None]:
-    """Settings of a run's model and the folder of its adapter, None for the base model."""
+    """Settings of a run's model and the folder of its adapter, None for the base model.
+
+    Beside them, where it is known, how long the recordings were that it was trained on.
+    """
     if not (directory / "config.yaml").exists():
         raise ValueError(
             f"{directory} is neither a run directory (no config.yaml) nor an exported model (no {EXPORTED})"
         )
     settings = read_settings(directory, trust=trust)
-    check_rows([row] if row else [], settings, "row")
+    check_rows([row] if row else [], described(settings), "row")
     row = row or last_row(settings)
     if row == ZERO_SHOT:
         return settings | {"time_prompt": None}, None
@@ -117,6 +126,8 @@ def trained_model(
         raise ValueError(f"{shown} leads to {result}, which is not there: an older run's stages have to move with it")
     if not result.exists():
         raise ValueError(f"{directory} has not finished its stage {row}")
+    numbers = (read_record(result / RECORD) or {}).get("result", {})
+    settings |= {LONGEST: numbers[LONGEST]} if isinstance(numbers.get(LONGEST), int | float) else {}
     if (result / "adapter").exists():
         return settings, result / "adapter"
     return settings | {"model": _trained_base(settings["model"], result / "checkpoint")}, None

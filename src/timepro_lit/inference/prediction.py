@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from timepro_lit.data.collate import Frontend
 from timepro_lit.figures.timeline import clip_figure
 from timepro_lit.files.atomic import naming, replacing
 from timepro_lit.files.visible_text import visible
-from timepro_lit.inference.listener import Listener, hear
+from timepro_lit.inference.listener import Listener, events_of, hear
 from timepro_lit.inference.searching import AUDIO_SUFFIXES, MEDIA_SUFFIXES, passed_over, recordings_below
-from timepro_lit.records import Answer, Sample
+from timepro_lit.records import Answer, Event, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
@@ -166,11 +167,17 @@ def _record(answer: Answer) -> dict[str, Any]:
         "task": example.task,
         "query": example.query,
         "duration_s": round(example.duration_s, 3),
-        "events": [[event.onset, event.offset, event.label] for event in prediction.events],
+        "events": [_cells(event) for event in events_of(answer)],
         "readable": prediction.readable,
         "truncated": answer.truncated,
         "text": answer.text,
     }
+
+
+def _cells(event: Event) -> list[Any]:
+    """Onset, offset and label; a fourth says what is wrong with the event, where something is."""
+    times = [time if math.isfinite(time) else None for time in (event.onset, event.offset)]
+    return [*times, event.label, *([] if event.flag is None else [event.flag])]
 
 
 def _draw(listener: Listener, answers: Sequence[Answer], root: Path, folder: Path) -> None:
@@ -179,7 +186,7 @@ def _draw(listener: Listener, answers: Sequence[Answer], root: Path, folder: Pat
     for answer in answers:
         by_audio.setdefault(answer.example.audio, []).append(answer)
     for name, of_audio in track(by_audio.items(), "drawing"):
-        timelines = {answer.example.query or answer.example.task: answer.prediction.events for answer in of_audio}
+        timelines = {answer.example.query or answer.example.task: events_of(answer) for answer in of_audio}
         figure = clip_figure(listener.waveform(root / name), timelines, name)
         with replacing(folder / f"{name}.png") as file:
             figure.savefig(file, dpi=150, format="png")
@@ -193,8 +200,9 @@ def _table(answers: Sequence[Answer], faults: Mapping[str, str], num_files: int,
         table.add_column(column, justify="right" if column in ("onset", "offset") else "left")
     for answer in answers:
         head = [_on_a_line(text) for text in (answer.example.audio, *([answer.example.query or ""] if asked else []))]
-        for event in answer.prediction.events:
-            cells = [*head, f"{event.onset:.2f}", f"{event.offset:.2f}", visible(event.label, 60)]
+        for event in events_of(answer):
+            flag = "" if event.flag is None else f" ({event.flag})"
+            cells = [*head, f"{event.onset:.2f}", f"{event.offset:.2f}", visible(event.label, 60) + flag]
             table.add_row(*(Text(cell) for cell in cells))
             head = [""] * len(head)
         if not answer.prediction.events:

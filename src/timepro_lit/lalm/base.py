@@ -10,12 +10,12 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import DynamicCache
+from transformers import DynamicCache, ProcessorMixin
 
 from timepro_lit.files.atomic import naming
 from timepro_lit.lalm.attention import SDPA_IN_BLOCKS, Block, query_blocks
@@ -35,6 +35,8 @@ class LALM(nn.Module):
     """Whether decoding steps on a GPU are replayed as CUDA graphs."""
     is_whole: bool = True
     """Whether nothing of the checkpoint was left out, so that it may be stored again."""
+    processor_class: ClassVar[type[ProcessorMixin] | None] = None
+    """For AutoProcessor, where a checkpoint says nothing of one."""
 
     def __init__(
         self, model: nn.Module, frontend: Frontend, timestamps: Tensor | None, share_positions: bool = False

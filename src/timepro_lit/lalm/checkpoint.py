@@ -31,6 +31,12 @@ class Backbone(Protocol):
     revision: str | None
     dtype: str
     """Of the base weights, as torch names it."""
+    whole_prefix: str
+    """Where the model stands within a larger one of its family, as names of weights begin; "" = it is the whole."""
+
+    def cached(self, name: str) -> Path | None:
+        """A file of the checkpoint, where it has one of this name."""
+        ...
 
     def at(self, checkpoint: Path) -> Backbone:
         """The same with the weights in another folder."""

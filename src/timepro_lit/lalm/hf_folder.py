@@ -16,18 +16,31 @@ from safetensors.torch import load_file, save_file
 from timepro_lit.files.atomic import naming, write_atomically
 from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.lalm.base import LALM
-from timepro_lit.lalm.checkpoint import TRAINED_WITH
+from timepro_lit.lalm.checkpoint import TRAINED_WITH, Backbone
 from timepro_lit.lalm.shared_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, tensor_shapes
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 TIME_PROMPT = "time_prompt"
 
 
-def write_merged(lalm: LALM, folder: Path) -> None:
-    """The adapter added to the base weights, in the base's precision, with tokenizer and feature extractor."""
+_PROCESSOR = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
+
+
+def write_merged(lalm: LALM, folder: Path, base: Backbone) -> None:
+    """The adapter added to the base weights, in the base's precision, with tokenizer and feature extractor.
+
+    So that AutoProcessor loads it, the base's processor comes along; where it has none, one for sound and text.
+    """
     if isinstance(lalm.model, PeftModel):
         lalm.model = lalm.model.merge_and_unload()
     lalm.save_base(folder, next(lalm.model.parameters()).dtype)
+    for name in _PROCESSOR:
+        if (path := base.cached(name)) is not None:
+            shutil.copy(path, folder / name)
+    described = [read_object(folder / name) for name in _PROCESSOR if (folder / name).exists()]
+    if lalm.processor_class is not None and not any("processor_class" in one for one in described):
+        parts = lalm.frontend.feature_extractor, lalm.frontend.tokenizer
+        lalm.processor_class(*parts, chat_template=parts[1].chat_template).save_pretrained(folder)
 
 
 def write_adapter(source: Path, folder: Path, outer_prefix: str = "") -> None:

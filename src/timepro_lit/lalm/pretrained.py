@@ -60,6 +60,8 @@ class Pretrained:
         "lm_head",
     )
     """Parts that are never quantised."""
+    whole_prefix: ClassVar[str] = ""
+    """As of `Backbone`."""
 
     def __init__(
         self,
@@ -167,6 +169,11 @@ class Pretrained:
             raise ValueError(f"model.checkpoint = {self.checkpoint} is of type {config.model_type}, not {wanted}")
         return getattr(config, "thinker_config", config)
 
+    def cached(self, name: str) -> Path | None:
+        """As of `Backbone`."""
+        path = cached_file(self.checkpoint, name, _raise_exceptions_for_missing_entries=False, **self._where())
+        return None if path is None else Path(path)
+
     def _part(self, loader: Any, name: str) -> Any:
         try:
             return loader.from_pretrained(self.checkpoint, trust_remote_code=False, **self._where())
@@ -176,12 +183,10 @@ class Pretrained:
 
     def _chat_template(self) -> str:
         """That of the processor, where the tokenizer's files hold none."""
-        path = cached_file(
-            self.checkpoint, "chat_template.json", _raise_exceptions_for_missing_entries=False, **self._where()
-        )
+        path = self.cached("chat_template.json")
         if path is None:
             raise ValueError(f"model.checkpoint = {self.checkpoint} has no chat template: is it an instruction model?")
-        template = read_object(Path(path)).get("chat_template")
+        template = read_object(path).get("chat_template")
         if not isinstance(template, str):
             raise ValueError(f"{path}: chat_template is no text")
         return template

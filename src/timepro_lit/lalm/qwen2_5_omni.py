@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
-from transformers import Qwen2_5OmniThinkerForConditionalGeneration
+from transformers import Qwen2_5OmniThinkerForConditionalGeneration, Qwen2AudioProcessor
 
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.frontend import AudioPath
@@ -13,6 +13,9 @@ from timepro_lit.lalm.whisper import halved_twice
 
 class Qwen2_5OmniLALM(LALM):
     """The thinker behind the house's seam."""
+
+    processor_class = Qwen2AudioProcessor
+    """It counts frames as the thinker does; the Omni processor does not load without those of images and videos."""
 
     def encode_own(self, features: Tensor, feature_mask: Tensor) -> Tensor:
         """(B, M, T) log-mel and its (B, T) mask -> frames of all clips in order, (sum of num_frames, D)."""
@@ -39,3 +42,4 @@ class Qwen2_5Omni(Pretrained):
     lalm_class = Qwen2_5OmniLALM
     audio = AudioPath(frames_per_second=25.0, max_duration_s=30.0, count_frames=halved_twice)
     end_token = "<|im_end|>"
+    whole_prefix = "thinker."

@@ -69,3 +69,4 @@ class Qwen3Omni(Pretrained):
     lalm_class = Qwen3OmniLALM
     audio = AudioPath(frames_per_second=12.5, max_duration_s=30.0, count_frames=in_blocks, block_s=1.0)
     end_token = "<|im_end|>"
+    whole_prefix = "thinker."

@@ -135,6 +135,7 @@ class Tiny:
 
     revision = None
     dtype = "float32"
+    whole_prefix = ""
 
     def __init__(
         self,
@@ -184,6 +185,10 @@ class Tiny:
             partial.rename(folder)
         except OSError:  # another process was faster, with the same weights
             shutil.rmtree(partial)
+
+    def cached(self, name: str) -> Path | None:
+        """As of any other checkpoint folder."""
+        return self.loader.cached(name)
 
     def frontend(self, time_prompt: TimePrompt | None) -> Frontend:
         """As of any other checkpoint folder."""

@@ -1,14 +1,16 @@
-"""A finished run evaluated again: on its test split, on another one, or on other data."""
+"""Trained models evaluated again: a run's on its test split, on another one or on other data; an exported folder's."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from timepro_lit.data.leakage import heard_before
+from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.fit import RECORDINGS
 from timepro_lit.lit.rows import ANSWERS, Rows, answer_rows
 from timepro_lit.lit.run import after_stage, course_of
@@ -19,23 +21,51 @@ from timepro_lit.runs.origin import Grounds, key_of, read_record
 from timepro_lit.runs.stages import check_result, is_rank_zero, say
 
 
+@dataclass(frozen=True)
+class StoredModels:
+    """Trained models that lie in a folder."""
+
+    folder: Path
+    sources: Mapping[str, ModelSource]
+    """By the key of their row."""
+    recordings: Mapping[str, Path]
+    """By the same keys: what each was trained on, in files that need not be there."""
+
+
+def models_of_run(parts: Parts, directory: Path, described: RunDescription) -> StoredModels:
+    """The base model and that of each stage. Raises ValueError where one is not as it was stored."""
+    base, *stages = (row.key for row in described.rows)
+    results = {name: directory / name / "result" for name in stages}
+    for result in results.values():
+        check_result(result)
+    sources = {base: parts.base()} | {name: after_stage(parts, result) for name, result in results.items()}
+    return StoredModels(directory, sources, {name: result / RECORDINGS for name, result in results.items()})
+
+
+def model_of_export(parts: Parts, folder: Path, adapter: Path | None, described: RunDescription) -> StoredModels:
+    """The one model of an exported folder."""
+    (row,) = described.rows
+    source = ModelSource(parts.model, parts.time_prompt, None, adapter)
+    return StoredModels(folder, {row.key: source}, {row.key: folder / RECORDINGS})
+
+
 def evaluate(
     parts: Parts,
-    directory: Path,
+    models: StoredModels,
     rows: Sequence[str] | None,
     split: str,
     described: RunDescription,
     answers: Grounds,
     writable: Collection[Path] | None,
 ) -> str:
-    """Evaluate stages of a finished run on a split; returns the table.
+    """Evaluate trained models on a split; returns the table.
 
-    Into `<directory>/evaluation-<split>-<key>`, where the key stands for the data, the questions and the precision:
-    what is evaluated on other data has another folder. Recordings that the run was trained on are counted beside the
-    figures; they are no error: such a split may be asked for on purpose.
+    Into `<their folder>/evaluation-<split>-<key>`, where the key stands for the data, the questions and the precision:
+    what is evaluated on other data has another folder. Recordings that the models were trained on are counted beside
+    the figures; they are no error: such a split may be asked for on purpose.
 
-    The run may come from anybody: data are generated below the `writable` folders alone, None = anywhere, and nothing
-    is written through a link. Raises ValueError where either were needed, or another process is at work there.
+    The folder may come from anybody: data are generated below the `writable` folders alone, None = anywhere, and
+    nothing is written through a link. Raises ValueError where either were needed, or another process is at work there.
     """
     quiet()
     place = parts.data.corpus.generated_in()
@@ -44,21 +74,16 @@ def evaluate(
         raise ValueError(f"the run's data would be generated in {place}: allow it by paths.data={place.parent}")
     parts.data.corpus.make_ready()  # the split asked for may be all there is
     data = parts.data.identity(split)
-    folder = directory / f"evaluation-{split}-{key_of({'settings': answers.settings, 'data': data})[:8]}"
+    folder = models.folder / f"evaluation-{split}-{key_of({'settings': answers.settings, 'data': data})[:8]}"
     for path in (folder, *folder.glob("**/*")):
         if path.is_symlink():
             raise ValueError(f"{path} is a link, and nothing is written through it")
-    base, *stages = (row.key for row in described.rows)
-    results = {name: directory / name / "result" for name in stages}
-    for result in results.values():
-        check_result(result)
-    sources = {base: parts.base()} | {name: after_stage(parts, result) for name, result in results.items()}
-    chosen = {name: sources[name] for name in rows or sources}
+    chosen = {name: models.sources[name] for name in rows or models.sources}
     say(f"evaluation directory: {folder}")
     setting = Setting(parts, folder)
     setting = setting.on(course_of(setting, [], list(chosen), split))
-    heard = _heard(parts, {name: result / RECORDINGS for name, result in results.items()}, split)
-    table = Rows(chosen, split, answers, data, notes=_notes_on_stages(directory), heard=heard)
+    heard = _heard(parts, models.recordings, split)
+    table = Rows(chosen, split, answers, data, notes=_notes_on_stages(models.folder), heard=heard)
     with _held(folder):
         return answer_rows(setting, table, described)
 
@@ -66,7 +91,7 @@ def evaluate(
 def _heard(parts: Parts, stored: Mapping[str, Path], split: str) -> str | None:
     """What a reader of scores on a split must know of the recordings that the run's stages were trained on."""
     if silent := [name for name, path in stored.items() if not path.exists()]:
-        return f"whether the run was trained on some of it is not known: an older result of {silent[0]} does not say"
+        return f"whether {silent[0]} was trained on some of it is not known: its folder does not say"
     heard, of = heard_before(parts.data.examples(split), list(stored.values()))
     return f"{heard} of its {of} recordings were trained on" if heard else None
 

@@ -26,7 +26,7 @@ from timepro_lit.lit.sharding import check_strategy
 from timepro_lit.lit.stage import Stage
 from timepro_lit.lit.states import States
 from timepro_lit.lit.training import TrainingModule
-from timepro_lit.runs.stages import Claim, is_rank_zero, say
+from timepro_lit.runs.stages import LONGEST, Claim, is_rank_zero, say
 
 ADAPTER, CHECKPOINT, CURVES, RECORDINGS = "adapter", "checkpoint", "metrics.csv", "recordings.npy"
 """What a stage's result holds: a trained adapter or trained base weights, its curves, and what it was trained on."""
@@ -112,14 +112,13 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
         trainer.fit(module, planned.batches, planned.validation, ckpt_path=going_on, weights_only=True)
     finally:
         finish(loggers)
-    scores = checkpoints.scores
+    scores, data = checkpoints.scores, setting.parts.data
     if is_rank_zero():
         checkpoints.join_curves()
         if planned.stage.keep == "best":
             best.put_back(module)
             scores = best.scores or scores
         _store(module, source, checkpoints.curves, claim.folder)
-        data = setting.parts.data
         write_recordings(claim.folder / RECORDINGS, data.examples(data.train_split), _recordings_before(source))
     chosen = validation_score(scores, setting.scored)
     return {
@@ -127,6 +126,7 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
         "validation": chosen,
         "skipped": Counter(module.skipped().values()),
         "nonfinite_steps": module.non_finite.total,
+        LONGEST: float(data.examples(data.train_split).durations_s.max()),
     }
 
 

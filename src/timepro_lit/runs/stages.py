@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 RECORD = "result.json"
 """In a result's folder: what it was made from, its numbers and the checksums of its files."""
+LONGEST = "longest_s"
+"""Among a result's numbers: how long the longest recording was that the stage was trained on, in seconds."""
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
 

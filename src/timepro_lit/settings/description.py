@@ -13,6 +13,8 @@ from timepro_lit.runs.origin import differing_keys
 
 ZERO_SHOT = "zero_shot"
 """Key of the base model's row, beside those of the stages."""
+EXPORT = "exported"
+"""Key of the row of an exported folder, which has no other."""
 
 
 def described(settings: Mapping[str, Any], *others: Mapping[str, Any]) -> RunDescription:
@@ -25,6 +27,14 @@ def described(settings: Mapping[str, Any], *others: Mapping[str, Any]) -> RunDes
         seeds=tuple(one["seed"] for one in (settings, *others)),
         rows=tuple(rows_of(settings)),
     )
+
+
+def described_export(settings: Mapping[str, Any], folder: str) -> RunDescription:
+    """The model of an exported folder of this name, by the folder's settings."""
+    timestamps, _ = _timestamps(settings["time_prompt"])
+    row = Row(EXPORT, f"Exported model {timestamps}", "Exported", "is the model of the folder as it is")
+    known = replace(described(settings | {"name": settings.get("name"), "scale": settings.get("scale")}), rows=(row,))
+    return replace(known, model=folder)
 
 
 def rows_of(settings: Mapping[str, Any]) -> list[Row]:
@@ -68,9 +78,9 @@ def last_row(settings: Mapping[str, Any]) -> str:
     return [ZERO_SHOT, *settings["stage"]][-1]
 
 
-def check_rows(wanted: Sequence[str], settings: Mapping[str, Any], key: str = "rows") -> None:
+def check_rows(wanted: Sequence[str], described: RunDescription, key: str = "rows") -> None:
     """Raise ValueError for a row, given as `key`, that the run cannot have."""
-    known = [ZERO_SHOT, *settings["stage"]]
+    known = [row.key for row in described.rows]
     if unknown := [row for row in wanted if row not in known]:
         raise ValueError(f"{key}: the run has no {', '.join(unknown)}; it has {', '.join(known)}")
 

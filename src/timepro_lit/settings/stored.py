@@ -8,8 +8,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from timepro_lit.files.json_object import read_object
+from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.runs.config_file import CONFIG, read_config, resolved
+from timepro_lit.runs.stages import LONGEST
 from timepro_lit.settings.config import portable, settings_of
 from timepro_lit.settings.schemas import CONF, Paths
 from timepro_lit.settings.shared import OF_RUN, check_shared
@@ -44,10 +45,13 @@ def read_settings(
 
 
 def read_exported(file: Path, trust: Collection[str] = ()) -> dict[str, Any]:
-    """The settings of an exported folder. Raises ValueError as `read_settings`."""
+    """The settings of an exported folder, and what else it says. Raises ValueError as `read_settings`."""
     settings = with_todays_names(read_object(file))
+    longest_s = settings.pop(LONGEST, None)
     check_shared(settings, file, trust)
-    return settings
+    if isinstance(longest_s, bool) or not isinstance(longest_s, int | float | None):
+        raise ValueError(f"{file}: {LONGEST} is {shown(longest_s)}, which is no number")
+    return settings | {LONGEST: longest_s}
 
 
 def with_todays_names(settings: dict[str, Any]) -> dict[str, Any]:
