@@ -16,8 +16,8 @@ REVERSED, OUTSIDE = "reversed", "outside"
 def flag_of(event: Event, duration_s: float) -> str | None:
     """What is wrong with an event in a recording of `duration_s` seconds; None = nothing.
 
-    >>> flag_of(Event(3.0, 5.0, "bell"), 4.0), flag_of(Event(4.0, 5.0, "bell"), 4.0), flag_of(Event(3.0, 2.0, "bell"), 4.0)
-    (None, 'outside', 'reversed')
+    >>> [flag_of(Event(onset, offset, "bell"), 4.0) for onset, offset in ((3.0, 5.0), (4.0, 5.0), (3.0, 2.0))]
+    [None, 'outside', 'reversed']
     """
     if not event.onset < event.offset:  # so is what is no number
         return REVERSED

@@ -35,7 +35,7 @@ def html_text(text: str, max_chars: int = 4000) -> str:
 
 
 def place(events: Sequence[Event], duration_s: float, label_widths: Sequence[float]) -> list[list[Placed]]:
-    """Lanes of the events that lie within the clip, packed first-fit in onset order so that neither bars nor labels of a lane collide.
+    """Lanes of the events that lie within the clip, in onset order: first-fit, no bars or labels of a lane collide.
 
     `label_widths` are shares of the clip's duration, one for each event; of those without a flag the first
     `MAX_DRAWN` are placed.

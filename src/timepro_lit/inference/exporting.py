@@ -22,8 +22,9 @@ KINDS = ("merged", "adapter", "full_omni_adapter")
 KEPT = ("model", "time_prompt", "task", "name", "scale", "seed")
 """Settings of a run that its model needs to be asked again, and that say which run it was."""
 _MERGED = (
-    "These are the scores of the run, whose adapter stood beside the base weights. Added to them, in their precision, it "
-    "may answer otherwise, most of all in bfloat16; `python -m timepro_lit.evaluate run=FOLDER data=...` scores this folder."
+    "These are the scores of the run, whose adapter stood beside the base weights. Added to them, in their precision, "
+    "it may answer otherwise, most of all in bfloat16: `python -m timepro_lit.evaluate run=FOLDER data=...` scores this "
+    "folder."
 )
 
 
