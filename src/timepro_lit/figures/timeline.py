@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from timepro_lit.figures.fonts import Lettering, lettering
 from timepro_lit.figures.layout import PALETTE, Placed, class_indices, place
 from timepro_lit.figures.spectrogram import SAMPLING_RATE, log_mel
 from timepro_lit.files.visible_text import visible
@@ -25,6 +27,12 @@ def clip_figure(waveform: Tensor, timelines: Mapping[str, Sequence[Event]], titl
     Bars are coloured by label. Events that are reversed or outside the clip are left out. The figure
     belongs to no window: save it with `figure.savefig`.
     """
+    written = lettering([title, *timelines, *(e.label for events in timelines.values() for e in events)])
+    with rc_context({"font.family": list(written.families)}):
+        return _drawn(waveform, timelines, title, written)
+
+
+def _drawn(waveform: Tensor, timelines: Mapping[str, Sequence[Event]], title: str, written: Lettering) -> Figure:
     duration_s = waveform.numel() / SAMPLING_RATE
     colors = class_indices(e.label for events in timelines.values() for e in events)
     lanes = {name: _lanes(events, duration_s) for name, events in timelines.items()}
@@ -33,9 +41,9 @@ def clip_figure(waveform: Tensor, timelines: Mapping[str, Sequence[Event]], titl
     top, *bands = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
     top.imshow(log_mel(waveform).numpy(), origin="lower", aspect="auto", cmap="magma", extent=(0, duration_s, 0, 80))
     top.set(yticks=[], ylabel="mel", xlim=(0, duration_s))
-    top.set_title(visible(title), parse_math=False, fontsize=10, loc="left")
+    top.set_title(written(visible(title)), parse_math=False, fontsize=10, loc="left")
     for band, (name, rows) in zip(bands, lanes.items(), strict=True):
-        _draw_band(band, name, rows, colors, duration_s)
+        _draw_band(band, name, rows, colors, duration_s, written)
     (bands[-1] if bands else top).set_xlabel("time (s)")
     return figure
 
@@ -45,7 +53,12 @@ def _lanes(events: Sequence[Event], duration_s: float) -> list[list[Placed]]:
 
 
 def _draw_band(
-    axes: Axes, name: str, lanes: Sequence[Sequence[Placed]], colors: Mapping[str, int], duration_s: float
+    axes: Axes,
+    name: str,
+    lanes: Sequence[Sequence[Placed]],
+    colors: Mapping[str, int],
+    duration_s: float,
+    written: Lettering,
 ) -> None:
     for height, lane in enumerate(lanes):
         for item in lane:
@@ -53,12 +66,12 @@ def _draw_band(
             color = PALETTE[colors[item.event.label] % len(PALETTE)]
             axes.broken_barh([(start, end - start)], (height + 0.7, 0.2), color=color)
             room = int((item.label[1] - item.label[0]) * _CHARS_ACROSS) + 1
-            axes.text(item.label[0] * duration_s, height + 0.1, _cut(item.event.label, room), fontsize=8, va="top",
-                      parse_math=False)  # fmt: skip
+            label = written(_cut(item.event.label, room))
+            axes.text(item.label[0] * duration_s, height + 0.1, label, fontsize=8, va="top", parse_math=False)
     if not lanes:
         axes.text(0.01 * duration_s, 0.5, "no events", fontsize=8, va="center", color="0.5", style="italic")
     axes.set(ylim=(max(1, len(lanes)), 0), yticks=[])
-    axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+    axes.set_ylabel(written(name), rotation=0, ha="right", va="center", fontsize=9)
     axes.grid(axis="x", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)

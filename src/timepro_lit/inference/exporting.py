@@ -23,8 +23,8 @@ KEPT = ("model", "time_prompt", "task", "name", "scale", "seed")
 """Settings of a run that its model needs to be asked again, and that say which run it was."""
 _MERGED = (
     "These are the scores of the run, whose adapter stood beside the base weights. Added to them, in their precision, "
-    "it may answer otherwise, most of all in bfloat16: `python -m timepro_lit.evaluate run=FOLDER data=...` scores this "
-    "folder."
+    "it may answer otherwise, most of all in bfloat16: `python -m timepro_lit.evaluate run=FOLDER data=...` scores "
+    "this folder."
 )
 
 

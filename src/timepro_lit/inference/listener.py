@@ -106,8 +106,8 @@ class Listener:
         duration_s = len(waveform) / self.lalm.frontend.sampling_rate
         if self.longest_s is not None and duration_s > self.longest_s + _TOLERANCE_S:
             log.warning(
-                f"{visible(audio) or 'the recording'} is {duration_s:.1f} s long, and the model was trained on recordings "
-                f"of up to {self.longest_s:.1f} s: times beyond that are guesses (said once)"
+                f"{visible(audio) or 'the recording'} is {duration_s:.1f} s long, and the model was trained on "
+                f"recordings of up to {self.longest_s:.1f} s: times beyond that are guesses (said once)"
             )
             self.longest_s = None
         return Sample(Example(id_, task, audio, duration_s, events=(), query=query), waveform)
