@@ -28,10 +28,15 @@ from timepro_lit.data.waveforms import check_format, check_length, mono, resampl
 from timepro_lit.files.atomic import replacing
 
 __all__ = [
-    "LENGTH_TOLERANCE_S", "AudioError", "Stream", "decode_audio", "measure_audio", "open_audio", "read_audio",
-    "write_audio",
+    "AUDIO_SUFFIXES", "LENGTH_TOLERANCE_S", "AudioError", "Stream", "decode_audio", "measure_audio", "open_audio",
+    "read_audio", "write_audio",
 ]  # fmt: skip
 
+AUDIO_SUFFIXES = (
+    ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff",
+    ".aifc", ".au", ".snd", ".caf", ".sph",
+)  # fmt: skip
+"""How files are called that libsndfile reads."""
 LENGTH_TOLERANCE_S = 0.1
 """Allowed difference between a promised and a decoded length: MP3 and OGG pad to whole frames."""
 _READ_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "AU", "NIST", "FLAC", "OGG", "MP3")

@@ -18,6 +18,11 @@ from timepro_lit.data.containers.boxes import check_matroska, check_mpeg4, check
 from timepro_lit.data.containers.spliced import Stream
 from timepro_lit.data.waveforms import check_format, check_length, floats
 
+MEDIA_SUFFIXES = (
+    ".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".aac", ".webm", ".weba", ".mka", ".mkv", ".wma", ".asf",
+    ".wmv", ".amr", ".awb",
+)  # fmt: skip
+"""How files are called that the extra `media` reads."""
 _TITLES = {
     "mov": "MPEG-4 (m4a, mp4, mov, 3gp)",
     "matroska": "Matroska (webm, mka, mkv)",

@@ -15,13 +15,14 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from timepro_lit.data.audio import AudioError
+from timepro_lit.data.audio import AUDIO_SUFFIXES, AudioError
 from timepro_lit.data.collate import Frontend
+from timepro_lit.data.media import MEDIA_SUFFIXES
 from timepro_lit.figures.timeline import clip_figure
 from timepro_lit.files.atomic import naming, replacing
 from timepro_lit.files.visible_text import visible
 from timepro_lit.inference.listener import Listener, events_of, hear
-from timepro_lit.inference.searching import AUDIO_SUFFIXES, MEDIA_SUFFIXES, passed_over, recordings_below
+from timepro_lit.inference.searching import passed_over, recordings_below
 from timepro_lit.records import Answer, Event, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.tasks.sound_events import SoundEventDetection

@@ -6,17 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from timepro_lit.data.audio import AUDIO_SUFFIXES
+from timepro_lit.data.media import MEDIA_SUFFIXES
 from timepro_lit.files.visible_text import visible
 
-AUDIO_SUFFIXES = (
-    ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff",
-    ".aifc", ".au", ".snd", ".caf", ".sph",
-)  # fmt: skip
-MEDIA_SUFFIXES = (
-    ".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".aac", ".webm", ".weba", ".mka", ".mkv", ".wma", ".asf",
-    ".wmv", ".amr", ".awb",
-)  # fmt: skip
-"""What the extra `media` reads."""
 UNREAD_SUFFIXES = (".ac3", ".ape", ".dsf", ".dts", ".mpc", ".ra", ".spx", ".tta", ".voc", ".wv", ".avi")
 """Recordings, too, which are named as such though nothing here reads them."""
 _NAMED = 5

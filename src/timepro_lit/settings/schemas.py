@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
 PACKAGE = Path(__file__).resolve().parents[1]
 INSTALLED = (PACKAGE / "conf").is_dir()
@@ -220,7 +220,17 @@ def free_texts(door: str) -> list[str]:
 
 
 def register() -> None:
-    """Make the schemas known to Hydra, under the names that the yaml files' defaults lists use."""
+    """Make the schemas known to Hydra, under the names that the yaml files' defaults lists use.
+
+    With them what settings may ask for: `${classes_in:FOLDER}`, the classes of a folder of recordings.
+    """
+    OmegaConf.register_new_resolver("classes_in", _classes_in, replace=True)
     store = ConfigStore.instance()
     for door, schema in SCHEMAS.items():
         store.store(name=f"{door}_schema", node=schema)
+
+
+def _classes_in(folder: str) -> list[str]:
+    from timepro_lit.data.corpora.recordings import class_names  # imports torch, and few settings need it
+
+    return class_names(folder)

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.random import RandomState
 
-from timepro_lit.data.audio import read_audio, write_audio
-from timepro_lit.data.corpora.recordings import Recordings
+from timepro_lit.data.audio import read_audio
 from timepro_lit.data.corpora.soundscapes import (
     Sound,
     Soundscapes,
@@ -139,35 +137,3 @@ def test_base_clips_get_rough_answers_and_the_listening_questions() -> None:
 def test_impossible_settings_are_refused(tmp_path: Path, arguments: dict, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Soundscapes(str(tmp_path), **arguments)
-
-
-def write_recordings(folder: Path) -> None:
-    """Half a second of tone between two silences, for each of two labels, and a second of noise."""
-    time = torch.arange(8000) / SAMPLING_RATE
-    for label, freq in (("low", 300.0), ("tall", 3000.0)):
-        tone = 0.5 * torch.sin(2 * torch.pi * freq * time)
-        write_audio(
-            folder / "foreground" / label / "a.wav", torch.cat([torch.zeros(3200), tone, torch.zeros(4800)]), 16_000
-        )
-    noise = 0.1 * torch.randn(16_000, generator=torch.Generator().manual_seed(0)).clamp(-3, 3)
-    write_audio(folder / "background" / "room.flac", noise, 16_000)
-
-
-def test_recorded_sounds_are_labelled_where_their_energy_is(tmp_path: Path) -> None:
-    write_recordings(tmp_path)
-    source = Recordings(tmp_path)
-    assert source.labels == ("low", "tall")
-    take, length_s = source.draw("low", (0.4, 2.4), RandomState(0))
-    assert length_s == pytest.approx(0.5, abs=0.011)
-    wave = source.sound("low", take, 8000, 1.0, RandomState(0))
-    assert np.abs(wave[:160]).max() > 0.5  # no silence before the onset
-    corpus = Soundscapes(str(tmp_path / "out"), {"test": 3}, recordings=str(tmp_path), num_workers=1)
-    corpus.make_ready()
-    examples = [e for e in read_manifest(corpus.manifest("test")) if e.task == "sed"]
-    assert {e.label for x in examples for e in x.events} <= {"low", "tall"}
-    assert all(abs(e.duration_s - 0.5) < 0.021 for x in examples for e in x.events)
-
-
-def test_an_empty_folder_of_recordings_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds no <label>"):
-        Recordings(tmp_path)

@@ -21,6 +21,8 @@ class SoundSource(Protocol):
     """Where the sounds of a soundscape come from: synthesis or recordings."""
 
     labels: tuple[str, ...]
+    fades: bool
+    """Whether its sounds may end below the background, so that where they are heard follows from the mix."""
 
     def draw(self, label: str, event_s: tuple[float, float], rng: RandomState) -> tuple[str, float]: ...
     def sound(self, label: str, take: str, num_samples: int, pitch: float, rng: RandomState) -> NDArray[np.float64]: ...
@@ -39,6 +41,13 @@ class Sound:
     pitch: float
     """Factor on the class's nominal frequency, 0.7 to 1.4."""
     snr_db: float
+    heard: tuple[int, int] | None = None
+    """First tick and the one after the last in which it is heard; None = from its onset to its offset."""
+
+    @property
+    def heard_ticks(self) -> tuple[int, int]:
+        """What its label says."""
+        return self.heard or (self.onset_tick, self.offset_tick)
 
 
 @dataclass(frozen=True)

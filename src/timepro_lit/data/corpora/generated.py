@@ -17,14 +17,19 @@ class GeneratedSoundscapes:
     name = "soundscapes"
     held_out: ClassVar[Mapping[str, int]] = {}
 
-    def __init__(self, num_clips: Mapping[str, int], seed: int, num_workers: int = 2) -> None:
+    def __init__(
+        self, num_clips: Mapping[str, int], seed: int, num_workers: int = 2, recordings: str | None = None
+    ) -> None:
         self.num_clips = dict(num_clips)
         self.seed = seed
         self.num_workers = num_workers
+        self.recordings = recordings
 
     def annotations(self, root: Path) -> Iterator[Annotation | Dropped]:
         """Every question of every split."""
-        corpus = Soundscapes(str(root), self.num_clips, self.seed, num_workers=self.num_workers)
+        corpus = Soundscapes(
+            str(root), self.num_clips, self.seed, recordings=self.recordings, num_workers=self.num_workers
+        )
         corpus.make_ready()
         below = Path(corpus.root).relative_to(root).as_posix()
         for split in self.num_clips:

@@ -1,44 +1,79 @@
-"""Recorded sounds as material for soundscapes: `foreground/<label>/*` and `background/*` (wav, flac, ogg)."""
+"""Recorded sounds as material for soundscapes: `foreground/<class>/*` and `background/*`."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.random import RandomState
 
-from timepro_lit.data.audio import read_audio
+from timepro_lit.data.audio import AUDIO_SUFFIXES, read_audio
 from timepro_lit.data.corpora.synthesis import SAMPLING_RATE, Wave
+from timepro_lit.data.media import MEDIA_SUFFIXES
 
-_SUFFIXES = {".wav", ".flac", ".ogg"}
 _TRIM_DB = 30.0
 """Leading and trailing frames this far below the loudest one are silence, not sound."""
+_LONGEST_S = 900.0
+"""A background may be a long one, and is held in memory."""
+SHARES = ("train", "test", "val", "base", "train", "train", "base", "test", "train", "train")
+"""The split of the first, second, ... take of a class, and again from the eleventh on."""
 
 
 class Recordings:
     """A folder of recorded sounds; classes are the names of the folders under `foreground/`.
 
+    Files are known by what they hold: a copy under another name is the same take. In the order of their content's
+    digests the takes of a class are divided by `SHARES`, so that no two splits share one. So are backgrounds, where
+    there are enough for every split; fewer are heard in all of them. `of` gives the recordings of a split.
+
     Raises ValueError where the folder holds no labelled sound or no background.
     """
 
+    fades = True
+
     def __init__(self, folder: str | Path) -> None:
-        root = Path(folder)
+        self.folder = Path(folder)
         self._takes = {
-            d.name: sorted(str(f) for f in d.iterdir() if f.suffix.lower() in _SUFFIXES)
-            for d in sorted((root / "foreground").glob("*"))
-            if d.is_dir()
+            d.name: _by_content(d) for d in sorted((self.folder / "foreground").glob("*")) if d.is_dir() and _files(d)
         }
-        self._backgrounds = sorted(str(f) for f in (root / "background").glob("*") if f.suffix.lower() in _SUFFIXES)
-        self.labels = tuple(label for label, takes in self._takes.items() if takes)
+        self._backgrounds = _by_content(self.folder / "background")
+        self.labels = tuple(self._takes)
         if not self.labels:
-            raise ValueError(f"{root}/foreground holds no <label>/*.wav, *.flac or *.ogg file")
+            raise ValueError(f"{self.folder}/foreground holds no <class>/* with recordings (wav, flac, ogg, ...)")
         if not self._backgrounds:
-            raise ValueError(f"{root}/background holds no wav, flac or ogg file")
+            raise ValueError(f"{self.folder}/background holds no recordings (wav, flac, ogg, ...)")
+        _refuse_two_classes(self._takes)
+
+    @property
+    def content(self) -> str:
+        """A digest of all that is mixed: the classes, and what their files and the backgrounds hold."""
+        named = {label: list(takes) for label, takes in self._takes.items()}
+        return hashlib.sha256(json.dumps([named, list(self._backgrounds)], sort_keys=True).encode()).hexdigest()
+
+    def of(self, split: str) -> Self:
+        """The recordings of one split. Raises ValueError for a class that has too few."""
+        part = type(self).__new__(type(self))
+        part.folder, part.labels = self.folder, self.labels
+        part._takes = {label: _share(takes, split) for label, takes in self._takes.items()}
+        for label, takes in part._takes.items():
+            if not takes:
+                needed = SHARES.index(split) + 1
+                raise ValueError(
+                    f"{self.folder}/foreground/{label} holds {len(self._takes[label])} different recordings, and no "
+                    f"two splits share one: {split} needs {needed} or more"
+                )
+        enough = len(self._backgrounds) >= len(set(SHARES))
+        part._backgrounds = _share(self._backgrounds, split) if enough else self._backgrounds
+        return part
 
     def draw(self, label: str, event_s: tuple[float, float], rng: RandomState) -> tuple[str, float]:
         """A take of `label` and its energy-trimmed length in seconds, cut to the longest event allowed."""
-        takes = self._takes[label]
+        takes = list(self._takes[label].values())
         take = takes[rng.randint(len(takes))]
         return take, float(min(event_s[1], len(_trimmed(take)) / SAMPLING_RATE))
 
@@ -53,15 +88,48 @@ class Recordings:
 
     def background(self, num_samples: int, rng: RandomState) -> Wave:
         """A random stretch of a random background, repeated where it is short, root mean square 1."""
-        wave = _whole(self._backgrounds[rng.randint(len(self._backgrounds))])
+        files = list(self._backgrounds.values())
+        wave = _whole(files[rng.randint(len(files))])
         start = rng.randint(len(wave))
         stretch = np.resize(np.roll(wave, -start), num_samples)
         return stretch / np.sqrt(np.mean(stretch**2))
 
 
+def class_names(folder: str | Path) -> list[str]:
+    """The classes of a folder of recordings. Raises ValueError as `Recordings`."""
+    return list(Recordings(folder).labels)
+
+
+def _refuse_two_classes(takes: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise ValueError for a recording of two classes: it would be another take in each, in any split."""
+    known: dict[str, str] = {}
+    for of_class in takes.values():
+        for digest, path in of_class.items():
+            if (other := known.setdefault(digest, path)) != path:
+                raise ValueError(f"{other} and {path} are the same recording, in two classes")
+
+
+def _files(folder: Path) -> Sequence[Path]:
+    return [path for path in sorted(folder.glob("*")) if path.suffix.lower() in (*AUDIO_SUFFIXES, *MEDIA_SUFFIXES)]
+
+
+def _by_content(folder: Path) -> Mapping[str, str]:
+    """Digest -> file, one of each content, in the order of the digests."""
+    return dict(sorted((_digest(path, path.stat().st_mtime_ns), str(path)) for path in reversed(_files(folder))))
+
+
+@lru_cache(maxsize=100_000)
+def _digest(path: Path, mtime_ns: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _share(takes: Mapping[str, str], split: str) -> Mapping[str, str]:
+    return {digest: take for i, (digest, take) in enumerate(takes.items()) if SHARES[i % len(SHARES)] == split}
+
+
 @lru_cache(maxsize=512)
 def _whole(path: str) -> Wave:
-    wave = read_audio(Path(path), SAMPLING_RATE).numpy().astype(np.float64)
+    wave = read_audio(Path(path), SAMPLING_RATE, _LONGEST_S).numpy().astype(np.float64)
     if not np.any(wave):
         raise ValueError(f"{path} is silent")
     return wave

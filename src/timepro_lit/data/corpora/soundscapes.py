@@ -21,6 +21,7 @@ from numpy.random import RandomState
 from rich.progress import track
 
 from timepro_lit.data.audio import write_audio
+from timepro_lit.data.corpora.audibility import as_heard
 from timepro_lit.data.corpora.clip_plans import ClipPlan, Sound, SoundscapeSettings, SoundSource, plan_clip, render
 from timepro_lit.data.corpora.recordings import Recordings
 from timepro_lit.data.corpora.synthesis import SAMPLING_RATE, Synthesiser
@@ -43,7 +44,8 @@ each is heard, so that the base binds a question to the sound it names."""
 
 def describe(sound: Sound, settings: SoundscapeSettings) -> str:
     """Caption of one sound from its own length, pitch and level, e.g. "a short, high beep in the background"."""
-    length_s = (sound.offset_tick - sound.onset_tick) * settings.tick_s
+    first, end = sound.heard_ticks
+    length_s = (end - first) * settings.tick_s
     words = ["short"] if length_s < 0.7 else ["long"] if length_s > 1.4 else []
     if not sound.take:  # recorded sounds keep the pitch they have
         words += ["low"] if sound.pitch < 0.84 else ["high"] if sound.pitch > 1.19 else []
@@ -73,7 +75,7 @@ def examples_of(split: str, clip_id: str, audio: str, plan: ClipPlan, settings: 
     Clips of the base split are also asked the listening questions; the answers to the three tasks are rough there, in
     whole seconds and bare names, so that a base model knows the formats and not yet when.
     """
-    spans = [(round(s.onset_tick * settings.tick_s, 2), round(s.offset_tick * settings.tick_s, 2)) for s in plan.sounds]
+    spans = [tuple(round(tick * settings.tick_s, 2) for tick in s.heard_ticks) for s in plan.sounds]
     duration_s = round(plan.num_ticks * settings.tick_s, 2)
     detected = tuple(Event(*span, s.label) for span, s in zip(spans, plan.sounds, strict=True))
     captioned = tuple(Event(*span, describe(s, settings)) for span, s in zip(spans, plan.sounds, strict=True))
@@ -151,7 +153,8 @@ class Soundscapes:
         )
         self.recordings = recordings
         self.num_workers = num_workers
-        described = json.dumps([asdict(self.settings), recordings], sort_keys=True)
+        content = None if recordings is None else Recordings(recordings).content
+        described = json.dumps([asdict(self.settings), content], sort_keys=True)
         self.root = Path(folder) / f"soundscapes-{hashlib.sha256(described.encode()).hexdigest()[:8]}"
 
     def manifests(self, split: str) -> Sequence[tuple[Path, str]]:
@@ -201,9 +204,9 @@ class Soundscapes:
         write_prepared(self.manifest(split), rows)
 
 
-@lru_cache(maxsize=1)
-def _source(recordings: str | None) -> SoundSource:
-    return Recordings(recordings) if recordings else Synthesiser()
+@lru_cache(maxsize=len(SPLITS))
+def _source(recordings: str | None, split: str) -> SoundSource:
+    return Synthesiser() if recordings is None else Recordings(recordings).of(split)
 
 
 def _plan(
@@ -213,7 +216,9 @@ def _plan(
     clip_id = f"{split}-{index:06d}"
     audio = f"{split}/{index // 1000:03d}/{clip_id}.flac"
     rng = RandomState([settings.seed, SPLITS.index(split), index])
-    plan = plan_clip(settings, _source(recordings), rng)
+    source = _source(recordings, split)
+    plan = plan_clip(settings, source, rng)
+    plan = as_heard(plan, settings, source, rng) if source.fades else plan
     examples = examples_of(split, clip_id, audio, plan, settings)
     if split == "base":
         others = set(_TURNS) - {_TURNS[index % len(_TURNS)]}
@@ -229,6 +234,6 @@ def _make_clip(
     path = root / examples[0].audio
     if not path.exists():
         # Written in one move, so that an interrupted run leaves no half clip behind.
-        waveform = render(plan, settings, _source(recordings), rng).astype(np.float32)
+        waveform = render(plan, settings, _source(recordings, split), rng).astype(np.float32)
         write_audio(path, torch.from_numpy(waveform), SAMPLING_RATE)
     return examples

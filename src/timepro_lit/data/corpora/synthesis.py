@@ -159,6 +159,7 @@ class Synthesiser:
     """The built-in source of sounds: nothing to download, nothing to license."""
 
     labels: tuple[str, ...] = tuple(SYNTHESISERS)
+    fades = False
 
     def draw(self, label: str, event_s: tuple[float, float], rng: RandomState) -> tuple[str, float]:
         """A take of `label` and its length in seconds, log-uniform within `event_s`; it has no file."""
