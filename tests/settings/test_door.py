@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -98,6 +99,15 @@ def test_a_lost_worker_has_a_sentence_and_a_bug_has_none() -> None:
         sentence = sentence_of(RuntimeError(said))
         assert sentence is not None and "most often for want of memory" in sentence and said.strip() in sentence
     assert sentence_of(RuntimeError("a bug")) is None
+
+
+def test_a_connection_lost_between_processes_is_a_lost_worker_and_one_to_a_server_is_not() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    theirs.close()
+    with pytest.raises(BrokenPipeError) as between:
+        ours.send(b"x" * 1_000_000)
+    assert "most often for want of memory" in str(sentence_of(between.value))
+    assert sentence_of(ConnectionResetError("the hub hung up")) == "the hub hung up"
 
 
 def test_the_order_is_checked_before_the_program_runs(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import atexit
+import multiprocessing.util
 import os
 import signal
 import threading
@@ -17,6 +18,19 @@ def ignore_signals(worker: int = 0) -> None:
     """Of a worker: what a whole process group is sent is for its parent, which may still need it."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
+
+
+@atexit.register  # after what multiprocessing registers when it is imported, hence called before it
+def _end_daemons() -> None:
+    """End the loaders' processes that a run ended by an exception has left: asked to, they would not, see above.
+
+    multiprocessing asks them, and waits for ever.
+    """
+    daemons = [process for process in multiprocessing.active_children() if process.daemon]
+    if daemons:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would call their end an error
+    for process in daemons:
+        process.kill()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -137,14 +138,21 @@ def door(name: str) -> Callable[[Main], Callable[[], None]]:
 
 def sentence_of(error: Exception) -> str | None:
     """What to tell a user; None for a bug, whose traceback is what counts."""
-    if isinstance(error, ValueError | OSError):
+    lost = _LOST_WORKER.search(str(error)) or (isinstance(error, ConnectionError) and _between_processes(error))
+    if isinstance(error, ValueError | OSError) and not lost:
         return str(error)
-    if _LOST_WORKER.search(str(error)):
+    if lost:
         return (
             "a process that loads recordings was ended from outside, most often for want of memory; give it more or "
             f"set data.num_workers lower, and the same command goes on ({str(error).strip()})"
         )
     return None
+
+
+def _between_processes(error: Exception) -> bool:
+    """Whether it comes of what multiprocessing reads or writes, and not of a network."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).parent.name == "multiprocessing"
 
 
 def guarded(main: Main) -> Main:
