@@ -37,13 +37,13 @@ def test_an_index_gives_the_example_and_its_waveform(tmp_path: Path) -> None:
 def test_a_recording_that_has_become_shorter_is_skipped(tmp_path: Path) -> None:
     write_audio(tmp_path / "a.wav", ramp()[:16_000], 16_000)
     assert clips_in(tmp_path, example())[0] == Skipped(
-        example(), "truncated", "a.wav: lasts 1.00 s, the manifest says 2.00 s"
+        example(), "truncated", f"{tmp_path}/a.wav: lasts 1.00 s, the manifest says 2.00 s"
     )
 
 
 def test_digital_silence_is_skipped(tmp_path: Path) -> None:
     write_audio(tmp_path / "a.wav", torch.zeros(32_000), 16_000)
-    assert clips_in(tmp_path, example())[0] == Skipped(example(), "silent", "a.wav: every sample is 0")
+    assert clips_in(tmp_path, example())[0] == Skipped(example(), "silent", f"{tmp_path}/a.wav: every sample is 0")
 
 
 def test_a_link_may_stay_below_the_root_but_not_leave_it(tmp_path: Path) -> None:

@@ -26,3 +26,10 @@ def test_too_large_a_share_ends_the_run() -> None:
     ):
         skips.check({"a": "missing", "b": "silent", "c": "missing"})
     Skips().check({str(n): "missing" for n in range(1_000)})  # no limit
+
+
+def test_the_refusal_says_what_is_wrong_with_one_of_them() -> None:
+    skips = Skips(num_examples=2, max_share=0.01)
+    skips.note([skipped("a")])
+    with pytest.raises(ValueError, match=r"\{'missing': 1\}; 'a' for one: a is not there$"):
+        skips.check(skips.kind_of)

@@ -124,6 +124,19 @@ def test_other_settings_are_refused_by_key_and_nothing_changes(tmp_path: Path) -
         pass
 
 
+def test_a_key_that_a_later_version_has_and_leaves_at_null_is_no_other_setting(tmp_path: Path) -> None:
+    with claimed_run(tmp_path / "run", SETTINGS) as run:
+        (run.directory / "sft").mkdir()
+    newer = changed(stage={"sft": SETTINGS["stage"]["sft"] | {"warmth": None}}, later=None)
+    with claimed_run(tmp_path / "run", newer):
+        pass
+    with (
+        pytest.raises(ValueError, match=r"later \(nothing there, 0 now\)"),
+        claimed_run(tmp_path / "run", changed(later=0)),
+    ):
+        pass
+
+
 def test_where_nothing_was_made_yet_other_settings_take_over(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), claimed_run(tmp_path, SETTINGS):
         raise RuntimeError("no such corpus")

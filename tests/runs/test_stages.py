@@ -52,12 +52,14 @@ def test_killed_before_its_folder_takes_its_place_a_result_is_made_again(
         (claim.folder / "adapter").write_text("weights")
         claim.publish({})
     assert (claim.folder / "result.json").exists()
-    (claim.folder / ".recordings.npy.k3j_x81a.tmp").write_text("half")
+    (claim.folder / "card").mkdir()
+    for place in (claim.folder, claim.folder / "card"):
+        (place / ".recordings.npy.k3j_x81a.tmp").write_text("half")
     monkeypatch.undo()
     _make(tmp_path, tmp_path / "journal", 0.0)
     with store.claim("sft", ONE) as claim:
         assert claim.complete
-    assert {path.name for path in claim.final.iterdir()} == {"adapter", "result.json"}
+    assert {path.name for path in claim.final.rglob("*")} == {"adapter", "result.json", "card"}
 
 
 def test_a_damaged_result_is_refused(tmp_path: Path) -> None:

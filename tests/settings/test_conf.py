@@ -114,6 +114,17 @@ def test_a_prepared_folder_is_given_with_the_classes_of_its_sound_events() -> No
         tasks_of(settings_of(train("data=prepared", "data.folder=/prepared")))
 
 
+def test_soundscapes_of_recordings_have_the_classes_of_their_folders(tmp_path: Path) -> None:
+    for name in ("owl", "bell", ".cache"):
+        (tmp_path / "foreground" / name).mkdir(parents=True)
+    settings = settings_of(train(f"data.corpus.recordings={tmp_path}"))
+    assert settings["task"]["sed"]["classes"] == ["bell", "owl"]
+    prepared = compose("prepare", ["corpus=soundscapes", f"corpus.recordings={tmp_path}", "root=a", "out=b"])
+    assert prepared.task.sed.classes == ["bell", "owl"]
+    assert settings_of(train())["classes"][:2] == ["alarm", "beep"]
+    assert settings_of(train("classes=[owl]", f"data.corpus.recordings={tmp_path}"))["classes"] == ["owl"]
+
+
 @pytest.mark.parametrize("corpus", sorted(p.stem for p in CONF.glob("corpus/*.yaml")))
 def test_every_corpus_can_be_prepared(corpus: str) -> None:
     reader, tasks = build_preparation(compose("prepare", [f"corpus={corpus}", "root=a", "out=b"]))

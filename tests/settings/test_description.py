@@ -94,7 +94,8 @@ def test_only_runs_that_differ_in_their_seed_alone_are_pooled() -> None:
 
 
 def test_rows_that_the_run_cannot_have_are_named() -> None:
-    found = settings(None, sft=SFT)
+    model = {"model": {"_target_": "a.B"}, "name": None, "scale": "embedded", "seed": 1}
+    found = described(settings(None, sft=SFT) | model)
     check_rows([], found)
     check_rows(["zero_shot", "sft"], found)
     with pytest.raises(ValueError, match="rows: the run has no grpo, all; it has zero_shot, sft"):

@@ -32,14 +32,15 @@ class ClipDataset(Dataset[Sample | Skipped]):
     def __getitem__(self, index: int) -> Sample | Skipped:
         example = self.examples[index]
         try:
+            where = self.store.location(example.audio)
             with self.store.open(example.audio) as stream:
-                waveform = decode_audio(stream, example.audio, self.sampling_rate, self.max_duration_s)
+                waveform = decode_audio(stream, where, self.sampling_rate, self.max_duration_s)
             decoded_s = len(waveform) / self.sampling_rate
             if abs(decoded_s - example.duration_s) > LENGTH_TOLERANCE_S:
                 says = f"lasts {decoded_s:.2f} s, the manifest says {example.duration_s:.2f} s"
-                raise AudioError(f"{example.audio}: {says}", "truncated")
+                raise AudioError(f"{where}: {says}", "truncated")
             if not bool(waveform.any()):
-                raise AudioError(f"{example.audio}: every sample is 0", "silent")
+                raise AudioError(f"{where}: every sample is 0", "silent")
         except AudioError as error:
             return Skipped(example, error.kind or "unreadable", str(error))
         return Sample(example, waveform)

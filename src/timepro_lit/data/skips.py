@@ -25,14 +25,14 @@ class Skips:
         self.max_share = max_share
         self.kind_of: dict[str, str] = {}
         """Id of each -> kind of its fault."""
-        self._audio_of: dict[str, str] = {}
+        self._message_of: dict[str, str] = {}
 
     def note(self, skipped: Iterable[Skipped]) -> None:
         """Count and log."""
         for one in skipped:
             if one.example.id not in self.kind_of:
                 self.kind_of[one.example.id] = one.kind
-                self._audio_of[one.example.id] = one.example.audio
+                self._message_of[one.example.id] = one.message
                 log.warning("skipped %s: %s: %s", visible(one.example.id), one.kind, visible(one.message))
 
     def are_too_many(self, number: float) -> bool:
@@ -42,9 +42,9 @@ class Skips:
     def check(self, kind_of: Mapping[str, str]) -> None:
         """Raise ValueError where those of all processes are more than the allowed share."""
         if self.are_too_many(len(kind_of)):
-            one = next(reversed(self._audio_of or kind_of))
-            which = f"{one!r} ({self._audio_of[one]})" if self._audio_of else repr(one)  # of another process
+            one = next(reversed(self._message_of or kind_of))
+            why = f": {self._message_of[one]}" if self._message_of else ""  # which another process knows
             raise ValueError(
                 f"{len(kind_of)} of {self.num_examples} examples cannot be used, more than {self.max_share:.1%} of "
-                f"them: {dict(Counter(kind_of.values()))}; {which} for one"
+                f"them: {dict(Counter(kind_of.values()))}; {one!r} for one{why}"
             )

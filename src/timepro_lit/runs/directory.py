@@ -194,4 +194,11 @@ def _compared(settings: Mapping[str, Any], paths: Mapping[str, str]) -> Any:
     compared["stage"] = {name: unnamed(stage) for name, stage in compared.get("stage", {}).items()}
     compared["reward"] = unnamed(compared.get("reward") or {})
     compared["data"] = without_presence(compared.get("data"))
-    return without_num_workers(compared)
+    return _without_null(without_num_workers(compared))
+
+
+def _without_null(node: Any) -> Any:
+    """A key that an earlier version did not have yet is one whose value is null."""
+    if isinstance(node, Mapping):
+        return {key: _without_null(value) for key, value in node.items() if value is not None}
+    return [_without_null(item) for item in node] if isinstance(node, list) else node

@@ -163,7 +163,8 @@ class StageStore:
 
     def _to_make(self, claim: Claim) -> Iterator[Claim]:
         claim.folder.mkdir(exist_ok=True)
-        sweep(claim.folder)
+        for folder in (claim.folder, *(path for path in claim.folder.rglob("*") if path.is_dir())):
+            sweep(folder)  # or what is left of a killed attempt would be stored with the result
         owner = self._path(claim, "owner")
         write_atomically(owner, str(self.owner))
         try:

@@ -11,7 +11,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
 from timepro_lit.planning.work import Placement
 from timepro_lit.settings.binding import UNRESOLVED, argument_faults, locate, node_faults
@@ -231,6 +231,8 @@ def _resolved_item(node: Any, key: Any, path: str, faults: list[str]) -> Any:
     refers = OmegaConf.is_interpolation(node, key)
     try:
         value = node[key]
+    except InterpolationToMissingValueError:  # which is a fault where it stands
+        return UNRESOLVED
     except OmegaConfBaseException as error:
         faults.append(f"{path}: {str(error).splitlines()[0]}")
         return UNRESOLVED

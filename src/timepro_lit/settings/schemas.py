@@ -222,7 +222,7 @@ def free_texts(door: str) -> list[str]:
 def register() -> None:
     """Make the schemas known to Hydra, under the names that the yaml files' defaults lists use.
 
-    With them what settings may ask for: `${classes_in:FOLDER}`, the classes of a folder of recordings.
+    With them what settings may ask for, `${classes_in:...}`: the classes of a folder of recordings, where one is given.
     """
     OmegaConf.register_new_resolver("classes_in", _classes_in, replace=True)
     store = ConfigStore.instance()
@@ -230,7 +230,10 @@ def register() -> None:
         store.store(name=f"{door}_schema", node=schema)
 
 
-def _classes_in(folder: str) -> list[str]:
-    from timepro_lit.data.corpora.recordings import class_names  # imports torch, and few settings need it
-
-    return class_names(folder)
+def _classes_in(of_data: str | None, of_corpus: str | None, otherwise: list[str]) -> list[str]:
+    recordings = of_data or of_corpus
+    if recordings is None:
+        return otherwise
+    foreground = Path(recordings) / "foreground"
+    folders = foreground.iterdir() if foreground.is_dir() else ()
+    return sorted(path.name for path in folders if path.is_dir() and not path.name.startswith("."))

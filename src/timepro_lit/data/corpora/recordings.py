@@ -38,13 +38,12 @@ class Recordings:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._takes = {
-            d.name: _by_content(d) for d in sorted((self.folder / "foreground").glob("*")) if d.is_dir() and _files(d)
-        }
+        classes = [d for d in sorted((self.folder / "foreground").glob("[!.]*")) if d.is_dir()]
+        self._takes = {d.name: _by_content(d) for d in classes}
         self._backgrounds = _by_content(self.folder / "background")
         self.labels = tuple(self._takes)
-        if not self.labels:
-            raise ValueError(f"{self.folder}/foreground holds no <class>/* with recordings (wav, flac, ogg, ...)")
+        if empty := [label for label, takes in self._takes.items() if not takes] or (not self.labels and ["<class>"]):
+            raise ValueError(f"{self.folder}/foreground/{empty[0]} holds no recordings (wav, flac, ogg, ...)")
         if not self._backgrounds:
             raise ValueError(f"{self.folder}/background holds no recordings (wav, flac, ogg, ...)")
         _refuse_two_classes(self._takes)
@@ -93,11 +92,6 @@ class Recordings:
         start = rng.randint(len(wave))
         stretch = np.resize(np.roll(wave, -start), num_samples)
         return stretch / np.sqrt(np.mean(stretch**2))
-
-
-def class_names(folder: str | Path) -> list[str]:
-    """The classes of a folder of recordings. Raises ValueError as `Recordings`."""
-    return list(Recordings(folder).labels)
 
 
 def _refuse_two_classes(takes: Mapping[str, Mapping[str, str]]) -> None:
