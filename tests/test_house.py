@@ -22,7 +22,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "timepro_lit"
 
-DOORS = ("evaluate", "export", "predict", "prepare", "report", "score", "train")
+DOORS = ("attend", "evaluate", "export", "predict", "prepare", "report", "score", "train")
 
 # From the ground up. A room may import from lower floors and from itself, never from its own floor or above.
 FLOORS: tuple[tuple[str, ...], ...] = (

@@ -119,7 +119,7 @@ class Listener:
         left = iter(questions)
         while part := list(islice(left, self.batch_size)):
             batch = collate(part).to(self.device)
-            with self._precision():
+            with self.precision():
                 yield from answer_batch(self.lalm, asked, batch)
 
     def _one(
@@ -128,6 +128,6 @@ class Listener:
         (answer,) = self.answers([self.question(task, waveform, query)], tasks)
         return events_of(answer)
 
-    def _precision(self) -> Any:
+    def precision(self) -> Any:
         kind = torch.device(self.device).type
         return nullcontext() if self.autocast is None else torch.autocast(kind, dtype=self.autocast)

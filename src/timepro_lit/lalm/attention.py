@@ -6,6 +6,7 @@ Every block is the library's own kernel, on any device.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,37 @@ def query_blocks(mask: Tensor, groups: int, dtype: torch.dtype) -> list[Block]:
     return blocks
 
 
+class Watch:
+    """How much the last queries of a row attend to some of its keys, in some layers, while the model runs.
+
+    Weights are made of the queries and keys of a layer, as the model uses them, for these queries alone.
+
+    Args:
+        layers: numbers of the decoder layers, from 0.
+        num_queries: R, the last ones of the row.
+        keys: (K,) int64, positions in the row.
+    """
+
+    def __init__(self, layers: Collection[int], num_queries: int, keys: Tensor) -> None:
+        self.layers = tuple(layers)
+        self.num_queries = num_queries
+        self.keys = keys
+        self.weights: dict[int, Tensor] = {}
+        """Layer -> (B, H, R, K) float32."""
+
+    def see(self, layer: int, query: Tensor, key: Tensor, mask: Tensor | None, scaling: float | None) -> None:
+        """Called by a layer; shapes as of `attend_in_blocks`, mask (B, 1, L, K) bool, true = may attend."""
+        if layer not in self.layers:
+            return
+        last = query[:, :, -self.num_queries :].float()
+        with torch.autocast(query.device.type, enabled=False):
+            scores = last.unflatten(1, (key.shape[1], -1)) @ key.float()[:, :, None].transpose(-1, -2)
+        scores = scores.flatten(1, 2) * (last.shape[-1] ** -0.5 if scaling is None else scaling)
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, :, -self.num_queries :], -torch.inf)
+        self.weights[layer] = scores.softmax(dim=-1)[..., self.keys]
+
+
 def attend_in_blocks(
     module: nn.Module,
     query: Tensor,
@@ -69,9 +101,10 @@ def attend_in_blocks(
     dropout: float = 0.0,
     scaling: float | None = None,
     blocks: list[Block] | None = None,
+    watch: Watch | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """What transformers calls in place of its own `sdpa`; the same without `blocks`.
+    """What transformers calls in place of its own `sdpa`; the same without `blocks`. `watch` sees what is attended to.
 
     Where G' query heads share a head of keys and values, their queries stand below each other in one product: repeating
     the keys for each of them would read and write G' times the cache at every decoding step.
@@ -80,6 +113,8 @@ def attend_in_blocks(
     """
     if blocks is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
+    if watch is not None:
+        watch.see(int(module.layer_idx), query, key, attention_mask, scaling)  # type: ignore[arg-type]
     query = query.unflatten(1, (key.shape[1], -1))
     attended = [
         scaled_dot_product_attention(

@@ -7,7 +7,8 @@ expects audio placeholders side by side, which an interleaved time prompt never 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache, ProcessorMixin
 
 from timepro_lit.files.atomic import naming
-from timepro_lit.lalm.attention import SDPA_IN_BLOCKS, Block, query_blocks
+from timepro_lit.lalm.attention import SDPA_IN_BLOCKS, Block, Watch, query_blocks
 from timepro_lit.lalm.cache import FixedLayer, RoomyLayer, joined_layer
 from timepro_lit.lalm.frontend import Frontend
 
@@ -128,12 +129,37 @@ class LALM(nn.Module):
             embeds = embeds.masked_scatter(is_audio[..., None], frames.to(embeds.dtype))
         return embeds
 
-    def decode(self, embeds: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | None = None) -> Tensor:
+    def decode(
+        self,
+        embeds: Tensor,
+        positions: Tensor,
+        mask: Tensor,
+        cache: DynamicCache | None = None,
+        watch: Watch | None = None,
+    ) -> Tensor:
         """(B, L, D) at (B, L) positions under a (B, L, K) mask, true = may attend -> hidden states (B, L, D).
 
         K counts what the cache holds plus L. The mask is always explicit: without one, transformers takes positions
         that restart for new packed sequences and cuts the answers off their prompt.
         """
+        if watch is not None:
+            with self._attending_in_blocks():
+                return self._decode(embeds, positions, mask, cache, watch=watch)
+        return self._decode(embeds, positions, mask, cache)
+
+    @contextmanager
+    def _attending_in_blocks(self) -> Iterator[None]:
+        """Whatever attention the model was loaded with, ours for a while."""
+        config = self.language_model.config
+        before, config._attn_implementation = config._attn_implementation, SDPA_IN_BLOCKS
+        try:
+            yield
+        finally:
+            config._attn_implementation = before
+
+    def _decode(
+        self, embeds: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | None, **seen: Any
+    ) -> Tensor:
         implementation = self.language_model.config._attn_implementation
         blocks = {"blocks": self._query_blocks(mask, embeds)} if implementation == SDPA_IN_BLOCKS else {}
         mask = mask[:, None]
@@ -147,6 +173,7 @@ class LALM(nn.Module):
             past_key_values=cache,
             use_cache=cache is not None,
             **blocks,
+            **seen,
         )
         return out.last_hidden_state
 

@@ -14,6 +14,7 @@ from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.fit import RECORDINGS
 from timepro_lit.lit.rows import ANSWERS, Rows, answer_rows
 from timepro_lit.lit.run import after_stage, course_of
+from timepro_lit.lit.samples import make_ready
 from timepro_lit.lit.setting import Parts, Setting, quiet
 from timepro_lit.records import RunDescription
 from timepro_lit.runs.directory import LOCK
@@ -68,11 +69,7 @@ def evaluate(
     nothing is written through a link. Raises ValueError where either were needed, or another process is at work there.
     """
     quiet()
-    place = parts.data.corpus.generated_in()
-    own = writable is None or place is None or any(place.resolve().is_relative_to(w.resolve()) for w in writable)
-    if not own:
-        raise ValueError(f"the run's data would be generated in {place}: allow it by paths.data={place.parent}")
-    parts.data.corpus.make_ready()  # the split asked for may be all there is
+    make_ready(parts.data, writable)  # the split asked for may be all there is
     data = parts.data.identity(split)
     folder = models.folder / f"evaluation-{split}-{key_of({'settings': answers.settings, 'data': data})[:8]}"
     for path in (folder, *folder.glob("**/*")):

@@ -136,6 +136,12 @@ def tasks_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _built(node, f"task.{name}") for name, node in settings["task"].items()}
 
 
+def build_data(settings: Mapping[str, Any]) -> Any:
+    """The data of stored settings. Raises ValueError that lists all their faults."""
+    _refuse(list(_node_faults(settings["data"], "data", "data")))
+    return _built(settings["data"], "data")
+
+
 def build_source(settings: Mapping[str, Any]) -> tuple[Any, Any]:
     """The backbone and the time prompt (or None) of stored settings. Raises ValueError that lists all their faults."""
     chosen = [group for group in ("model", "time_prompt") if settings[group] is not None]

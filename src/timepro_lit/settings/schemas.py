@@ -160,6 +160,45 @@ class PredictConfig:
 
 
 @dataclass
+class AttendConfig:
+    """Root of `conf/attend.yaml`."""
+
+    checkpoint: str = MISSING
+    """Run directory, or folder of `export`."""
+    task: dict[str, Any] = field(default_factory=dict)
+    """One of those that the model was trained on."""
+    audio: str | None = None
+    """File that is asked about, and drawn."""
+    query: str | None = None
+    """What to look for, where the task asks for one."""
+    split: str | None = None
+    """Of the run's data, test, val or train: measure over its questions, in place of audio."""
+    example: str | None = None
+    """Id of one question of the split, which is drawn, with its reference."""
+    num_questions: int = 200
+    """Of the split; the first ones."""
+    against: list[str] = field(default_factory=list)
+    """Other run directories, measured on the same questions."""
+    layers: list[int] = field(default_factory=lambda: [-1])
+    """To draw, from 0; negative ones count from the last."""
+    heads: list[int] = field(default_factory=list)
+    """To average over; empty = all."""
+    classes: list[str] = field(default_factory=list)
+    """To look for, where the task has a closed set of them; empty = those the model was trained on."""
+    row: str | None = None
+    """Of a run's table: a stage; null = the last one."""
+    base: str | None = None
+    """Checkpoint of the base model; null = where the settings say."""
+    device: str | None = None
+    """Null = the GPU where there is one."""
+    output_dir: str = MISSING
+    """Where the pictures and attention.json go."""
+    trust: list[str] = field(default_factory=list)
+    """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
+    paths: Paths = field(default_factory=Paths)
+
+
+@dataclass
 class ExportConfig:
     """Root of `conf/export.yaml`."""
 
@@ -208,6 +247,7 @@ SCHEMAS: Mapping[str, type] = {
     "report": ReportConfig,
     "score": ScoreConfig,
     "predict": PredictConfig,
+    "attend": AttendConfig,
     "export": ExportConfig,
     "prepare": PrepareConfig,
 }

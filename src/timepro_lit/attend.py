@@ -1,0 +1,58 @@
+"""See which timestamps a model attends to when it answers, as the paper's Figure 2, or measure it over a split.
+
+python -m timepro_lit.attend checkpoint=outputs/demo task=ag audio=street.wav 'query="a dog barks"' output_dir=attention
+python -m timepro_lit.attend checkpoint=outputs/demo task=ag split=test output_dir=attention
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from timepro_lit.settings.door import door
+
+
+@door("attend")
+def main(cfg: DictConfig) -> None:
+    """Load the model, ask, draw and write what it attended to."""
+    if len(cfg.task) != 1:
+        raise ValueError(f"one task is asked at a time, not {', '.join(cfg.task) or 'none'}")
+    if (cfg.audio is None) == (cfg.split is None):
+        raise ValueError("give either audio=FILE, or split=test for the questions of the run's own data")
+    from timepro_lit.inference.attending import draw_attention, measure_attention
+    from timepro_lit.inference.loading import load, model_of
+    from timepro_lit.inference.prediction import asked_task, queries_of
+    from timepro_lit.runs.stages import say
+    from timepro_lit.settings.config import tasks_of
+
+    (name,) = cfg.task
+    output_dir = Path(cfg.output_dir)
+    settings, _ = model_of(Path(cfg.checkpoint).absolute(), cfg.row, cfg.trust)
+    task = asked_task(tasks_of(settings), name, list(cfg.classes))
+    how = {"base": cfg.base, "device": cfg.device, "trust": cfg.trust}
+    if cfg.audio is not None:
+        (query,) = queries_of(task, cfg.query, None)
+        listener = load(cfg.checkpoint, row=cfg.row, **how)
+        waveform = listener.waveform(cfg.audio)
+        question = listener.question(name, waveform, query, audio=Path(cfg.audio).name)
+        say(draw_attention(listener, question, task, cfg.layers, cfg.heads, output_dir))
+        return
+    from timepro_lit.lit.samples import make_ready, samples_of
+    from timepro_lit.settings.config import build_data
+    from timepro_lit.settings.stored import read_settings
+
+    data = build_data(read_settings(Path(cfg.checkpoint).absolute(), trust=cfg.trust))
+    make_ready(data, [Path(cfg.paths.data), Path(cfg.paths.outputs)])
+    samples = samples_of(data, cfg.split, name, cfg.example, cfg.num_questions)
+    if cfg.example is not None:
+        listener = load(cfg.checkpoint, row=cfg.row, **how)
+        say(draw_attention(listener, samples[0], task, cfg.layers, cfg.heads, output_dir))
+        return
+    models = {folder: lambda folder=folder: load(folder, **how) for folder in cfg.against}
+    models = {cfg.checkpoint: lambda: load(cfg.checkpoint, row=cfg.row, **how)} | models
+    say(measure_attention(models, samples, task, output_dir))
+
+
+if __name__ == "__main__":
+    main()
