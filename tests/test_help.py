@@ -22,6 +22,7 @@ GROUPS_OF = {
     "report": set(),
     "score": {"task"},
     "predict": {"task"},
+    "attend": {"task"},
     "export": set(),
     "prepare": {"corpus", "task", "class_list"},
 }
