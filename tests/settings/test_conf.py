@@ -122,6 +122,9 @@ def test_soundscapes_of_recordings_have_the_classes_of_their_folders(tmp_path: P
     prepared = compose("prepare", ["corpus=soundscapes", f"corpus.recordings={tmp_path}", "root=a", "out=b"])
     assert prepared.task.sed.classes == ["bell", "owl"]
     assert settings_of(train())["classes"][:2] == ["alarm", "beep"]
+    assert f"No such file or directory: '{tmp_path}/no/foreground'" in faults_of(
+        f"data.corpus.recordings={tmp_path}/no"
+    )
     assert settings_of(train("classes=[owl]", f"data.corpus.recordings={tmp_path}"))["classes"] == ["owl"]
 
 

@@ -274,6 +274,5 @@ def _classes_in(of_data: str | None, of_corpus: str | None, otherwise: list[str]
     recordings = of_data or of_corpus
     if recordings is None:
         return otherwise
-    foreground = Path(recordings) / "foreground"
-    folders = foreground.iterdir() if foreground.is_dir() else ()
+    folders = (Path(recordings) / "foreground").iterdir()
     return sorted(path.name for path in folders if path.is_dir() and not path.name.startswith("."))
