@@ -16,7 +16,7 @@ WALL_CLOCK = ("cost/",)
 """Columns of the curves that differ each time."""
 FOLDER = re.compile(rb"/[\w./-]*/place\b")
 """Where a run lies, or the one lay that it was copied from."""
-VERSION = re.compile(rb" at [0-9a-f]{7,}(-dirty)?")
+VERSION = re.compile(rb" at [0-9a-f]{7,}(-dirty)?( of [0-9-]{10})?")
 """The commit, which another one may be while a campaign runs."""
 WORKERS = re.compile(rb"num_workers: \d+")
 """Cases choose how many; it changes no result."""

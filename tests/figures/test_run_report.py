@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import tarfile
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import soundfile
 import torch
 from torch import Tensor
 
+from timepro_lit.data import audio as data_audio
 from timepro_lit.figures.clips import NUM_HUES
 from timepro_lit.figures.curves import NUM_COLORS
 from timepro_lit.figures.run_report import (
@@ -184,6 +186,32 @@ def test_rows_without_a_prediction_are_absent(run_dir: Path) -> None:
     write_predictions(run_dir, "sft", [prediction("ag", "one.flac", "a")])
     page = write_report(run_dir, read_audio).read_text(encoding="utf-8")
     assert re.findall(r'<div class="who">([A-Za-z-]+)', page) == ["Reference", "SFT", "seconds"]
+
+
+def test_a_clip_is_told_without_seeing_it_and_moved_along_by_keys(run_dir: Path) -> None:
+    write_predictions(run_dir, "sft", [prediction("sed", "one.flac", "a", reference=[[0.1, 0.2, "dog <b>"]])])
+    page = Outline(write_report(run_dir, read_audio).read_text(encoding="utf-8"))
+    [tracks] = [attributes for tag, attributes in page.tags if attributes.get("class") == "tracks"]
+    assert tracks["tabindex"] == "0" and str(tracks["aria-label"]).startswith("Timelines of one.flac. Arrow keys move")
+    [picture] = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
+    assert picture is not None and picture.startswith("Log-mel spectrogram of one.flac, ")
+    assert picture.endswith(" seconds, in which are to be heard: dog <b> from 0.10 to 0.20 seconds")
+    assert any(attributes.get("aria-label") == "0.10–0.20 s  dog <b>" for _, attributes in page.tags)
+
+
+def test_clips_in_shards_have_players_and_those_of_buckets_are_not_asked_for(run_dir: Path) -> None:
+    shard = run_dir / "audio-00000.tar"
+    with tarfile.open(shard, "w") as tar:
+        tar.add(run_dir / "one.flac", arcname="a/one.flac")
+    places = [
+        f"tar://a/one.flac::file://{shard}",
+        "tar://a/two.flac::s3://bucket/audio-00000.tar",
+        "s3://bucket/3.flac",
+    ]
+    write_predictions(run_dir, "sft", [prediction("sed", audio, str(i)) for i, audio in enumerate(places)])
+    page = write_report(run_dir, data_audio.read_audio).read_text(encoding="utf-8")
+    assert page.count("<audio controls") == 1 and page.count("The audio file was not found.") == 2
+    assert all(f"<h3>{name}</h3>" in page for name in ("one.flac", "two.flac", "3.flac"))
 
 
 def test_odd_events_are_told_instead_of_drawn(run_dir: Path) -> None:

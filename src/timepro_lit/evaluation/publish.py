@@ -24,6 +24,8 @@ from timepro_lit.records import RunDescription
 from timepro_lit.runs.directory import Run
 from timepro_lit.tasks.base import ScoredTask
 
+_DATE = ("log", "-1", "--format=%cs")
+
 
 def report_of(
     rows: Mapping[str, Mapping[str, Scores]],
@@ -106,17 +108,23 @@ def link(place: Path, target: Path) -> None:
 
 
 def code_version() -> str:
-    """Of this package: its version and, in a checkout, the commit, e.g. "timepro_lit 0.1.0 at 435137d-dirty"."""
+    """Of this package: its version and, in a checkout, the commit and its date.
+
+    For example "timepro_lit 0.1.0 at 435137d-dirty of 2026-11-27".
+    """
     said = f"timepro_lit {version('timepro_lit')}"
     root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists():
         return said
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
     try:
-        commit = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        return f"{said} at {_git(root, 'describe', '--always', '--dirty', '--exclude=*')} of {_git(root, *_DATE)}"
     except (OSError, subprocess.SubprocessError):
         return said
-    return f"{said} at {commit}"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
 
 def _evaluation(run: Path, row: str) -> Path:

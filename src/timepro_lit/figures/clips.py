@@ -83,17 +83,26 @@ def clip_html(clip: Clip) -> str:
     return (
         f'<article class="clip" data-duration="{clip.duration_s:.3f}">'
         f"<header><h3>{html_text(clip.name, 120)}</h3><span>{clip.duration_s:.1f} s</span></header>{player}"
-        f'<div class="tracks">{_spectrogram(clip)}'
+        f'<div class="tracks" tabindex="0" role="group" aria-label="{_keys(clip)}">{_spectrogram(clip)}'
         + "".join(_question(question, clip.duration_s) for question in clip.questions)
         + f"{_time_axis(clip.duration_s)}</div>{left_out}{_details(clip)}</article>"
     )
 
 
+def _keys(clip: Clip) -> str:
+    name = html_text(clip.name, 120)
+    return f"Timelines of {name}. Arrow keys move by 0.1 seconds, page keys by 1 second; space plays and pauses."
+
+
 def _spectrogram(clip: Clip) -> str:
     if clip.waveform is None:
         return ""
+    events = dict.fromkeys(event for question in clip.questions for event in question.reference)
+    told = "; ".join(f"{event.label} from {event.onset:.2f} to {event.offset:.2f} seconds" for event in events)
+    heard = f", in which are to be heard: {told}" if told else ""
+    alt = html_text(f"Log-mel spectrogram of {clip.name}, {clip.duration_s:.1f} seconds{heard}", 600)
     share = min(1.0, clip.waveform.numel() / SAMPLING_RATE / clip.duration_s)
-    image = f'<img style="width:{share:.2%}" alt="log-mel spectrogram" src="{spectrogram_uri(clip.waveform)}">'
+    image = f'<img style="width:{share:.2%}" alt="{alt}" src="{spectrogram_uri(clip.waveform)}">'
     return f'<div class="row"><div class="who"></div><div class="track mel">{image}</div></div>'
 
 
@@ -129,7 +138,8 @@ def _event(item: Placed, task: ShownTask) -> str:
     tip = html_text(f"{item.event.onset:.2f}–{item.event.offset:.2f} s  {item.event.label}", 300)
     label = html_text(_label(item.event, task), 160)
     return (
-        f'<div class="label" style="left:{left:.2%};width:{right - left:.2%};--shift:{shift:.2%}" title="{tip}">'
+        f'<div class="label" style="left:{left:.2%};width:{right - left:.2%};--shift:{shift:.2%}" '
+        f'role="img" aria-label="{tip}" title="{tip}">'
         f"<span>{label}</span></div>"
         f'<i class="bar h{_color(item.event, task)}" style="left:{start:.2%};width:{end - start:.2%}"></i>'
     )

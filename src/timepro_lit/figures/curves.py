@@ -108,7 +108,7 @@ def line_chart(
         return _TOP + (1 - (value - low) / (high - low)) * (_HEIGHT - _TOP - _BOTTOM)
 
     decimals = max(0, math.ceil(-math.log10((high - low) / 4))) if high - low < 4 else 0
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(alt)}">']
+    parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(alt + _in_words(segments))}">']
     for tick in ticks:
         text = f"{tick * 100:.0f}%" if percent else f"{tick:.{decimals}f}"
         y = y_at(tick)
@@ -118,6 +118,21 @@ def line_chart(
     for index, segment in enumerate(segments):
         parts += _segment(segment, _LEFT + index * room, room, y_at, labelled=len(segments) > 1, is_first=index == 0)
     return "".join(parts) + "</svg>"
+
+
+def _in_words(segments: Sequence[Segment]) -> str:
+    """Where each curve begins and ends.
+
+    >>> _in_words([Segment("SFT", [Line("AG mIoU", [(1, 30.0), (9, 71.25)], 0)])])
+    ': SFT, AG mIoU from 30 to 71.2'
+    """
+    told = [
+        f"{', '.join(filter(None, (segment.name, line.name)))} from {line.points[0][1]:.3g} to {line.points[-1][1]:.3g}"
+        for segment in segments
+        for line in segment.lines
+        if line.points
+    ]
+    return f": {'; '.join(told)}" if told else ""
 
 
 def _segment(

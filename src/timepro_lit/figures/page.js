@@ -15,11 +15,21 @@ for (const card of cards) {
     follow();
   });
   audio.addEventListener("seeking", show);
+  const seek = (seconds) => {
+    card.classList.add("started");
+    audio.currentTime = Math.max(0, Math.min(duration, seconds));
+  };
+  const moves = { ArrowLeft: -0.1, ArrowRight: 0.1, PageDown: -1, PageUp: 1, Home: -Infinity, End: Infinity };
+  card.querySelector(".tracks").addEventListener("keydown", (event) => {
+    if (event.key in moves) seek(audio.currentTime + moves[event.key]);
+    else if (event.key === " ") audio.paused ? audio.play() : audio.pause();
+    else return;
+    event.preventDefault();
+  });
   for (const track of card.querySelectorAll(".track")) {
     track.addEventListener("click", (event) => {
       const box = track.getBoundingClientRect();
-      card.classList.add("started");
-      audio.currentTime = (duration * (event.clientX - box.left)) / box.width;
+      seek((duration * (event.clientX - box.left)) / box.width);
     });
   }
 }

@@ -157,7 +157,7 @@ def _clips_section(clips: Sequence[Clip]) -> str:
     many = "One test clip" if len(clips) == 1 else f"{len(clips)} test clips"
     return (
         f'<section><h2>Listen</h2><p class="note">{many}, drawn by a hash of the file name, not picked by hand. '
-        "Press play and follow the line; click a timeline to jump there.</p>"
+        "Press play and follow the line; click a timeline, or move along it with the arrow keys, to jump there.</p>"
         + "".join(clip_html(clip) for clip in clips)
         + "</section>"
     )

@@ -16,17 +16,17 @@ from timepro_lit.figures.spectrogram import SAMPLING_RATE
 _MULAW_FORMAT_TAG = 7
 
 
-def audio_uri(path: Path, waveform: Tensor, max_bytes: int) -> str:
+def audio_uri(path: Path | None, waveform: Tensor, max_bytes: int) -> str:
     """The WAV or FLAC file at `path` as it is, where it has at most `max_bytes`; else a smaller copy of `waveform`.
 
     `waveform` is the decoded file: (n,) float32, mono, 16 kHz, within [-1, 1]. The copy is an 8-bit mu-law WAV at
     16 kHz, or at 8, 4 or 2 kHz where only that fits; files of other formats are always copied, as not every browser
-    plays them. `max_bytes` is counted before base64.
+    plays them, and so is what has no file of its own. `max_bytes` is counted before base64.
     """
-    with path.open("rb") as file:
-        media_type = _media_type(file.read(12))
-    if media_type is not None and path.stat().st_size <= max_bytes:
-        return _data_uri(media_type, path.read_bytes())
+    if path is not None and path.stat().st_size <= max_bytes:
+        content = path.read_bytes()
+        if (media_type := _media_type(content[:12])) is not None:
+            return _data_uri(media_type, content)
     factor = next((f for f in (1, 2, 4) if waveform.numel() // f + 64 <= max_bytes), 8)
     return _data_uri("audio/wav", mulaw_wav(waveform, factor))
 

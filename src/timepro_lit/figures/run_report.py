@@ -30,16 +30,16 @@ _KEYS = ("id", "task", "audio", "duration_s", "prompt", "text", "readable", "eve
 
 def write_report(
     run_dir: Path,
-    read_audio: Callable[[Path], Tensor],
+    read_audio: Callable[[str], Tensor],
     *,
     title: str = DEFAULT_TITLE,
     introduction: str | None = None,
 ) -> Path:
     """Write `run_dir`/report.html from report.json, evaluation/<row>/predictions.jsonl and <row>/metrics.csv.
 
-    `read_audio` decodes a file to (n,) float32, mono, 16 kHz. Predictions and metrics may be missing, the page then
-    goes without those parts. Raises ValueError where report.json is missing or holds no row, or naming file and line of
-    a bad record.
+    `read_audio` decodes a file, or a member of a tar shard, to (n,) float32, mono, 16 kHz. Predictions and metrics may
+    be missing, the page then goes without those parts. Raises ValueError where report.json is missing or holds no
+    row, or naming file and line of a bad record.
     """
     report = read_results(run_dir)
     rows = {key: row["short"] for key, row in report.get("rows", {}).items()}
@@ -149,7 +149,7 @@ def select_audio(predictions: Predictions, num_clips: int = _NUM_CLIPS) -> list[
 def load_clips(
     run_dir: Path,
     predictions: Predictions,
-    read_audio: Callable[[Path], Tensor],
+    read_audio: Callable[[str], Tensor],
     rows: Mapping[str, str],
     tasks: Mapping[str, ShownTask],
 ) -> list[Clip]:
@@ -165,14 +165,30 @@ def load_clips(
             if record["audio"] in answers:
                 answers[record["audio"]].setdefault(record["id"], {})[short] = record
     return [
-        _load_clip(run_dir / audio, answers[audio], read_audio, _AUDIO_BYTES // len(chosen), tasks) for audio in chosen
+        _load_clip(_place(run_dir, audio), answers[audio], read_audio, _AUDIO_BYTES // len(chosen), tasks)
+        for audio in chosen
     ]
 
 
+def _place(run_dir: Path, audio: str) -> str:
+    return audio if "://" in audio else str(run_dir / audio)
+
+
+def _sound(place: str, read_audio: Callable[[str], Tensor]) -> Tensor | None:
+    """The decoded clip, where it lies on this machine and can be read: a page is made without a network."""
+    path = place.partition("::file://")[2] if place.startswith("tar://") else place
+    if not path or not Path(path).is_file():
+        return None
+    try:
+        return read_audio(place)
+    except (OSError, ValueError):
+        return None
+
+
 def _load_clip(
-    path: Path,
+    place: str,
     answers: Mapping[str, Mapping[str, Mapping[str, Any]]],
-    read_audio: Callable[[Path], Tensor],
+    read_audio: Callable[[str], Tensor],
     max_bytes: int,
     tasks: Mapping[str, ShownTask],
 ) -> Clip:
@@ -181,13 +197,14 @@ def _load_clip(
         task = next(iter(of_question.values()))["task"]
         by_task[task].append(_question(of_question, tasks[task]))
     first = next(iter(next(iter(answers.values())).values()))
-    waveform = read_audio(path) if path.is_file() else None
+    waveform = _sound(place, read_audio)
+    path = Path(place.removeprefix("tar://").partition("::")[0])
     return Clip(
         name=path.name,
         duration_s=float(first["duration_s"]),
         questions=tuple(q for of_task in by_task.values() for q in of_task[:_QUESTIONS_PER_TASK]),
         waveform=waveform,
-        audio=None if waveform is None else audio_uri(path, waveform, max_bytes),
+        audio=None if waveform is None else audio_uri(path if path.is_file() else None, waveform, max_bytes),
         num_left_out=sum(len(of_task[_QUESTIONS_PER_TASK:]) for of_task in by_task.values()),
     )
 
