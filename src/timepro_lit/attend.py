@@ -10,7 +10,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from timepro_lit.settings.door import door
+from timepro_lit.settings.door import door, given_paths
 
 
 @door("attend")
@@ -20,7 +20,9 @@ def main(cfg: DictConfig) -> None:
         raise ValueError(f"one task is asked at a time, not {', '.join(cfg.task) or 'none'}")
     if (cfg.audio is None) == (cfg.split is None):
         raise ValueError("give either audio=FILE, or split=test for the questions of the run's own data")
-    from timepro_lit.inference.attending import draw_attention, measure_attention
+    if cfg.audio is None and cfg.query is not None:
+        raise ValueError("query: belongs to audio=FILE; the questions of a split have their own")
+    from timepro_lit.inference.attending import ATTENTION, draw_attention, measure_attention
     from timepro_lit.inference.loading import load, model_of
     from timepro_lit.inference.prediction import asked_task, queries_of
     from timepro_lit.runs.stages import say
@@ -28,6 +30,8 @@ def main(cfg: DictConfig) -> None:
 
     (name,) = cfg.task
     output_dir = Path(cfg.output_dir)
+    if (path := output_dir / ATTENTION).exists():
+        raise FileExistsError(f"output_dir: {path} is there already; choose another folder, or remove it")
     settings, _ = model_of(Path(cfg.checkpoint).absolute(), cfg.row, cfg.trust)
     task = asked_task(tasks_of(settings), name, list(cfg.classes))
     how = {"base": cfg.base, "device": cfg.device, "trust": cfg.trust}
@@ -42,7 +46,7 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.settings.config import build_data
     from timepro_lit.settings.stored import read_settings
 
-    data = build_data(read_settings(Path(cfg.checkpoint).absolute(), trust=cfg.trust))
+    data = build_data(read_settings(Path(cfg.checkpoint).absolute(), given_paths(cfg), cfg.trust))
     make_ready(data, [Path(cfg.paths.data), Path(cfg.paths.outputs)])
     samples = samples_of(data, cfg.split, name, cfg.example, cfg.num_questions)
     if cfg.example is not None:

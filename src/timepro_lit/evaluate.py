@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from timepro_lit.settings.door import door, overrides
+from timepro_lit.settings.door import door, given_paths
 
 DEVICE = {"_target_": "lightning.pytorch.Trainer", "_partial_": True, "accelerator": "auto", "devices": 1}
 """The trainer of an exported folder, which names its precision alone."""
@@ -22,21 +22,19 @@ def main(cfg: DictConfig) -> None:
     Other data, or another precision, are evaluated into a folder of their own.
     """
     from timepro_lit.inference.loading import check_stored, exported_model, is_exported
-    from timepro_lit.runs.directory import override_key
     from timepro_lit.runs.stages import LONGEST
     from timepro_lit.settings.config import build_evaluation, for_evaluation, portable, settings_of, validate
     from timepro_lit.settings.description import check_rows, described, described_export
     from timepro_lit.settings.stored import read_settings
 
     directory = Path(cfg.run).absolute()
-    given = {name: cfg.paths[name] for name in cfg.paths if f"paths.{name}" in map(override_key, overrides())}
     exported, adapter = is_exported(directory), None
     if exported:
         stored, adapter = exported_model(directory, cfg.trust)
         del stored[LONGEST]
         stored |= {"trainer": DEVICE | stored["trainer"], "paths": dict(cfg.paths)}
     else:
-        stored = read_settings(directory, given, cfg.trust)
+        stored = read_settings(directory, given_paths(cfg), cfg.trust)
     of = for_evaluation(stored, cfg)
     validate(of)
     settings = settings_of(of)

@@ -101,12 +101,13 @@ def test_an_exported_folder_gives_the_runs_own_answers(run: Path, kind: str, tmp
     for answer in stored(run):
         if answer["task"] == "sed":
             assert model.detect(answer["audio"]) == told(answer)
-    data = ["data=soundscapes", "data.corpus.num_clips={test: 4}", f"paths.data={tmp_path / 'data'}"]
-    scored = command("evaluate", f"run={out}", *data, cwd=tmp_path)
-    assert scored.returncode == 0, scored.stderr
-    [report] = (json.loads(path.read_text()) for path in out.glob("evaluation-test-????????/report.json"))
-    assert report["scores"]["exported"] == json.loads((run / "report.json").read_text())["scores"]["sft"]
-    assert "whether exported was trained on some of it is not known" in " ".join(scored.stdout.split())
+    if kind == "merged":
+        data = ["data=soundscapes", "data.corpus.num_clips={test: 4}", f"paths.data={tmp_path / 'data'}"]
+        scored = command("evaluate", f"run={out}", *data, cwd=tmp_path)
+        assert scored.returncode == 0, scored.stderr
+        [report] = (json.loads(path.read_text()) for path in out.glob("evaluation-test-????????/report.json"))
+        assert report["scores"]["exported"] == json.loads((run / "report.json").read_text())["scores"]["sft"]
+        assert "whether exported was trained on some of it is not known" in " ".join(scored.stdout.split())
     again = command("export", f"run={run}", f"output_dir={out}", f"kind={kind}", cwd=tmp_path)
     assert again.returncode == 1
     assert "is not empty, and nothing is overwritten" in again.stderr
@@ -228,6 +229,19 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, arguments: list[str], sentenc
     assert done.returncode == 1
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_attend_measures_over_the_questions_of_the_run(run: Path, tmp_path: Path) -> None:
+    ask = ["attend", f"checkpoint={run}", "task=ag", "split=test", "num_questions=2", f"output_dir={tmp_path}"]
+    done = command(*ask, "device=cpu", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "all timestamps alike; mean over 2 questions" in done.stdout
+    assert list(json.loads((tmp_path / "attention.json").read_text())["shares"]) == [str(run)]
+    again = command(*ask, cwd=tmp_path)
+    assert (
+        again.stderr
+        == f"error: output_dir: {tmp_path}/attention.json is there already; choose another folder, or remove it\n"
+    )
 
 
 def test_a_row_that_is_not_there_is_named(run: Path) -> None:

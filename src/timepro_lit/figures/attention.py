@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from timepro_lit.events.delivery import flag_of
+from timepro_lit.figures.fonts import lettering
 from timepro_lit.figures.layout import PALETTE
 from timepro_lit.figures.spectrogram import SAMPLING_RATE, log_mel
 from timepro_lit.files.visible_text import visible
@@ -34,30 +35,51 @@ def attention_figure(
     Shapes: seconds (K,), by_token (R, K), of the R `tokens` of an answer. `boundaries` are the events whose onsets and
     offsets are marked, "reference" and "predicted".
     """
-    duration_s = waveform.numel() / SAMPLING_RATE
-    rows = by_token[:_MOST_TOKENS]
-    heights = [1.2, 1.0, max(0.6, _TOKEN_IN * len(rows))]
-    figure = Figure(figsize=(_WIDTH_IN, sum(heights) + 1.1), layout="constrained")
-    mel, mean, heat = figure.subplots(3, 1, sharex=True, height_ratios=heights)
-    mel.imshow(log_mel(waveform).numpy(), origin="lower", aspect="auto", cmap="magma", extent=(0, duration_s, 0, 80))
-    mel.set(yticks=[], ylabel="mel", xlim=(0, duration_s))
-    mel.set_title(visible(title), parse_math=False, fontsize=10, loc="left")
-    mean.fill_between(seconds.numpy(), by_token.mean(dim=0).numpy(), color=PALETTE[0], alpha=0.35, linewidth=0)
-    mean.plot(seconds.numpy(), by_token.mean(dim=0).numpy(), color=PALETTE[0], linewidth=1.0)
-    mean.set_ylim(bottom=0)
-    mean.set_ylabel("attention", fontsize=9)
-    mean.spines[["top", "right"]].set_visible(False)
-    edges = _edges(seconds, duration_s)
-    heat.pcolormesh(edges, range(len(rows) + 1), rows.numpy(), cmap="viridis", rasterized=True)
-    heat.invert_yaxis()
-    heat.set_yticks([row + 0.5 for row in range(len(rows))], [_shown(token) for token in tokens[: len(rows)]],
-                    fontsize=6, parse_math=False)  # fmt: skip
-    heat.set_ylabel("generated token", fontsize=9)
-    heat.set_xlabel("time (s)")
-    for axes in (mel, mean, heat):
-        _mark(axes, boundaries, duration_s)
-    _legend(mean, boundaries)
+    written = lettering([title, *tokens])
+    with written.in_use():
+        figure, (mel, mean, heat) = _panels(min(len(tokens), _MOST_TOKENS))
+        duration_s = waveform.numel() / SAMPLING_RATE
+        _draw_mel(mel, waveform, written(visible(title)))
+        _draw_mean(mean, seconds, by_token.mean(dim=0), list(boundaries))
+        _draw_heat(heat, seconds, by_token[:_MOST_TOKENS], [written(_shown(token)) for token in tokens], duration_s)
+        for axes in (mel, mean, heat):
+            _mark(axes, boundaries, duration_s)
     return figure
+
+
+def _panels(num_rows: int) -> tuple[Figure, Sequence[Axes]]:
+    heights = [1.2, 1.0, max(0.6, _TOKEN_IN * num_rows)]
+    figure = Figure(figsize=(_WIDTH_IN, sum(heights) + 1.1), layout="constrained")
+    return figure, figure.subplots(3, 1, sharex=True, height_ratios=heights)
+
+
+def _draw_mel(axes: Axes, waveform: Tensor, title: str) -> None:
+    duration_s = waveform.numel() / SAMPLING_RATE
+    axes.imshow(log_mel(waveform).numpy(), origin="lower", aspect="auto", cmap="magma", extent=(0, duration_s, 0, 80))
+    axes.set(yticks=[], ylabel="mel", xlim=(0, duration_s))
+    axes.set_title(title, parse_math=False, fontsize=10, loc="left")
+
+
+def _draw_mean(axes: Axes, seconds: Tensor, mean: Tensor, names: Sequence[str]) -> None:
+    axes.fill_between(seconds.numpy(), mean.numpy(), color=PALETTE[0], alpha=0.35, linewidth=0)
+    axes.plot(seconds.numpy(), mean.numpy(), color=PALETTE[0], linewidth=1.0)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("attention", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    lines = []
+    for name in names:
+        color, style = _STYLES[name]
+        lines += axes.plot([], [], color=color, linestyle=style, label=name)
+    axes.legend(handles=lines, loc="lower right", bbox_to_anchor=(1, 0.95), ncols=2, fontsize=7, frameon=False)
+
+
+def _draw_heat(axes: Axes, seconds: Tensor, rows: Tensor, tokens: Sequence[str], duration_s: float) -> None:
+    axes.pcolormesh(_edges(seconds, duration_s), range(len(rows) + 1), rows.numpy(), cmap="viridis", rasterized=True)
+    axes.invert_yaxis()
+    places = [row + 0.5 for row in range(len(rows))]
+    axes.set_yticks(places, tokens[: len(rows)], fontsize=6, parse_math=False)
+    axes.set_ylabel("generated token", fontsize=9)
+    axes.set_xlabel("time (s)")
 
 
 def _edges(seconds: Tensor, duration_s: float) -> list[float]:
@@ -76,14 +98,6 @@ def _mark(axes: Axes, boundaries: Mapping[str, Sequence[Event]], duration_s: flo
             if not flag_of(event, duration_s):
                 for time in (event.onset, event.offset):
                     axes.axvline(min(max(time, 0.0), duration_s), color=color, linestyle=style, linewidth=0.9)
-
-
-def _legend(axes: Axes, names: Iterable[str]) -> None:
-    lines = []
-    for name in names:
-        color, style = _STYLES[name]
-        lines += axes.plot([], [], color=color, linestyle=style, label=name)
-    axes.legend(handles=lines, loc="lower right", bbox_to_anchor=(1, 0.95), ncols=2, fontsize=7, frameon=False)
 
 
 def shares_figure(shares: Mapping[str, Sequence[float]], chance: float) -> Figure:

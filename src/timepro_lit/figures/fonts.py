@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 
-from matplotlib import get_data_path
+from matplotlib import get_data_path, rc_context
 from matplotlib.font_manager import findfont, fontManager, get_font
 from matplotlib.ft2font import FaceFlags
 
@@ -28,6 +29,11 @@ class Lettering:
     """Names of fonts, each for what those before it lack."""
     missing: str
     """Characters that no installed font has; a box stands for each."""
+
+    def in_use(self) -> AbstractContextManager[None]:
+        """While it lasts, texts that are put into a figure get these fonts."""
+        context: AbstractContextManager[None] = rc_context({"font.family": list(self.families)})
+        return context
 
     def __call__(self, text: str) -> str:
         """The text with all of it in one of the fonts."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -28,7 +27,7 @@ def clip_figure(waveform: Tensor, timelines: Mapping[str, Sequence[Event]], titl
     belongs to no window: save it with `figure.savefig`.
     """
     written = lettering([title, *timelines, *(e.label for events in timelines.values() for e in events)])
-    with rc_context({"font.family": list(written.families)}):
+    with written.in_use():
         return _drawn(waveform, timelines, title, written)
 
 

@@ -114,6 +114,12 @@ def overrides() -> list[str]:
     return list(HydraConfig.get().overrides.task)
 
 
+def given_paths(cfg: DictConfig) -> dict[str, str]:
+    """Those of `paths` that the command line names, by name: they go before the ones of a stored run."""
+    named = set(map(override_key, overrides()))
+    return {str(name): cfg.paths[name] for name in cfg.paths if f"paths.{name}" in named}
+
+
 def door(name: str) -> Callable[[Main], Callable[[], None]]:
     """Makes a function of settings the `main` of the door `name`, whose settings `conf/<name>.yaml` composes."""
 
