@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from wandb_offline import offline_runs
 
 SMALL = (
     "sizes.data.num_clips={train: 30, val: 2, test: 4}",
@@ -135,11 +136,18 @@ def test_the_rl_rows_of_an_ablation_share_one_sft(finished: Path, folder: Path) 
     assert done.stderr == ""  # W&B would have a dozen lines to say
     [reused] = (line for line in done.stdout.splitlines() if line.startswith("sft"))
     assert re.fullmatch(rf"sft: reused from {stages}/sft-[0-9a-f]{{12}}", reused)
-    assert list((folder / "outputs" / "ablation_eb_f1_only").glob("*/wandb/offline-run-*/*.wandb"))
     assert len(list(stages.glob("sft-????????????"))) == 1
     assert len(list(stages.glob("grpo-????????????"))) == 2
     [run] = (folder / "outputs" / "ablation_eb_f1_only").iterdir()
     assert (run / "sft" / "metrics.csv").read_bytes() == (finished / "sft" / "metrics.csv").read_bytes()
+    trained, tested = offline_runs(run)
+    for one in (trained, tested):
+        said = (one.name, one.group, one.job_type, one.tags)
+        assert said == ("ablation_eb_f1_only-seed1", "ablation_eb_f1_only", "grpo", ["embedded"])
+    assert trained.id == tested.id and trained.config["stage"]["grpo"]["module"]["group_size"] == 2
+    assert any("train/gradient_norm" in row for row in trained.history)
+    report = json.loads((run / "report.json").read_text())["scores"]["grpo"]
+    assert tested.history[-1]["test/ag/mIoU"] == pytest.approx(report["ag"]["mIoU"])
 
 
 def test_an_empty_manifest_is_named(folder: Path) -> None:

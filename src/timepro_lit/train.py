@@ -54,6 +54,7 @@ def main(cfg: DictConfig) -> float | None:
             seed=cfg.seed,
             checkpoint_every=cfg.checkpoint_every,
             rows=cfg.rows,
+            hyperparameters=settings,
         )
         if is_rank_zero():  # whose table names the page
             run.finish(table, metric, found)

@@ -57,7 +57,7 @@ def log_two_stages(folder: Path, left_out: set[str], **makers: partial) -> list[
     kinds = []
     for stage in ("sft", "grpo"):
         place = {"save_dir": str(folder), "name": stage, "version": ""}
-        csv_logger = partial(CSVLogger, **place)
+        csv_logger = partial(lambda **place: CSVLogger(**place), **place)  # in a wrapper, as Hydra makes it
         loggers = made_loggers({"csv": csv_logger, **{k: partial(m, **place) for k, m in makers.items()}}, left_out)
         for logger in loggers:
             logger.experiment  # noqa: B018 (begins it)

@@ -19,17 +19,23 @@ MAX_REASON = 300
 """Characters of what a library says of its failure, in one line."""
 
 
-def made_loggers(makers: Mapping[str, Callable[[], Logger]], left_out: set[str]) -> list[Logger]:
+def made_loggers(
+    makers: Mapping[str, Callable[[], Logger]], left_out: set[str], hyperparameters: Mapping[str, Any] | None = None
+) -> list[Logger]:
     """Loggers by their names among the settings, those of them that are not `left_out`; one that fails is from then on.
 
-    The CSV logger may not fail: its curves are part of a stage's result.
+    They are told the `hyperparameters`. The CSV logger is not, and may not fail: its curves are part of a stage's
+    result.
     """
     made: list[Logger] = []
     for name, make in makers.items():
-        if getattr(make, "func", None) is CSVLogger:
-            made.append(make())
-        elif name not in left_out and (logger := _tried(name, make, left_out)) is not None:
+        logger = None if name in left_out else _tried(name, make, left_out)
+        if isinstance(logger, CSVLogger):
+            made.append(logger)
+        elif logger is not None:
             made.append(Forgiven(name, logger, left_out))
+            if hyperparameters:
+                made[-1].log_hyperparams(dict(hyperparameters))
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -72,9 +73,21 @@ def answer_rows(setting: Setting, rows: Rows, described: RunDescription) -> str:
     scores = {name: answer_row(setting, rows, name) for name in rows.sources}
     if not is_rank_zero():
         return ""
+    for name in setting.parts.stage:
+        if name in scores:
+            setting.log_test_scores(name, _for_loggers(scores[name]))
     note = "; ".join(filter(None, (setting.parts.data.corpus.note(), rows.heard))) or None
     report = report_of(scores, setting.scored, described, note, rows.notes)
     return f"{table_of(report)}page: {publish(setting.directory, report)}\n"
+
+
+def _for_loggers(scores: Mapping[str, Scores]) -> dict[str, float]:
+    return {
+        f"test/{task}/{metric}": value
+        for task, of_task in scores.items()
+        for metric, value in of_task.values.items()
+        if math.isfinite(value)
+    }
 
 
 def answer_row(setting: Setting, rows: Rows, name: str) -> dict[str, Scores]:

@@ -34,15 +34,18 @@ def run(
     seed: int,
     checkpoint_every: int | None,
     rows: Sequence[str] | None,
+    hyperparameters: Mapping[str, Any],
 ) -> tuple[str, float | None, dict[str, Any]]:
     """Train what is missing, evaluate, write the report.
 
-    `grounds` are what each stage's result depends on, by its settings, and `answers` what those of its model do.
-    Returns the table, the last stage's validation score, and what the run was made from.
+    `grounds` are what each stage's result depends on, by its settings, and `answers` what those of its model do;
+    `hyperparameters` are for loggers alone. Returns the table, the last stage's validation score, and what the run was
+    made from.
     """
     quiet()
     say(f"run directory: {directory}")
-    setting, data = Setting(parts, directory, seed, checkpoint_every), parts.data
+    setting = Setting(parts, directory, seed, checkpoint_every, hyperparameters=hyperparameters)
+    data = parts.data
     wanted = _wanted(described, rows)
     _make_ready(parts, tests=bool(wanted))
     source = parts.source(Path(init_from) / ADAPTER if init_from else None)

@@ -19,7 +19,7 @@ from timepro_lit.lalm.checkpoint import Backbone, ModelSource
 from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.lit.interruption import Interruptible, Interruption, keep_signals
-from timepro_lit.lit.loggers import made_loggers
+from timepro_lit.lit.loggers import Forgiven, finish, made_loggers
 from timepro_lit.lit.progress import RunProgress
 from timepro_lit.lit.progress_line import Course
 from timepro_lit.lit.stage import Stage
@@ -66,6 +66,8 @@ class Setting:
     interruption: Interruption = field(default_factory=Interruption)
     left_out: set[str] = field(default_factory=set)
     """Names of loggers that have failed."""
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    """What loggers are told of the run: its settings, resolved."""
 
     @property
     def scored(self) -> dict[str, ScoredTask]:
@@ -100,7 +102,17 @@ class Setting:
     def loggers(self, stage: str) -> list[Logger]:
         """Loggers that write to the run directory's folder `stage`, without those that have failed before."""
         place = {"save_dir": str(self.directory), "name": stage, "version": ""}
-        return made_loggers({key: partial(make, **place) for key, make in self.parts.logger.items()}, self.left_out)
+        makers = {key: partial(make, **place) for key, make in self.parts.logger.items()}
+        return made_loggers(makers, self.left_out, self.hyperparameters)
+
+    def log_test_scores(self, stage: str, scores: Mapping[str, float]) -> None:
+        """Tell the loggers of a stage how its model did on the test split; the CSV logger keeps its curves alone."""
+        loggers = [logger for logger in self.loggers(stage) if isinstance(logger, Forgiven)]
+        for logger in loggers:
+            logger.log_metrics(dict(scores))
+            logger.save()
+            logger.finalize("success")
+        finish(loggers)
 
 
 def release() -> None:
