@@ -8,7 +8,7 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.atomic import naming, write_atomically
 from timepro_lit.lit.curve_rows import Row, parse_rows, read_rows, rows_before, text_of
 from timepro_lit.lit.finite import refuse_non_finite
 from timepro_lit.lit.interruption import Interruption
@@ -108,7 +108,8 @@ class StageCheckpoints(Callback):
         if trainer.is_global_zero:
             self.states.begin(step)
         trainer.strategy.barrier()
-        trainer.save_checkpoint(self.states.path(step))
+        with naming(self.states.path(step)):
+            trainer.save_checkpoint(self.states.path(step))
         self._begun = step, validates
 
     def _seal_and_stop(self, trainer: Trainer) -> None:
