@@ -6,6 +6,7 @@ python -m timepro_lit.attend checkpoint=outputs/demo task=ag split=test output_d
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -18,10 +19,7 @@ def main(cfg: DictConfig) -> None:
     """Load the model, ask, draw and write what it attended to."""
     if len(cfg.task) != 1:
         raise ValueError(f"one task is asked at a time, not {', '.join(cfg.task) or 'none'}")
-    if (cfg.audio is None) == (cfg.split is None):
-        raise ValueError("give either audio=FILE, or split=test for the questions of the run's own data")
-    if cfg.audio is None and cfg.query is not None:
-        raise ValueError("query: belongs to audio=FILE; the questions of a split have their own")
+    _check(cfg)
     from timepro_lit.inference.attending import ATTENTION, draw_attention, measure_attention
     from timepro_lit.inference.loading import load, model_of
     from timepro_lit.inference.prediction import asked_task, queries_of
@@ -53,9 +51,30 @@ def main(cfg: DictConfig) -> None:
         listener = load(cfg.checkpoint, row=cfg.row, **how)
         say(draw_attention(listener, samples[0], task, cfg.layers, cfg.heads, output_dir))
         return
-    models = {folder: lambda folder=folder: load(folder, **how) for folder in cfg.against}
-    models = {cfg.checkpoint: lambda: load(cfg.checkpoint, row=cfg.row, **how)} | models
+    others = {str(folder): (folder, None) for folder in cfg.against}
+    asked = {cfg.checkpoint if cfg.row is None else f"{cfg.checkpoint} {cfg.row}": (cfg.checkpoint, cfg.row)} | others
+    for folder, row in asked.values():  # before hours are spent on the first of them
+        if model_of(Path(folder).absolute(), row, cfg.trust)[0]["time_prompt"] is None:
+            raise ValueError(f"{folder}: the model has no time prompt, and so no timestamps to attend to")
+    models = {name: partial(load, folder, row=row, **how) for name, (folder, row) in asked.items()}
     say(measure_attention(models, samples, task, output_dir))
+
+
+def _check(cfg: DictConfig) -> None:
+    """Raise ValueError where keys are given that do not go together."""
+    if (cfg.audio is None) == (cfg.split is None):
+        raise ValueError("give either audio=FILE, or split=test for the questions of the run's own data")
+    if cfg.audio is None and cfg.query is not None:
+        raise ValueError("query: belongs to audio=FILE; the questions of a split have their own")
+    if cfg.split is None and (cfg.example is not None or cfg.against):
+        raise ValueError("example and against: belong to split=test, not to audio=FILE")
+    if not cfg.layers:
+        raise ValueError("layers: name at least one, such as [-1]")
+    if cfg.num_questions < 1:
+        raise ValueError(f"num_questions: must be at least 1, not {cfg.num_questions}")
+    measures = cfg.split is not None and cfg.example is None
+    if measures and (list(cfg.layers) != [-1] or cfg.heads):
+        raise ValueError("layers and heads: choose what is drawn; over a split all are measured")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def main(cfg: DictConfig) -> None:
     """
     from timepro_lit.inference.loading import check_stored, exported_model, is_exported
     from timepro_lit.runs.stages import LONGEST
-    from timepro_lit.settings.config import build_evaluation, for_evaluation, portable, settings_of, validate
+    from timepro_lit.settings.config import anchor, build_evaluation, for_evaluation, portable, settings_of, validate
     from timepro_lit.settings.description import check_rows, described, described_export
     from timepro_lit.settings.stored import read_settings
 
@@ -35,6 +35,7 @@ def main(cfg: DictConfig) -> None:
         stored |= {"trainer": DEVICE | stored["trainer"], "paths": dict(cfg.paths)}
     else:
         stored = read_settings(directory, given_paths(cfg), cfg.trust)
+    anchor(cfg)
     of = for_evaluation(stored, cfg)
     validate(of)
     settings = settings_of(of)

@@ -18,15 +18,13 @@ def main(cfg: DictConfig) -> float | None:
     """Compose, validate, build, run. Returns the optimised metric."""
     # Imported here, so that --cfg, --help and completion answer at once.
     from timepro_lit.runs.determinants import grounds_of_answers, grounds_of_stages
-    from timepro_lit.runs.directory import claimed_run, experiment_name, run_path
+    from timepro_lit.runs.directory import claimed_run
     from timepro_lit.runs.stages import StageStore, is_rank_zero, say
     from timepro_lit.settings.config import build, portable, settings_of, validate
     from timepro_lit.settings.description import check_rows, described
     from timepro_lit.settings.stored import to_store
 
-    cfg.name = cfg.name or experiment_name(overrides())
-    path = cfg.output_dir or f"{cfg.paths.outputs}/{run_path(cfg.name, overrides(), cfg.scale, cfg.seed)}"
-    cfg.output_dir = str(Path(path).absolute())
+    _place(cfg)
     validate(cfg)
     settings = settings_of(cfg)
     check_rows(cfg.rows or [], described(settings))
@@ -60,6 +58,17 @@ def main(cfg: DictConfig) -> float | None:
             run.finish(table, metric, found)
         say(table)
         return metric
+
+
+def _place(cfg: DictConfig) -> None:
+    """Say what the run is called and where it lies, and make what the command names relative to its folder absolute."""
+    from timepro_lit.runs.directory import experiment_name, run_path
+    from timepro_lit.settings.config import anchor
+
+    cfg.name = cfg.name or experiment_name(overrides())
+    path = cfg.output_dir or f"{cfg.paths.outputs}/{run_path(cfg.name, overrides(), cfg.scale, cfg.seed)}"
+    cfg.output_dir = str(Path(path).absolute())
+    anchor(cfg)
 
 
 def _look(cfg: DictConfig, settings: dict[str, Any]) -> None:

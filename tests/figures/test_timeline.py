@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 
 import torch
@@ -35,3 +36,15 @@ def test_untrusted_labels_and_empty_timelines_are_drawn_as_they_stand(tmp_path: 
     assert Image.open(tmp_path / "clip.png").width == 400
     assert [text.get_text() for text in figure.axes[1].texts] == ["$\\frac{ <b>\\x1b\\ud800 "]
     assert [text.get_text() for text in figure.axes[2].texts] == ["no events"]
+
+
+def test_names_of_timelines_are_text_on_a_few_short_lines(tmp_path: Path) -> None:
+    names = ("a $a_$ sound \ud800\tof $5 or $10", "somebody says something that nobody can understand " * 4)
+    figure = clip_figure(torch.randn(16_000), {name: [Event(0.2, 0.5, "x")] for name in names})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.savefig(tmp_path / "clip.png", dpi=50)
+    short, long = (axes.get_ylabel() for axes in figure.axes[1:])
+    assert short.split("\n")[0] == "a $a_$ sound \\ud800" and not figure.axes[1].yaxis.label.get_parse_math()
+    assert len(long.split("\n")) == 4 and long.endswith(" …") and max(map(len, long.split("\n"))) <= 22
+    assert figure.axes[1].get_position().width > 0.6

@@ -232,11 +232,14 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, arguments: list[str], sentenc
 
 
 def test_attend_measures_over_the_questions_of_the_run(run: Path, tmp_path: Path) -> None:
-    ask = ["attend", f"checkpoint={run}", "task=ag", "split=test", "num_questions=2", f"output_dir={tmp_path}"]
+    ask = [
+        "attend", f"checkpoint={run}", "row=sft", f"against=[{run}]", "task=ag", "split=test", "num_questions=2",
+        f"output_dir={tmp_path}",
+    ]  # fmt: skip
     done = command(*ask, "device=cpu", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "all timestamps alike; mean over 2 questions" in done.stdout
-    assert list(json.loads((tmp_path / "attention.json").read_text())["shares"]) == [str(run)]
+    assert list(json.loads((tmp_path / "attention.json").read_text())["shares"]) == [f"{run} sft", str(run)]
     again = command(*ask, cwd=tmp_path)
     assert (
         again.stderr

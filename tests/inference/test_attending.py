@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
+from timepro_lit.attend import _check
+from timepro_lit.figures.attention import shares_figure
 from timepro_lit.grpo.layout import branch_mask
 from timepro_lit.inference.attending import (
     attention_of,
@@ -22,7 +25,7 @@ from timepro_lit.inference.attending import (
 from timepro_lit.inference.listener import Listener
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.records import Event, Example, Sample
-from timepro_lit.settings.schemas import PACKAGE
+from timepro_lit.settings.schemas import PACKAGE, AttendConfig
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.time_prompt.prompt import TimePrompt
 
@@ -105,3 +108,23 @@ def test_shares_are_of_all_that_timestamps_get() -> None:
     is_near = near(seconds, [Event(1.05, 1.9, "x")])
     assert is_near.tolist() == [False, True, False, True]
     assert share_near(torch.tensor([[0.1, 0.2, 0.1, 0.0], [0.0, 0.1, 0.0, 0.1]]), is_near).tolist() == [0.5, 1.0]
+
+
+def test_models_of_other_depths_stand_in_one_picture(tmp_path: Path) -> None:
+    shares_figure({"a 模型": [1.0, 2.0], "b": [1.0, 2.0, 3.0]}, 5.0).savefig(tmp_path / "shares.png")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"audio": "a.wav", "split": "test"}, "give either audio=FILE, or split=test"),
+        ({"split": "test", "query": "x"}, "query: belongs to audio=FILE"),
+        ({"audio": "a.wav", "against": ["b"]}, "example and against: belong to split=test"),
+        ({"split": "test", "layers": []}, "layers: name at least one"),
+        ({"split": "test", "num_questions": -1}, "num_questions: must be at least 1, not -1"),
+        ({"split": "test", "heads": [3]}, "layers and heads: choose what is drawn"),
+    ],
+)
+def test_keys_that_do_not_go_together_are_refused(given: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        _check(OmegaConf.merge(OmegaConf.structured(AttendConfig), given))

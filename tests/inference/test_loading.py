@@ -32,10 +32,10 @@ def test_an_exported_folder_holds_one_model(tmp_path: Path) -> None:
         model_of(tmp_path, "zero_shot")
 
 
-@pytest.mark.parametrize("longest", ["4.4", True, [4.4]])
+@pytest.mark.parametrize("longest", ["4.4", True, [4.4], -1.0, float("nan")])
 def test_the_longest_recording_of_the_training_is_a_number(longest: Any, tmp_path: Path) -> None:
     (tmp_path / EXPORTED).write_text(json.dumps(SETTINGS | {"longest_s": longest}))
-    with pytest.raises(ValueError, match=r"timepro_lit\.json: longest_s is .*, which is no number"):
+    with pytest.raises(ValueError, match=r"timepro_lit\.json: longest_s is .*, which is no length"):
         model_of(tmp_path)
 
 

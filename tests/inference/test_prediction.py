@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 
 from timepro_lit.inference import prediction
 from timepro_lit.inference.listener import Listener
-from timepro_lit.inference.prediction import predict
+from timepro_lit.inference.prediction import picture_name, predict
 from timepro_lit.records import Answer, Event, Example, Prediction, Sample
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
 
@@ -82,3 +83,10 @@ def test_a_recording_longer_than_any_of_the_training_is_told_once(caplog: pytest
             listener.question("dac", torch.zeros(16_000 * 6), audio=name)
     [message] = caplog.messages
     assert message.startswith("a.wav is 6.0 s long, and the model was trained on recordings of up to 4.4 s")
+
+
+def test_pictures_of_long_names_can_be_written(tmp_path: Path) -> None:
+    names = [f"{'名' * 83}{end}.wav" for end in ("a", "b")]
+    pictures = {picture_name(f"a/{name}") for name in names}
+    assert len(pictures) == 2 and all(len(os.fsencode(name)) < 230 for name in pictures)
+    assert picture_name("a/b.wav") == "a/b.wav.png"

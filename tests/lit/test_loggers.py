@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 import re
 from functools import partial
 from pathlib import Path
@@ -102,3 +104,13 @@ def test_wandb_without_its_server(
     wandb.teardown()
     [record] = (record for record in caplog.records if record.name.startswith("timepro_lit"))
     assert re.match(r"logger\.wandb has failed, and the run goes on without it: CommError: .*refused", record.message)
+
+
+def test_curves_that_cannot_be_written_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(logger: CSVLogger) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(CSVLogger, "save", full)
+    [logger] = made_loggers({"csv": partial(CSVLogger, str(tmp_path), "sft", "")}, set())
+    with pytest.raises(OSError, match=r"No space left on device: '.*sft/metrics\.csv'"):
+        logger.save()

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from timepro_lit.planning.work import Placement
 from timepro_lit.runs.determinants import grounds_of_stages
 from timepro_lit.settings.config import (
+    anchor,
     build,
     build_preparation,
     placement_of,
@@ -122,6 +123,9 @@ def test_soundscapes_of_recordings_have_the_classes_of_their_folders(tmp_path: P
     prepared = compose("prepare", ["corpus=soundscapes", f"corpus.recordings={tmp_path}", "root=a", "out=b"])
     assert prepared.task.sed.classes == ["bell", "owl"]
     assert settings_of(train())["classes"][:2] == ["alarm", "beep"]
+    cfg = train("data.corpus.recordings=sounds")
+    anchor(cfg)
+    assert cfg.data.corpus.recordings == str(Path.cwd() / "sounds")
     assert f"No such file or directory: '{tmp_path}/no/foreground'" in faults_of(
         f"data.corpus.recordings={tmp_path}/no"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -102,17 +103,20 @@ def _mark(axes: Axes, boundaries: Mapping[str, Sequence[Event]], duration_s: flo
 
 def shares_figure(shares: Mapping[str, Sequence[float]], chance: float) -> Figure:
     """A heat map of the shares near boundaries, a row for each model and a column for each layer, in percent."""
-    rows = list(shares)
+    rows = [visible(name, 40) for name in shares]
     widest = max(len(of_model) for of_model in shares.values())
-    figure = Figure(figsize=(1.8 + 0.55 * widest, 1.0 + 0.45 * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(list(shares.values()), aspect="auto", cmap="viridis")
-    for row, of_model in enumerate(shares.values()):
-        for layer, share in enumerate(of_model):
-            axes.text(layer, row, f"{share:.0f}", ha="center", va="center", fontsize=7, color="white")
-    axes.set_yticks(range(len(rows)), [visible(name, 40) for name in rows], fontsize=8, parse_math=False)
-    axes.set_xticks(range(widest), range(widest), fontsize=7)
-    axes.set_xlabel("layer", fontsize=8)
-    axes.set_title(f"% of timestamp attention near a boundary (chance {chance:.1f})", fontsize=9, loc="left")
-    figure.colorbar(image, ax=axes, fraction=0.04)
+    values = [[*of_model, *[math.nan] * (widest - len(of_model))] for of_model in shares.values()]
+    written = lettering(rows)
+    with written.in_use():
+        figure = Figure(figsize=(1.8 + 0.55 * widest, 1.0 + 0.45 * len(rows)), layout="constrained")
+        axes = figure.subplots()
+        image = axes.imshow(values, aspect="auto", cmap="viridis")
+        for row, of_model in enumerate(shares.values()):
+            for layer, share in enumerate(of_model):
+                axes.text(layer, row, f"{share:.0f}", ha="center", va="center", fontsize=7, color="white")
+        axes.set_yticks(range(len(rows)), list(map(written, rows)), fontsize=8, parse_math=False)
+        axes.set_xticks(range(widest), range(widest), fontsize=7)
+        axes.set_xlabel("layer", fontsize=8)
+        axes.set_title(f"% of timestamp attention near a boundary (chance {chance:.1f})", fontsize=9, loc="left")
+        figure.colorbar(image, ax=axes, fraction=0.04)
     return figure

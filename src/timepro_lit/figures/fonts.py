@@ -13,6 +13,8 @@ from matplotlib import get_data_path, rc_context
 from matplotlib.font_manager import findfont, fontManager, get_font
 from matplotlib.ft2font import FaceFlags
 
+from timepro_lit.files.visible_text import visible
+
 log = logging.getLogger(__name__)
 
 OWN = "DejaVu Sans"
@@ -42,7 +44,7 @@ class Lettering:
 
 def lettering(texts: Iterable[str]) -> Lettering:
     """Fonts for some texts, as few as do; says, once, where some characters have none."""
-    chars = {char for text in texts for char in text if char.isprintable()}
+    chars = {char for text in texts for char in text if char != "\n"}
     families = [OWN]
     left = {char for char in chars if ord(char) not in _letters(findfont(OWN))}
     for name, path in _installed() if left else ():
@@ -51,13 +53,13 @@ def lettering(texts: Iterable[str]) -> Lettering:
             left -= found
     missing = "".join(sorted(left))
     if shown := "".join(filter(_has_shape, missing)):
-        _say_missing(shown[:10])
+        _say_missing(visible(shown[:10]))
     return Lettering(tuple(families), missing)
 
 
 def _has_shape(char: str) -> bool:
-    """Not what only joins others or chooses their form."""
-    return unicodedata.category(char) not in ("Cf", "Mn")
+    """Not what only joins others, chooses their form, or commands a terminal."""
+    return unicodedata.category(char) not in ("Cc", "Cf", "Mn")
 
 
 def _say_missing(chars: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +16,8 @@ from timepro_lit.files.visible_text import visible
 from timepro_lit.records import Event
 
 _WIDTH_IN = 8.0
-_LANE_IN = 0.28
+_LANE_IN, _LINE_IN = 0.28, 0.17
+_NAME_CHARS, _NAME_LINES = 22, 4
 _CHARS_ACROSS = 115
 """Characters of label text that fit across the axes."""
 
@@ -35,7 +37,8 @@ def _drawn(waveform: Tensor, timelines: Mapping[str, Sequence[Event]], title: st
     duration_s = waveform.numel() / SAMPLING_RATE
     colors = class_indices(e.label for events in timelines.values() for e in events)
     lanes = {name: _lanes(events, duration_s) for name, events in timelines.items()}
-    heights = [1.3, *(_LANE_IN * max(1, len(rows)) + 0.08 for rows in lanes.values())]
+    rooms = [max(_LANE_IN * len(rows), _LINE_IN * len(_wrapped(name).split("\n"))) for name, rows in lanes.items()]
+    heights = [1.3, *(max(_LANE_IN, room) + 0.08 for room in rooms)]
     figure = Figure(figsize=(_WIDTH_IN, sum(heights) + 0.7), layout="constrained")
     top, *bands = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
     top.imshow(log_mel(waveform).numpy(), origin="lower", aspect="auto", cmap="magma", extent=(0, duration_s, 0, 80))
@@ -70,10 +73,15 @@ def _draw_band(
     if not lanes:
         axes.text(0.01 * duration_s, 0.5, "no events", fontsize=8, va="center", color="0.5", style="italic")
     axes.set(ylim=(max(1, len(lanes)), 0), yticks=[])
-    axes.set_ylabel(written(name), rotation=0, ha="right", va="center", fontsize=9)
+    axes.set_ylabel(written(_wrapped(name)), rotation=0, ha="right", va="center", fontsize=9, parse_math=False)
     axes.grid(axis="x", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _wrapped(name: str) -> str:
+    """On lines short enough to leave the axes their room, and not too many of them."""
+    return "\n".join(wrap(visible(name, 200), _NAME_CHARS, max_lines=_NAME_LINES, placeholder=" …"))
 
 
 def _cut(label: str, max_chars: int) -> str:

@@ -28,7 +28,8 @@ from timepro_lit.grpo.layout import branch_mask
 from timepro_lit.grpo.prefix import prefill
 from timepro_lit.grpo.rollout import sample as sample_answers
 from timepro_lit.inference.answering import MAX_ANSWER_TOKENS
-from timepro_lit.inference.listener import Listener
+from timepro_lit.inference.listener import Listener, events_of
+from timepro_lit.inference.prediction import cells
 from timepro_lit.lalm.attention import Watch
 from timepro_lit.records import Answer, Event, Sample
 from timepro_lit.tasks.base import ScoredTask
@@ -132,7 +133,8 @@ def draw_attention(
     check_heads(heads, attention.weights.shape[1])
     example = sample.example
     boundaries = {"reference": example.events} if example.events else {}
-    boundaries |= {"predicted": attention.answer.prediction.events}
+    predicted = events_of(attention.answer)
+    boundaries |= {"predicted": predicted}
     name, asked = example.id or example.audio, f": {example.query}" if example.query else ""
     paths = []
     for layer in attention.layers:
@@ -147,8 +149,8 @@ def draw_attention(
         "task": example.task,
         "query": example.query,
         "text": attention.answer.text,
-        "predicted": [[event.onset, event.offset, event.label] for event in attention.answer.prediction.events],
-        "reference": [[event.onset, event.offset, event.label] for event in example.events],
+        "predicted": [cells(event) for event in predicted],
+        "reference": [cells(event) for event in example.events],
         "heads": list(heads),
         "tokens": list(attention.tokens),
         "seconds": [round(moment, 4) for moment in attention.seconds.tolist()],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from timepro_lit.records import Answer, Event, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
+_NAME_BYTES = 200
 PREDICTIONS, LEFT_OUT = "predictions.jsonl", "left_out.jsonl"
 
 
@@ -168,14 +171,14 @@ def _record(answer: Answer) -> dict[str, Any]:
         "task": example.task,
         "query": example.query,
         "duration_s": round(example.duration_s, 3),
-        "events": [_cells(event) for event in events_of(answer)],
+        "events": [cells(event) for event in events_of(answer)],
         "readable": prediction.readable,
         "truncated": answer.truncated,
         "text": answer.text,
     }
 
 
-def _cells(event: Event) -> list[Any]:
+def cells(event: Event) -> list[Any]:
     """Onset, offset and label; a fourth says what is wrong with the event, where something is."""
     times = [time if math.isfinite(time) else None for time in (event.onset, event.offset)]
     return [*times, event.label, *([] if event.flag is None else [event.flag])]
@@ -189,8 +192,22 @@ def _draw(listener: Listener, answers: Sequence[Answer], root: Path, folder: Pat
     for name, of_audio in track(by_audio.items(), "drawing"):
         timelines = {answer.example.query or answer.example.task: events_of(answer) for answer in of_audio}
         figure = clip_figure(listener.waveform(root / name), timelines, name)
-        with replacing(folder / f"{name}.png") as file:
+        with replacing(folder / picture_name(name)) as file:
             figure.savefig(file, dpi=150, format="png")
+
+
+def picture_name(name: str) -> str:
+    """What the picture of a recording is called: its name with .png, cut where file systems would refuse it.
+
+    >>> picture_name("street/a.wav")
+    'street/a.wav.png'
+    """
+    place, slash, last = name.rpartition("/")
+    encoded = os.fsencode(last)
+    if len(encoded) > _NAME_BYTES:
+        digest = hashlib.sha256(encoded).hexdigest()[:8]
+        last = f"{encoded[:_NAME_BYTES].decode(errors='ignore')}-{digest}"
+    return f"{place}{slash}{last}.png"
 
 
 def _table(answers: Sequence[Answer], faults: Mapping[str, str], num_files: int, path: Path) -> str:
@@ -203,7 +220,7 @@ def _table(answers: Sequence[Answer], faults: Mapping[str, str], num_files: int,
         head = [_on_a_line(text) for text in (answer.example.audio, *([answer.example.query or ""] if asked else []))]
         for event in events_of(answer):
             flag = "" if event.flag is None else f" ({event.flag})"
-            cells = [*head, f"{event.onset:.2f}", f"{event.offset:.2f}", visible(event.label, 60) + flag]
+            cells = [*head, f"{event.onset:.2f}", f"{event.offset:.2f}", _on_a_line(event.label)[:60] + flag]
             table.add_row(*(Text(cell) for cell in cells))
             head = [""] * len(head)
         if not answer.prediction.events:

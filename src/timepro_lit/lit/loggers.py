@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.loggers.logger import DummyExperiment
 
+from timepro_lit.files.atomic import naming
 from timepro_lit.runs.stages import is_rank_zero
 
 log = logging.getLogger(__name__)
@@ -31,12 +33,24 @@ def made_loggers(
     for name, make in makers.items():
         logger = None if name in left_out else _tried(name, make, left_out)
         if isinstance(logger, CSVLogger):
-            made.append(logger)
+            made.append(_naming_its_file(logger))
         elif logger is not None:
             made.append(Forgiven(name, logger, left_out))
             if hyperparameters:
                 made[-1].log_hyperparams(dict(hyperparameters))
     return made
+
+
+def _naming_its_file(logger: CSVLogger) -> CSVLogger:
+    """The logger; a full disk says which file it has no room for."""
+    save, path = logger.save, Path(logger.log_dir) / "metrics.csv"
+
+    def named() -> None:
+        with naming(path):
+            save()
+
+    logger.save = named  # type: ignore[method-assign]
+    return logger
 
 
 def finish(loggers: Iterable[Logger]) -> None:

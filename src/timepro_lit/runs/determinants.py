@@ -22,7 +22,7 @@ PLACEMENT = (
 """Trainer settings that say where a stage runs and what it shows, not what comes out."""
 PLAIN_STRATEGIES = (None, "auto", "single_device", "ddp", "ddp_spawn", "ddp_fork", "ddp_notebook")
 """They sum the same gradient on any number of processes; also with what is added as in `ddp_find_unused_...`."""
-PRESENCE = ("audio", "max_skipped_share")
+PRESENCE = ("audio", "recordings", "max_skipped_share")
 """Settings of the data that say where its recordings are and how many may be missing, not what is learnt from them."""
 CONTENT = (
     "corpus", "folder", "tasks", "train_split", "validation_split", "test_split", "batch_size", "eval_batch_size",

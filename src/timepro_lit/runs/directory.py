@@ -187,9 +187,12 @@ def _store_settings(directory: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _compared(settings: Mapping[str, Any], paths: Mapping[str, str]) -> Any:
-    """Settings without what says only where things lie, what they are called, and how many processes load them."""
+    """Settings without what says only where things lie, what they are called, who logs, and how many processes load.
+
+    What lies in folders of data counts by its content, which the stages look at.
+    """
     compared = resolved(settings, paths)
-    for key in ("paths", "output_dir", "reuse", "only"):
+    for key in ("paths", "output_dir", "reuse", "only", "logger"):
         compared.pop(key, None)
     compared["stage"] = {name: unnamed(stage) for name, stage in compared.get("stage", {}).items()}
     compared["reward"] = unnamed(compared.get("reward") or {})

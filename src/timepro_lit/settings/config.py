@@ -6,6 +6,7 @@ Yaml wires, Python thinks: past this file no function takes a config, constructo
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -42,8 +43,16 @@ SUPPLIED: Mapping[str, tuple[str, ...]] = {
     "logger": ("save_dir", "name", "version"),
 }
 """Arguments that the code adds to the `_partial_` nodes of a group."""
+RECORDINGS = "data.corpus.recordings"
 PER_TASK = "timepro_lit.rewards.base.PerTask"
 """Holds a reward for each task."""
+
+
+def anchor(cfg: DictConfig) -> None:
+    """Make folders of recordings absolute: a run may be looked at again from anywhere."""
+    recordings = OmegaConf.select(cfg, RECORDINGS, throw_on_missing=False)
+    if isinstance(recordings, str):
+        OmegaConf.update(cfg, RECORDINGS, str(Path(recordings).absolute()))
 
 
 def validate(cfg: DictConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,9 @@ def read_exported(file: Path, trust: Collection[str] = ()) -> dict[str, Any]:
     settings = with_todays_names(read_object(file))
     longest_s = settings.pop(LONGEST, None)
     check_shared(settings, file, trust)
-    if isinstance(longest_s, bool) or not isinstance(longest_s, int | float | None):
-        raise ValueError(f"{file}: {LONGEST} is {shown(longest_s)}, which is no number")
+    known = longest_s is not None
+    if known and not (type(longest_s) in (int, float) and 0 < longest_s < math.inf):
+        raise ValueError(f"{file}: {LONGEST} is {shown(longest_s)}, which is no length in seconds")
     return settings | {LONGEST: longest_s}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from itertools import combinations
 from pathlib import Path
@@ -138,3 +139,26 @@ def test_folders_that_do_not_serve_are_refused(folder: Path, tmp_path: Path) -> 
     shutil.rmtree(copied / "background")
     with pytest.raises(ValueError, match="background holds no recordings"):
         Recordings(copied)
+
+
+def test_what_a_folder_holds_besides_recordings_is_passed_over_or_named(folder: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(folder, tmp_path / "copied"))
+    (copied / "foreground" / "low" / "._0.wav").write_bytes(b"of the file system")
+    (copied / "foreground" / "low" / "notes.txt").write_text("mine")
+    assert Recordings(copied).content == Recordings(folder).content
+    os.mkfifo(copied / "foreground" / "low" / "pipe.wav")
+    with pytest.raises(ValueError, match=r"pipe\.wav is no file"):
+        Recordings(copied)
+
+
+def test_a_silent_stretch_of_a_background_is_drawn_again(folder: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(folder, tmp_path / "copied"))
+    gated = np.concatenate([np.zeros(SAMPLING_RATE * 8), 0.1 * np.ones(SAMPLING_RATE * 2)])
+    write(copied / "background" / "room.flac", gated)
+    source = Recordings(copied).of("train")
+    for seed in range(20):
+        assert np.mean(source.background(SAMPLING_RATE, RandomState(seed)) ** 2) == pytest.approx(1.0)
+    (copied / "background" / "room.flac").unlink()
+    write(copied / "background" / "hall.flac", np.concatenate([np.zeros(SAMPLING_RATE * 800), np.ones(1) * 0.1]))
+    with pytest.raises(ValueError, match=r"hall\.flac is silent for longer than a clip"):
+        Recordings(copied).of("train").background(4, RandomState(0))

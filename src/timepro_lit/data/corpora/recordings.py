@@ -18,6 +18,7 @@ from timepro_lit.data.media import MEDIA_SUFFIXES
 
 _TRIM_DB = 30.0
 """Leading and trailing frames this far below the loudest one are silence, not sound."""
+_DRAWS = 50
 _LONGEST_S = 900.0
 """A background may be a long one, and is held in memory."""
 SHARES = ("train", "test", "val", "base", "train", "train", "base", "test", "train", "train")
@@ -86,12 +87,18 @@ class Recordings:
         return wave / np.sqrt(np.mean(wave**2))
 
     def background(self, num_samples: int, rng: RandomState) -> Wave:
-        """A random stretch of a random background, repeated where it is short, root mean square 1."""
+        """A random stretch of a random background, repeated where it is short, root mean square 1.
+
+        One that is silent is drawn again. Raises ValueError where nearly all are.
+        """
         files = list(self._backgrounds.values())
-        wave = _whole(files[rng.randint(len(files))])
-        start = rng.randint(len(wave))
-        stretch = np.resize(np.roll(wave, -start), num_samples)
-        return stretch / np.sqrt(np.mean(stretch**2))
+        for _ in range(_DRAWS):
+            file = files[rng.randint(len(files))]
+            wave = _whole(file)
+            stretch = np.resize(np.roll(wave, -rng.randint(len(wave))), num_samples)
+            if np.any(stretch):
+                return stretch / np.sqrt(np.mean(stretch**2))
+        raise ValueError(f"{file} is silent for longer than a clip, nearly throughout: it is no background")
 
 
 def _refuse_two_classes(takes: Mapping[str, Mapping[str, str]]) -> None:
@@ -104,7 +111,13 @@ def _refuse_two_classes(takes: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def _files(folder: Path) -> Sequence[Path]:
-    return [path for path in sorted(folder.glob("*")) if path.suffix.lower() in (*AUDIO_SUFFIXES, *MEDIA_SUFFIXES)]
+    """Those called like recordings; hidden ones are of the file system's own. Raises ValueError for what is no file."""
+    named = (*AUDIO_SUFFIXES, *MEDIA_SUFFIXES)
+    found = [path for path in sorted(folder.glob("[!.]*")) if path.suffix.lower() in named]
+    for path in found:
+        if not path.is_file():
+            raise ValueError(f"{path} is no file")
+    return found
 
 
 def _by_content(folder: Path) -> Mapping[str, str]:
