@@ -133,6 +133,14 @@ def combinations(overrides: Sequence[str]) -> Iterator[tuple[str, ...]]:
     ))  # fmt: skip
 
 
+@pytest.fixture
+def with_sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder with recordings in `sounds`, whose classes settings look up."""
+    (tmp_path / "sounds" / "foreground" / "bell").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("with_sounds")
 @pytest.mark.parametrize("command", ALL_COMMANDS)
 def test_a_printed_command_composes(command: str) -> None:
     door, *words = shlex.split(command)

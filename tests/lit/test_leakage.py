@@ -92,6 +92,7 @@ def test_every_process_says_the_same_and_ends(folder: Path) -> None:
     assert said == [[sentence], [sentence]]
 
 
+@pytest.mark.slow
 def test_what_is_excluded_makes_a_run_that_starts_in_whichever_order(folder: Path) -> None:
     for first, second in (("ftar", "desed"), ("desed", "ftar")):
         for name in (first, second):  # as they were
