@@ -144,6 +144,12 @@ def test_a_checkpoint_that_leads_elsewhere_is_refused(
     assert str(folder) in str(error.value) and fault in str(error.value)
 
 
+def test_a_folder_in_place_of_weights_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").mkdir()
+    with pytest.raises(ValueError, match=rf"{tmp_path}/model\.safetensors cannot be read: "):
+        check_checkpoint(tmp_path)
+
+
 def test_a_checkpoint_that_was_cut_off_is_named(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(TINY_BASE, tmp_path / "base"))
     path = next(folder.glob("*.safetensors"))

@@ -84,7 +84,7 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     try:
         with safe_open(path, "pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:  # the library's own name no file
         raise ValueError(f"{path} cannot be read: {error}") from error
 
 
