@@ -68,6 +68,8 @@ def _check(cfg: DictConfig) -> None:
         raise ValueError("query: belongs to audio=FILE; the questions of a split have their own")
     if cfg.split is None and (cfg.example is not None or cfg.against):
         raise ValueError("example and against: belong to split=test, not to audio=FILE")
+    if cfg.example is not None and cfg.against:
+        raise ValueError("against: is measured over a split, and example draws one of its questions")
     if not cfg.layers:
         raise ValueError("layers: name at least one, such as [-1]")
     if cfg.num_questions < 1:

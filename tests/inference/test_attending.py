@@ -120,6 +120,7 @@ def test_models_of_other_depths_stand_in_one_picture(tmp_path: Path) -> None:
         ({"audio": "a.wav", "split": "test"}, "give either audio=FILE, or split=test"),
         ({"split": "test", "query": "x"}, "query: belongs to audio=FILE"),
         ({"audio": "a.wav", "against": ["b"]}, "example and against: belong to split=test"),
+        ({"split": "test", "example": "a", "against": ["b"]}, "against: is measured over a split"),
         ({"split": "test", "layers": []}, "layers: name at least one"),
         ({"split": "test", "num_questions": -1}, "num_questions: must be at least 1, not -1"),
         ({"split": "test", "heads": [3]}, "layers and heads: choose what is drawn"),

@@ -53,12 +53,8 @@ class Attention:
     weights: Tensor
     """(layers, H, R, K) float32."""
 
-    def along_the_clip(self, layer: int, heads: Sequence[int] = ()) -> Tensor:
-        """(K,) the mean over heads (all, where none is named) and tokens."""
-        return self.by_token(layer, heads).mean(dim=0)
-
     def by_token(self, layer: int, heads: Sequence[int] = ()) -> Tensor:
-        """(R, K) the mean over heads."""
+        """(R, K) the mean over heads: all, where none is named."""
         of_layer = self.weights[self.layers.index(layer)]
         return (of_layer[list(heads)] if heads else of_layer).mean(dim=0)
 
