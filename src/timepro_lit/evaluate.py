@@ -1,6 +1,6 @@
 """Evaluate a run again, on the test split or on other data; or an exported folder, on data chosen here.
 
-python -m timepro_lit.evaluate run=outputs/ablation_astp/embedded-seed1 trainer=gpu
+python -m timepro_lit.evaluate run=outputs/ablation_astp/seed1 trainer=gpu
 """
 
 from __future__ import annotations

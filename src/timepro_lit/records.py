@@ -8,6 +8,7 @@ Dimension legend, used wherever tensors are named with a suffix:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,28 @@ class RunDescription:
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
     """All that the run can have, in the order of its training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way to come to a model, whatever seed it began from."""
+
+    experiment: str
+    scale: str
+    model: str
+    """Short name of the base."""
+    row: Row
+    """The point of the training at which the model is."""
+    timestamps: str | None
+    """What the embeddings of its timestamps begin with, e.g. "digits" or "random"; None without timestamps."""
+    stages: tuple[str, ...]
+    """Kinds of its stages, in order: sft, grpo."""
+    stage_keys: tuple[str, ...]
+    """What the run calls them."""
+    reward: str | None
+    """Of its last stage: adaptive, eb_f1_only, or another one's label."""
+    settings: Mapping[str, Any]
+    """Dotted key -> value, of all that determines it but the seed: equal for equal methods."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ python -m timepro_lit.score task=sed predictions=answers.jsonl references=valida
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -15,19 +14,20 @@ from timepro_lit.settings.door import door
 
 @door("score")
 def main(cfg: DictConfig) -> None:
-    """Read both files, score, write scores.json, print the table."""
+    """Read both files, score, write scores.json and what a report needs, print the table."""
     from timepro_lit.evaluation.scoring import (
         labels_of,
         outcome_of,
         read_predictions,
         read_references,
-        summary,
         table,
         with_rounded,
+        write_outcome,
     )
-    from timepro_lit.files.atomic import write_atomically
+    from timepro_lit.runs.determinants import grounds_of_scores
     from timepro_lit.runs.stages import say
     from timepro_lit.settings.config import settings_of, tasks_of
+    from timepro_lit.settings.methods import variants_of
     from timepro_lit.tasks.base import ScoredTask
 
     if len(cfg.task) != 1:
@@ -35,14 +35,16 @@ def main(cfg: DictConfig) -> None:
     (name,) = cfg.task
     references = read_references(Path(cfg.references), name)
     cfg.classes = cfg.classes or labels_of(references)
-    task = tasks_of(settings_of(cfg))[name]
+    settings = settings_of(cfg)
+    task = tasks_of(settings)[name]
     if not isinstance(task, ScoredTask):
         raise ValueError(f"task: answers to {name} have no score")
     metrics = with_rounded(task.metrics(), cfg.decimals)
     outcome = outcome_of(read_predictions(Path(cfg.predictions), task), references, metrics)
-    directory = Path(cfg.output_dir)
-    directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(directory / "scores.json", json.dumps(summary(outcome, name), indent=1))
+    directory = Path(cfg.output_dir).absolute()
+    system = cfg.system or (directory.parent.name if directory.name == name else directory.name)
+    variant = variants_of(settings["task"])[name]
+    write_outcome(directory, outcome, task, system, grounds_of_scores(settings["task"]), variant)
     say(table(outcome))
 
 

@@ -62,7 +62,7 @@ def main(cfg: DictConfig) -> float | None:
 
 def _place(cfg: DictConfig) -> None:
     """Say what the run is called and where it lies, and make what the command names relative to its folder absolute."""
-    from timepro_lit.runs.directory import experiment_name, run_path
+    from timepro_lit.runs.naming import experiment_name, run_path
     from timepro_lit.settings.config import anchor
 
     cfg.name = cfg.name or experiment_name(overrides())

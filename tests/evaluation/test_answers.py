@@ -16,11 +16,12 @@ from timepro_lit.evaluation.answers import (
 )
 from timepro_lit.evaluation.numbers import figures_of, scores_by_task
 from timepro_lit.records import Answer, Event, Example
-from timepro_lit.runs.origin import Origin
+from timepro_lit.runs.origin import Grounds, Origin
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 ORIGIN = Origin({"data": {"examples": "1f"}, "adapter": "2e"}, {"lalm/base.py": "3d"})
+SCORING = Grounds({}, {})
 TASKS = {"ag": Grounding(), "sed": SoundEventDetection(["dog"])}
 
 
@@ -42,7 +43,7 @@ ODD = [
 def test_predictions_read_back_give_the_same_scores(tmp_path: Path) -> None:
     scores = scores_by_task([*EXACT, *ODD], TASKS)
     folder = tmp_path / "sft"
-    write_evaluation(folder, [*EXACT, *ODD], scores, lambda audio: f"/somewhere/{audio}", {}, ORIGIN)
+    write_evaluation(folder, [*EXACT, *ODD], scores, lambda audio: f"/somewhere/{audio}", {}, ORIGIN, SCORING)
     again = scores_by_task(read_answers(folder, TASKS), TASKS)
     assert {task: s.values for task, s in again.items()} == {task: s.values for task, s in scores.items()}
     # A run that was interrupted pairs answers that it reads with answers that it has just got.
@@ -53,7 +54,7 @@ def test_predictions_read_back_give_the_same_scores(tmp_path: Path) -> None:
 def written(folder: Path, origin: Origin = ORIGIN) -> Path:
     answers = [*EXACT, *ODD]
     scores = scores_by_task(answers, TASKS)
-    write_evaluation(folder, answers, scores, lambda audio: f"/there/{audio}", {"silent": 2}, origin)
+    write_evaluation(folder, answers, scores, lambda audio: f"/there/{audio}", {"silent": 2}, origin, SCORING)
     return folder
 
 
@@ -84,7 +85,7 @@ def test_every_answer_has_a_line_and_a_summary_says_what_was_odd(tmp_path: Path)
 )
 def test_an_answer_that_is_none_is_named(tmp_path: Path, changed: dict[str, Any], fault: str) -> None:
     folder = tmp_path / "sft"
-    write_evaluation(folder, EXACT, scores_by_task(EXACT, TASKS), str, {}, ORIGIN)
+    write_evaluation(folder, EXACT, scores_by_task(EXACT, TASKS), str, {}, ORIGIN, SCORING)
     path = folder / "predictions.jsonl"
     first, second = map(json.loads, path.read_text().splitlines())
     path.write_text(f"{json.dumps(first)}\n{json.dumps(second | changed)}\n")
@@ -146,7 +147,7 @@ def test_answers_read_another_way_stay_the_same_answers(tmp_path: Path) -> None:
     folder, changed = written(tmp_path / "sft"), [answer(0, "ag", '{"a dog barks": [1.00, 2.00]}')]
     changed += read_answers(folder, TASKS)[1:]
     answers = [Answer(a.example, a.prompt, a.text, TASKS["ag"].parse(""), a.truncated) for a in changed]
-    write_readings(folder, answers, scores_by_task(answers, TASKS), str, {})
+    write_readings(folder, answers, scores_by_task(answers, TASKS), str, {}, SCORING)
     assert found_record(folder, ORIGIN) is not None
     assert json.loads((folder / "predictions.jsonl").read_text().split("\n")[0])["scores"]["IoU"] == 0.0
     assert json.loads((folder / "scores.json").read_text())["all"]["parse_rate"] == 0.0

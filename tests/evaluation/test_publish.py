@@ -15,7 +15,7 @@ from timepro_lit.metrics.base import FloatArray, SumMetric, ratio
 from timepro_lit.metrics.parse_rate import ParseRate
 from timepro_lit.records import Answer, Event, Example, Prediction, Row, RunDescription
 from timepro_lit.runs.directory import Run
-from timepro_lit.runs.origin import Origin
+from timepro_lit.runs.origin import Grounds, Origin
 from timepro_lit.tasks.grounding import Grounding
 
 
@@ -84,7 +84,15 @@ def write_run(directory: Path, **right: int) -> Path:
     """A run directory with an evaluation of each row, of which `right` clips were answered exactly."""
     for row, number in right.items():
         given = answers(number)
-        write_evaluation(directory / "evaluation" / row, given, scores_by_task(given, TASKS), str, {}, Origin({}, {}))
+        write_evaluation(
+            directory / "evaluation" / row,
+            given,
+            scores_by_task(given, TASKS),
+            str,
+            {},
+            Origin({}, {}),
+            Grounds({}, {}),
+        )
     (directory / "warm_up").mkdir()
     (directory / "warm_up" / "metrics.csv").write_text("step,val/knocks/right_number\n1,10\n2,20\n")
     return directory

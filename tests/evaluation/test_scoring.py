@@ -50,7 +50,7 @@ def test_both_kinds_of_answer_and_of_file(tmp_path: Path) -> None:
     answers = read_predictions(lines(tmp_path / "answers.jsonl", ANSWERS), SED)
     assert answers[0] == ("a.wav", SED.parse(ANSWERS[0]["text"]))
     assert answers[1] == ("b.wav", Prediction((Event(0.5, 3.4, "Dog"), Event(8.0, 9.0, "Cow")), readable=True))
-    assert read_predictions(tmp_path / "references.tsv", SED)[2] == ("c.wav", Prediction((), readable=True))
+    assert read_predictions(tmp_path / "references.tsv", SED)[2] == ("c.wav", Prediction((), readable=True), "")
 
 
 def test_references_are_the_examples_of_the_task(tmp_path: Path) -> None:
@@ -76,12 +76,12 @@ def test_ids_that_do_not_fit_are_listed(tmp_path: Path) -> None:
 
 def test_a_missing_answer_counts_zero() -> None:
     examples = [Example(i, "ag", i, 5.0, (Event(1.0, 2.0, "a dog"),), query="a dog") for i in ("x", "y")]
-    outcome = outcome_of([("x", Grounding().parse("[1, 2]"))], examples, [GroundingIoU()])
+    outcome = outcome_of([("x", Grounding().parse("[1, 2]"), "[1, 2]")], examples, [GroundingIoU()])
     assert outcome.scores.values["mIoU"] == 50.0
 
 
 def test_rounded_collars_stand_beside_the_plain_ones() -> None:
-    answers = [("a.wav", Prediction((Event(1.2, 2.0, "Dog"), Event(4.2, 5.0, "Cat")), readable=True))]
+    answers = [("a.wav", Prediction((Event(1.2, 2.0, "Dog"), Event(4.2, 5.0, "Cat")), readable=True), "")]
     plain, rounded = EventF1(classes=["Cat", "Dog"]), EventF1(classes=["Cat", "Dog"], decimals=6)
     scores = summary(outcome_of(answers, REFERENCES[:1], [plain, rounded]), "sed")
     assert scores["eb_f1"]["macro"]["0.2"] == 50.0

@@ -14,7 +14,7 @@ from timepro_lit.data.manifest import write_manifest
 from timepro_lit.evaluation.answers import write_evaluation
 from timepro_lit.evaluation.numbers import scores_by_task
 from timepro_lit.records import Answer, Event, Example
-from timepro_lit.runs.origin import Origin
+from timepro_lit.runs.origin import Grounds, Origin
 from timepro_lit.tasks.grounding import Grounding
 
 WITHOUT = """
@@ -46,7 +46,15 @@ def write_run(directory: Path, seed: int, text: str) -> Path:
     """A run directory with one answer of its SFT model."""
     tasks = {"ag": Grounding()}
     answers = [Answer(EXAMPLE, "When?", text, tasks["ag"].parse(text), truncated=False)]
-    write_evaluation(directory / "evaluation" / "sft", answers, scores_by_task(answers, tasks), str, {}, Origin({}, {}))
+    write_evaluation(
+        directory / "evaluation" / "sft",
+        answers,
+        scores_by_task(answers, tasks),
+        str,
+        {},
+        Origin({}, {}),
+        Grounds({}, {}),
+    )
     OmegaConf.save(SETTINGS | {"seed": seed}, directory / "config.yaml")
     return directory
 

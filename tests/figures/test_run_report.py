@@ -275,7 +275,7 @@ def test_clips_are_chosen_by_tasks_in_turn_whatever_was_answered() -> None:
 def test_many_questions_about_one_clip_are_cut_and_counted(run_dir: Path) -> None:
     records = [prediction("sed", "one.flac", "x")] + [prediction("ag", "one.flac", "x", id=str(i)) for i in range(5)]
     shown = shown_tasks(TASKS, {"sft": records})
-    [clip] = load_clips(run_dir, {"sft": records}, read_audio, {"sft": "SFT"}, shown)
+    [clip] = load_clips(run_dir, {"sft": records}, read_audio, {"sft": "SFT"}, shown, select_audio({"sft": records}))
     titles = ["Audio grounding"] * 3 + ["Sound event detection"]
     assert [question.task.title for question in clip.questions] == titles
     assert clip.num_left_out == 2
@@ -284,9 +284,9 @@ def test_many_questions_about_one_clip_are_cut_and_counted(run_dir: Path) -> Non
 def test_questions_of_tasks_that_the_report_does_not_name_are_left_out(run_dir: Path) -> None:
     records = [prediction("count", "one.flac", "3"), prediction("sed", "one.flac", "x")]
     shown = shown_tasks(TASKS, {"sft": records})
-    [clip] = load_clips(run_dir, {"sft": records}, read_audio, {"sft": "SFT"}, shown)
+    [clip] = load_clips(run_dir, {"sft": records}, read_audio, {"sft": "SFT"}, shown, select_audio({"sft": records}))
     assert [question.task.title for question in clip.questions] == ["Sound event detection"]
-    assert load_clips(run_dir, {"sft": records[:1]}, read_audio, {"sft": "SFT"}, shown) == []
+    assert load_clips(run_dir, {"sft": records[:1]}, read_audio, {"sft": "SFT"}, shown, []) == []
 
 
 def test_classes_that_occur_have_colours_of_their_own_and_every_colour_is_in_the_style_sheet(run_dir: Path) -> None:

@@ -53,7 +53,7 @@ def test_values_equal_the_torchmetrics_and_lie_in_their_intervals(task):
             metric.update([p for p, _ in pairs[start : start + 64]], [e for _, e in pairs[start : start + 64]])
     computed = {name: float(value) for metric in metrics for name, value in metric.compute().items()}
     assert scores.values == pytest.approx(computed)
-    for name, (low, high) in intervals(scores).items():
+    for name, (low, high) in intervals([scores]).items():
         assert low < scores.values[name] < high
 
 
@@ -105,17 +105,17 @@ def test_examples_of_one_audio_are_one_clip():
 def test_difference_of_two_systems_on_the_same_clips():
     metrics = TASKS["sed"].metrics()
     good, poor = score(metrics, pairs_of("sed", 0.9)), score(metrics, pairs_of("sed", 0.3))
-    low, high = difference_intervals(good, poor)["Eb-F1"]
+    low, high = difference_intervals([good], [poor])["Eb-F1"]
     assert 20.0 < low < good.values["Eb-F1"] - poor.values["Eb-F1"] < high < 80.0
     shuffled = score(metrics, pairs_of("sed", 0.3)[::-1])
-    assert difference_intervals(shuffled, poor)["Eb-F1"] == (0.0, 0.0)
+    assert difference_intervals([shuffled], [poor])["Eb-F1"] == (0.0, 0.0)
 
 
 def test_different_examples_cannot_be_paired():
     metrics = (ParseRate(),)
     pairs = pairs_of("sed", 0.5, 10)
     with pytest.raises(ValueError, match="same examples, but 1 were answered by one side only"):
-        difference_intervals(score(metrics, pairs), score(metrics, pairs[:-1]))
+        difference_intervals([score(metrics, pairs)], [score(metrics, pairs[:-1])])
 
 
 def test_bad_lists_of_answers_are_refused():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from timepro_lit.runs.config_file import read_config
-from timepro_lit.runs.directory import Run, claimed_run, experiment_name, run_path
+from timepro_lit.runs.directory import Run, claimed_run
 
 SETTINGS: dict[str, Any] = {
     "seed": 1,
@@ -16,37 +16,6 @@ SETTINGS: dict[str, Any] = {
     "classes": ["a", "b"],
     "paths": {"data": "/data"},
 }
-
-
-def test_the_path_says_experiment_scale_and_seed() -> None:
-    assert run_path("zero_shot", ["+experiment=zero_shot", "+scale=paper", "seed=2"], "paper", 2) == (
-        "zero_shot/paper-seed2"
-    )
-
-
-def test_other_overrides_become_a_hash_whatever_their_order() -> None:
-    one = run_path("a", ["trainer=gpu", "+experiment=a", "stage.sft.learning_rate=1e-4"], "embedded", 1)
-    two = run_path("a", ["stage.sft.learning_rate=1e-4", "trainer=gpu", "+experiment=a"], "embedded", 1)
-    three = run_path("a", ["stage.sft.learning_rate=2e-4", "trainer=gpu", "+experiment=a"], "embedded", 1)
-    prefix, digest = one.rsplit("-", 1)
-    assert (prefix, len(digest)) == ("a/embedded-seed1", 8)
-    assert one == two != three
-
-
-def test_the_last_of_two_values_of_one_key_counts() -> None:
-    assert run_path("a", ["x=1", "x=2"], "e", 1) != run_path("a", ["x=2", "x=1"], "e", 1)
-
-
-@pytest.mark.parametrize(
-    ("overrides", "name"),
-    [
-        ([], "default"),
-        (["seed=1", "+experiment=zero_shot"], "zero_shot"),
-        (["+experiment=[ablation_astp,mine]"], "ablation_astp-mine"),
-    ],
-)
-def test_the_experiment_names_the_run(overrides: list[str], name: str) -> None:
-    assert experiment_name(overrides) == name
 
 
 def test_the_same_settings_come_back(tmp_path: Path) -> None:
@@ -235,10 +204,3 @@ def test_a_second_process_is_refused_and_a_killed_one_blocks_nobody(tmp_path: Pa
     with claimed_run(tmp_path / "run", SETTINGS) as run:
         run.finish("", None, {})
     assert json.loads((tmp_path / "run" / "finished.json").read_text())["metric"] is None
-
-
-def test_looking_at_a_run_is_not_another_run() -> None:
-    asked = ["+experiment=a", "seed=2", "lora.rank=4"]
-    for looking in ("+debug=plan", "+debug=preflight"):
-        assert run_path("a", [*asked, looking], "paper", 2) == run_path("a", asked, "paper", 2)
-    assert run_path("a", [*asked, "+debug=smoke"], "paper", 2) != run_path("a", asked, "paper", 2)

@@ -1,4 +1,6 @@
-"""The files of one evaluation: predictions.jsonl, scores.json, and result.json, which says what it was made from.
+"""The files of one evaluation: predictions.jsonl, scores.json, sums.safetensors and result.json.
+
+The last one says what it was made from.
 
 The folder is there as a whole or not at all. What a model said is kept; how it is read and scored is today's.
 """
@@ -15,12 +17,13 @@ from typing import Any
 
 from timepro_lit.data.manifest import checked_line
 from timepro_lit.evaluation.numbers import ALL_TASKS
+from timepro_lit.evaluation.sums import questions_of, write_sums
 from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.files.json_object import read_object
 from timepro_lit.files.sealing import read_sealed, seal, sealed
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, Event, Example
-from timepro_lit.runs.origin import Origin, read_record
+from timepro_lit.runs.origin import Grounds, Origin, read_record
 from timepro_lit.runs.stages import RECORD
 from timepro_lit.tasks.base import ScoredTask
 
@@ -57,6 +60,7 @@ def write_evaluation(
     locate: Callable[[str], str],
     skipped: Mapping[str, int],
     origin: Origin,
+    scoring: Grounds,
 ) -> None:
     """Write a whole evaluation; one that is there already gives way to it.
 
@@ -64,10 +68,11 @@ def write_evaluation(
         locate: audio path of an example -> where it can be read.
         skipped: kind of fault -> examples whose recordings could not be used; they have no answer.
         origin: what the answers were made from.
+        scoring: what decides how they are read and scored.
     """
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    write_readings(partial, answers, scores, locate, skipped)
+    write_readings(partial, answers, scores, locate, skipped, scoring)
     record = origin.record() | {"answers": _digest(_lines(partial)), "skipped": dict(skipped)}
     seal(partial, folder, RECORD, sealed(record))
 
@@ -78,17 +83,27 @@ def write_readings(
     scores: Mapping[str, Scores],
     locate: Callable[[str], str],
     skipped: Mapping[str, int],
+    scoring: Grounds,
 ) -> None:
     """Write answers as they are read and scored now, where the files do not say the same already."""
-    own = {id_: row for task in scores if task != ALL_TASKS for id_, row in _by_id(scores[task]).items()}
-    lines = [json.dumps(_record(answer, own.get(answer.example.id, {}), locate)) for answer in answers]
-    write_if_changed(folder / PREDICTIONS, "\n".join(lines) + "\n")
+    write_lines(folder, answers, scores, locate)
     summary: dict[str, Any] = {task: dict(of_task.values) for task, of_task in scores.items()}
     summary[ALL_TASKS]["truncated"] = 100.0 * sum(a.truncated for a in answers) / len(answers)
     summary["repairs"] = Counter(kind for answer in answers for kind in answer.prediction.repairs)  # answers by kind
     if skipped:
         summary["skipped"] = dict(skipped)
     write_if_changed(folder / SCORES, json.dumps(summary, indent=1))
+    questions = questions_of([answer.example for answer in answers])
+    write_sums(folder, folder / PREDICTIONS, scores, questions, scoring)
+
+
+def write_lines(
+    folder: Path, answers: Sequence[Answer], scores: Mapping[str, Scores], locate: Callable[[str], str]
+) -> None:
+    """Write predictions.jsonl, a line an answer with its own scores, where it does not say the same already."""
+    own = {id_: row for task in scores if task != ALL_TASKS for id_, row in _by_id(scores[task]).items()}
+    lines = [json.dumps(_record(answer, own.get(answer.example.id, {}), locate)) for answer in answers]
+    write_if_changed(folder / PREDICTIONS, "\n".join(lines) + "\n")
 
 
 def read_answers(folder: Path, tasks: Mapping[str, ScoredTask]) -> list[Answer]:
@@ -125,6 +140,12 @@ def read_skipped(folder: Path) -> dict[str, int]:
         record = read_object(folder / SCORES)
     skipped: dict[str, int] = record.get("skipped", {})
     return skipped
+
+
+def digest_of_answers(folder: Path) -> str:
+    """Equal where the same was said to the same questions, wherever the folder lies and however it is read."""
+    record = read_record(folder / RECORD) or {}
+    return str(record.get("answers") or _digest(_lines(folder)))
 
 
 def _lines(folder: Path) -> list[dict[str, Any]]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
-from timepro_lit.metrics.base import FloatArray
+from timepro_lit.metrics.base import SumMetric
+from timepro_lit.metrics.bootstrap import Interval
 from timepro_lit.metrics.parse_rate import ParseRate
-from timepro_lit.metrics.suite import Scores, difference_intervals, intervals, score
+from timepro_lit.metrics.suite import Scores, difference_intervals, intervals, mean_values, score
 from timepro_lit.records import Answer
 from timepro_lit.tasks.base import ScoredTask
 
@@ -19,51 +18,53 @@ ALL_TASKS = "all"
 """Key of the scores that run over every task: the parse rate."""
 
 
+@dataclass(frozen=True)
+class Trained:
+    """How the trainings of one method did: a row of a table."""
+
+    scores: Mapping[str, Sequence[Scores]]
+    """By task, one of each training."""
+    seeds: Sequence[int | None] = (None,)
+    """What each training began from, in the same order; None where nothing was trained."""
+
+
 def scores_by_task(answers: Sequence[Answer], tasks: Mapping[str, ScoredTask]) -> dict[str, Scores]:
     """Scores of each task that was asked, and the parse rate over all of these tasks under "all"."""
     scores = {}
-    for name, task in tasks.items():
+    for name in tasks:
         pairs = [(a.prediction, a.example) for a in answers if a.example.task == name]
         if pairs:
-            scores[name] = score(task.metrics(), pairs)
-    scores[ALL_TASKS] = score([ParseRate()], [(a.prediction, a.example) for a in answers if a.example.task in tasks])
-    return scores
+            scores[name] = score(metrics_of(name, tasks), pairs)
+    asked = [(a.prediction, a.example) for a in answers if a.example.task in tasks]
+    return scores | {ALL_TASKS: score(metrics_of(ALL_TASKS, tasks), asked)}
 
 
-def pool(seeds: Sequence[Mapping[str, Scores]]) -> dict[str, Scores]:
-    """Scores of one row over several training seeds: sums over all of them, clip by clip.
+def metrics_of(name: str, tasks: Mapping[str, ScoredTask]) -> Sequence[SumMetric]:
+    """New metrics of a task, or those over all of them."""
+    return [ParseRate()] if name == ALL_TASKS else tasks[name].metrics()
 
-    A bootstrap over the result draws clips, each with the answers of every seed. Raises ValueError where the seeds
-    were not evaluated on the same examples.
+
+def figures_of(
+    rows: Mapping[str, Trained], tasks: Mapping[str, ScoredTask], pairs: Sequence[tuple[str, str]] | None = None
+) -> dict[str, Any]:
+    """The figures of report.json from the scores of each row: percent, means over its trainings, intervals.
+
+    `pairs` are the differences to make, (later, earlier); those of neighbours where nothing is said.
     """
-    first = seeds[0]
-    for other in seeds[1:]:
-        for task, scores in first.items():
-            if set(other[task].clips) != set(scores.clips) or set(other[task].ids) != set(scores.ids):
-                raise ValueError(f"the runs were not evaluated on the same {task} examples")
-    pooled = {}
-    for task, scores in first.items():
-        rows = np.sum([_rows_in_order(other[task], scores.clips) for other in seeds], axis=0)
-        values = {name: float(value) for name, value in scores.statistic(rows.sum(axis=0)).items()}
-        pooled[task] = replace(scores, rows=rows, values=values)
-    return pooled
-
-
-def figures_of(rows: Mapping[str, Mapping[str, Scores]], tasks: Mapping[str, ScoredTask]) -> dict[str, Any]:
-    """The figures of report.json from the scores of each row, in order: percent, intervals, paired differences."""
-    values = {name: {task: scores.values for task, scores in of_row.items()} for name, of_row in rows.items()}
-    spans = {name: {task: intervals(scores) for task, scores in of_row.items()} for name, of_row in rows.items()}
-    for (earlier, before), (later, after) in pairwise(rows.items()):
-        shared = [task for task in after if task in before]
-        spans[f"{later} - {earlier}"] = {task: difference_intervals(after[task], before[task]) for task in shared}
+    pairs = [(after, before) for before, after in pairwise(rows)] if pairs is None else pairs
+    values = {name: {task: mean_values(of) for task, of in row.scores.items()} for name, row in rows.items()}
+    spans = {name: {task: intervals(of) for task, of in row.scores.items()} for name, row in rows.items()}
+    for later, earlier in pairs:
+        spans[f"{later} - {earlier}"] = _differences(rows[later], rows[earlier])
     num_examples = {
-        task: max(len(of_row[task].ids) for of_row in rows.values() if task in of_row)
+        task: max(len(row.scores[task][0].ids) for row in rows.values() if task in row.scores)
         for task in tasks
-        if any(task in of_row for of_row in rows.values())
+        if any(task in row.scores for row in rows.values())
     }
     return {
         "scores": {name: _headlines(of_row, tasks) for name, of_row in values.items()},
         "intervals": {name: _headlines(of_row, tasks) for name, of_row in spans.items()},
+        "differences": [list(pair) for pair in pairs],
         "n_test": num_examples,
     }
 
@@ -78,10 +79,12 @@ def validation_score(scores: Mapping[str, float], tasks: Mapping[str, ScoredTask
     return sum(kept) / len(kept) if kept else None
 
 
-def _rows_in_order(scores: Scores, clips: Sequence[str]) -> FloatArray:
-    place = {clip: n for n, clip in enumerate(scores.clips)}
-    ordered: FloatArray = scores.rows[[place[clip] for clip in clips]]
-    return ordered
+def _differences(later: Trained, earlier: Trained) -> dict[str, dict[str, Interval]]:
+    shared = [task for task in later.scores if task in earlier.scores]
+    same = later.seeds == earlier.seeds
+    return {
+        task: difference_intervals(later.scores[task], earlier.scores[task], same_trainings=same) for task in shared
+    }
 
 
 def _headlines(values: Mapping[str, Mapping[str, Any]], tasks: Mapping[str, ScoredTask]) -> dict[str, Any]:
@@ -90,4 +93,5 @@ def _headlines(values: Mapping[str, Mapping[str, Any]], tasks: Mapping[str, Scor
         for name, task in tasks.items()
         if name in values
     }
-    return chosen | {"parse_rate": values[ALL_TASKS]["parse_rate"]}
+    overall = {"parse_rate": values[ALL_TASKS]["parse_rate"]} if ALL_TASKS in values else {}
+    return chosen | overall

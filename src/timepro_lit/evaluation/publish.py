@@ -1,9 +1,8 @@
-"""What a reader gets: report.json, report.html and the table, of one run or of several seeds."""
+"""What a reader gets of one run: report.json, report.html and the table."""
 
 from __future__ import annotations
 
 import io
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -13,15 +12,13 @@ from typing import Any
 from rich.console import Console
 
 from timepro_lit.data.audio import read_audio
-from timepro_lit.evaluation.answers import is_complete, read_answers
-from timepro_lit.evaluation.numbers import figures_of, pool, scores_by_task
+from timepro_lit.evaluation.numbers import Trained, figures_of
 from timepro_lit.figures.run_report import write_report
 from timepro_lit.figures.table import results_table
 from timepro_lit.files.atomic import write_atomically
-from timepro_lit.files.sealing import read_sealed, sealed
+from timepro_lit.files.sealing import sealed
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import RunDescription
-from timepro_lit.runs.directory import Run
 from timepro_lit.tasks.base import ScoredTask
 
 _DATE = ("log", "-1", "--format=%cs")
@@ -50,10 +47,10 @@ def report_of(
     base = described.rows[0].key
     return {
         "run": run,
-        "tasks": {name: _card(task) for name, task in tasks.items()},
+        "tasks": cards(tasks),
         "stages": {key: row for key, row in named.items() if key != base},
         "rows": {key: row for key, row in named.items() if key in rows},
-        **figures_of(rows, tasks),
+        **figures_of({key: _once(scores) for key, scores in rows.items()}, tasks),
         **({} if note is None else {"note": note}),
     }
 
@@ -69,42 +66,6 @@ def publish(directory: Path, report: Mapping[str, Any]) -> Path:
     """Write report.json and report.html; returns the page."""
     write_atomically(directory / "report.json", sealed(report))
     return write_report(directory, read_audio)
-
-
-def pooled_report(
-    runs: Sequence[Path], directory: Path, tasks: Mapping[str, ScoredTask], described: RunDescription
-) -> str:
-    """One report over runs that differ in their seed: sums over all seeds, bootstrap over clips; returns the table.
-
-    The clips to listen to and the curves are those of the first run. Raises ValueError where a run lacks a row, or a
-    file of it is damaged.
-    """
-    rows = [row.key for row in described.rows if is_complete(_evaluation(runs[0], row.key))]
-    if not rows:
-        raise ValueError(f"{runs[0]} has no evaluation")
-    seeds: dict[str, list[dict[str, Scores]]] = {row: [] for row in rows}
-    for run in runs:
-        if (path := Run(run).damaged("evaluation/*", "*/metrics.csv")) is not None:
-            raise ValueError(f"{path} is missing or damaged: the command that made the run makes it again")
-        for row in rows:
-            if not is_complete(_evaluation(run, row)):
-                raise ValueError(f"{run} has no whole evaluation of {row}")
-            seeds[row].append(scores_by_task(read_answers(_evaluation(run, row), tasks), tasks))
-    reports = [read_sealed(run / "report.json") if (run / "report.json").exists() else {} for run in runs]
-    reused = dict.fromkeys(note for report in reports for note in report.get("run", {}).get("reused", ()))
-    pooled = {row: pool(of_row) for row, of_row in seeds.items()}
-    report = report_of(pooled, tasks, described, reports[0].get("note"), list(reused))
-    for name in ("evaluation", *report["stages"]):
-        if (runs[0] / name).exists():
-            link(directory / name, runs[0] / name)
-    return f"{table_of(report)}page: {publish(directory, report)}\n"
-
-
-def link(place: Path, target: Path) -> None:
-    """A relative link, which survives a move of both."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.unlink(missing_ok=True)
-    place.symlink_to(os.path.relpath(target.resolve(), place.parent.resolve()))
 
 
 def code_version() -> str:
@@ -127,10 +88,11 @@ def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
 
-def _evaluation(run: Path, row: str) -> Path:
-    return run / "evaluation" / row
-
-
-def _card(task: ScoredTask) -> dict[str, Any]:
+def cards(tasks: Mapping[str, ScoredTask]) -> dict[str, Any]:
+    """What tasks say of themselves, for tables and pages."""
     names = ("title", "takes_query", "classes", "headline", "watched", "clip_score")
-    return {name: getattr(task, name) for name in names}
+    return {key: {name: getattr(task, name) for name in names} for key, task in tasks.items()}
+
+
+def _once(scores: Mapping[str, Scores]) -> Trained:
+    return Trained({task: [of_task] for task, of_task in scores.items()})

@@ -14,7 +14,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,15 @@ from rich.table import Table
 
 from timepro_lit.data.annotations import read_events_tsv
 from timepro_lit.data.manifest import MAX_LINE_BYTES, read_manifest
+from timepro_lit.evaluation.answers import PREDICTIONS, SCORES, write_lines
+from timepro_lit.evaluation.sums import questions_of, write_sums
+from timepro_lit.files.atomic import write_atomically
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.bootstrap import Interval
 from timepro_lit.metrics.event_f1 import EventF1
-from timepro_lit.metrics.suite import Scores, intervals, score
-from timepro_lit.records import Event, Example, Prediction
+from timepro_lit.metrics.suite import Scores, from_rows, intervals, score
+from timepro_lit.records import Answer, Event, Example, Prediction
+from timepro_lit.runs.origin import Grounds
 from timepro_lit.tasks.base import ScoredTask
 
 MISSING = Prediction(events=(), readable=False)
@@ -36,8 +40,8 @@ MISSING = Prediction(events=(), readable=False)
 
 _CONSEQUENCE = {"missing": "count 0", "duplicate": "the first answer counts", "unknown": "not counted"}
 
-Answers = Sequence[tuple[str, Prediction]]
-"""(id, answer) in the order of the file."""
+Given = Sequence[tuple[str, Prediction, str]]
+"""(id, answer, its text or "" where it came as events) in the order of the file."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Outcome:
     """What the answers of a system are worth, and what was wrong with their list."""
 
     scores: Scores
+    answers: tuple[Answer, ...]
+    """To each example; one that was never given is unreadable."""
     missing: tuple[str, ...]
     """Ids of examples without an answer; they count 0."""
     duplicate: tuple[str, ...]
@@ -67,13 +73,13 @@ def read_references(path: Path, task: str) -> list[Example]:
     return [_example(name, events, path) for name, events in read_events_tsv(path).items()]
 
 
-def read_predictions(path: Path, task: ScoredTask) -> list[tuple[str, Prediction]]:
+def read_predictions(path: Path, task: ScoredTask) -> list[tuple[str, Prediction, str]]:
     """The answers of a system, in file order; lines that say to answer another task are left out.
 
     Raises ValueError naming the line that is no JSON object, lacks an id, or has neither a text nor a list of events.
     """
     if path.suffix == ".tsv":
-        return [(name, Prediction(events, readable=True)) for name, events in read_events_tsv(path).items()]
+        return [(name, Prediction(events, readable=True), "") for name, events in read_events_tsv(path).items()]
     answers = []
     with path.open("rb") as lines:
         number = 0
@@ -83,25 +89,50 @@ def read_predictions(path: Path, task: ScoredTask) -> list[tuple[str, Prediction
                 continue
             row = _row(line, f"{path}:{number}")
             if row.get("task", task.name) == task.name:
-                answers.append((row["id"], _prediction(row, task, f"{path}:{number}")))
+                text = row["text"] if isinstance(row.get("text"), str) else ""
+                answers.append((row["id"], _prediction(row, task, f"{path}:{number}"), text))
     return answers
 
 
-def outcome_of(answers: Answers, examples: Sequence[Example], metrics: Sequence[SumMetric]) -> Outcome:
-    """Scores of `answers` to `examples`, all of one task."""
-    first: dict[str, Prediction] = {}
-    for id_, prediction in answers:
-        first.setdefault(id_, prediction)
+def outcome_of(given: Given, examples: Sequence[Example], metrics: Sequence[SumMetric]) -> Outcome:
+    """Scores of the answers `given` to `examples`, all of one task."""
+    first: dict[str, tuple[Prediction, str]] = {}
+    for id_, prediction, text in given:
+        first.setdefault(id_, (prediction, text))
     known = {example.id for example in examples}
-    given = Counter(id_ for id_, _ in answers)
-    scored = [(first.get(example.id, MISSING), example) for example in examples]
+    times = Counter(id_ for id_, _, _ in given)
+    answers = tuple(_answer(example, *first.get(example.id, (MISSING, ""))) for example in examples)
     return Outcome(
-        scores=score(metrics, scored),
+        scores=score(metrics, [(answer.prediction, answer.example) for answer in answers]),
+        answers=answers,
         missing=tuple(example.id for example in examples if example.id not in first),
-        duplicate=tuple(id_ for id_, count in given.items() if count > 1),
-        unknown=tuple(id_ for id_ in given if id_ not in known),
-        repairs=Counter(kind for prediction, _ in scored for kind in prediction.repairs),
+        duplicate=tuple(id_ for id_, count in times.items() if count > 1),
+        unknown=tuple(id_ for id_ in times if id_ not in known),
+        repairs=Counter(kind for answer in answers for kind in answer.prediction.repairs),
     )
+
+
+def _answer(example: Example, prediction: Prediction, text: str) -> Answer:
+    return Answer(example, prompt="", text=text, prediction=prediction, truncated=False)
+
+
+def write_outcome(
+    directory: Path, outcome: Outcome, task: ScoredTask, system: str, scoring: Grounds, variant: str
+) -> None:
+    """Write scores.json, the answers as they were read, and the sums by which a report compares them.
+
+    `scoring` and `variant` say how they were scored, to a report that asks whether that is how it scores; what stands
+    beside the task's own metrics is in scores.json alone.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    metrics, of_all = task.metrics(), outcome.scores
+    own = of_all.rows[:, : sum(metric.num_sums for metric in metrics)]
+    scores = {task.name: replace(from_rows(metrics, of_all.ids, of_all.clips, own), examples=of_all.examples)}
+    write_lines(directory, outcome.answers, scores, str)
+    questions = questions_of([answer.example for answer in outcome.answers])
+    write_sums(directory, directory / PREDICTIONS, scores, questions, scoring)
+    said = {"system": system, "variant": variant} | summary(outcome, task.name)
+    write_atomically(directory / SCORES, json.dumps(said, indent=1))
 
 
 def with_rounded(metrics: Sequence[SumMetric], decimals: int | None) -> list[SumMetric]:
@@ -116,7 +147,7 @@ def summary(outcome: Outcome, task: str) -> dict[str, Any]:
 
     Eb-F1 stands apart, by average and by share p of the reference's length: `eb_f1.macro["0.2"]`. Undefined is null.
     """
-    values, spans = outcome.scores.values, intervals(outcome.scores)
+    values, spans = outcome.scores.values, intervals([outcome.scores])
     return {
         "task": task,
         "num_examples": len(outcome.scores.ids),
@@ -132,7 +163,7 @@ def summary(outcome: Outcome, task: str) -> dict[str, Any]:
 
 def table(outcome: Outcome) -> str:
     """The values with their intervals as text, then what was wrong with the list of answers."""
-    spans = intervals(outcome.scores)
+    spans = intervals([outcome.scores])
     rows = Table(box=box.SIMPLE, title=f"{len(outcome.scores.ids)} examples")
     for name in ("", "%", "95% interval"):
         rows.add_column(name, justify="right" if name else "left")

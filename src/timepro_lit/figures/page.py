@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from timepro_lit.figures.clips import Clip, clip_html
-from timepro_lit.figures.curves import Chart, Rows, learning_charts
+from timepro_lit.figures.curves import Chart
 from timepro_lit.figures.layout import html_text
-from timepro_lit.figures.table import Cell, Column, ResultRow, Results, origin, results
+from timepro_lit.figures.table import Cell, Column, ResultRow, Results, drawn, legend, origin, results
 
 DEFAULT_TITLE = "When does it happen?"
 _GLOSSARY = {
@@ -25,31 +26,37 @@ _GLOSSARY = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ClipGroup:
+    """Test clips under a heading, and how they were chosen."""
+
+    title: str
+    note: str
+    clips: Sequence[Clip]
+
+
 def render_page(
     report: Mapping[str, Any],
-    stages: Mapping[str, Rows],
-    clips: Sequence[Clip],
+    charts: Sequence[Chart],
+    groups: Sequence[ClipGroup],
     *,
     title: str = DEFAULT_TITLE,
     introduction: str | None = None,
 ) -> str:
     """The whole page as text.
 
-    `report` is the content of report.json; `stages` the metrics.csv rows of its stages, any of which may be missing.
-    `introduction` is plain text that replaces the paragraph about the method. Raises ValueError where the report holds
-    no row.
+    `report` is the content of report.json. `introduction` is plain text that replaces the paragraph about the method.
+    Raises ValueError where the report holds no row.
     """
     found = results(report)
-    trained = report.get("stages", report["rows"])
-    story = _introduction(report["rows"] | trained) if introduction is None else html_text(introduction)
-    in_order = {row["short"]: stages[key] for key, row in trained.items() if key in stages}
-    watched = [(name, metric) for name, task in report.get("tasks", {}).items() for metric in task["watched"]]
+    told = report["rows"] | report.get("stages", {})
+    story = _introduction(told) if introduction is None else html_text(introduction)
     origins = f'<p class="note">{html_text(origin(report))}</p>' if origin(report) else ""
     sections = (
         f'<header class="top"><h1>{html_text(title)}</h1><p class="lead">{story}</p>{origins}</header>',
         _results_section(found),
-        _curves_section(learning_charts(in_order, watched)),
-        _clips_section(clips),
+        _curves_section(charts),
+        *(_clips_section(group) for group in groups),
     )
     script = _asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -105,6 +112,7 @@ def _results_note(found: Results) -> str:
         if any(row.is_difference for row in found.rows)
         else ""
     )
+    marks = "".join(f" {html_text(meaning)}." for meaning in legend(found))
     noted = "" if found.note is None else f" The data: {html_text(found.note)}."
     shown = {column.label for column in found.columns}
     terms = "".join(
@@ -112,7 +120,7 @@ def _results_note(found: Results) -> str:
     )
     return (
         '<p class="note">In percent; in small type the 95% interval by bootstrap over '
-        f"{found.test_examples}.{marked}{noted}</p>"
+        f"{html_text(drawn(found))}.{marks}{marked}{noted}</p>"
         f"<details><summary>What the columns mean</summary><dl>{terms}</dl></details>"
     )
 
@@ -122,8 +130,9 @@ def _result_row(row: ResultRow, columns: Sequence[Column]) -> str:
         f'<td data-label="{html_text(columns[i].heading)}"{_edge(columns, i)}>{_cell(cell)}</td>'
         for i, cell in enumerate(row.cells)
     )
-    css = ' class="difference"' if row.is_difference else ""
-    return f'<tr{css}><th scope="row">{html_text(row.name)}</th>{cells}</tr>'
+    css = "difference" if row.is_difference else row.kind
+    seeds = f" <small>{row.num_seeds} seeds</small>" if row.num_seeds > 1 else ""
+    return f'<tr class="{css}"><th scope="row">{html_text(row.name)}{seeds}</th>{cells}</tr>'
 
 
 def _cell(cell: Cell) -> str:
@@ -151,13 +160,8 @@ def _chart(chart: Chart) -> str:
     return f"<figure><h3>{html_text(chart.title)}</h3>{legend}{chart.svg}{note}</figure>"
 
 
-def _clips_section(clips: Sequence[Clip]) -> str:
-    if not clips:
+def _clips_section(group: ClipGroup) -> str:
+    if not group.clips:
         return ""
-    many = "One test clip" if len(clips) == 1 else f"{len(clips)} test clips"
-    return (
-        f'<section><h2>Listen</h2><p class="note">{many}, drawn by a hash of the file name, not picked by hand. '
-        "Press play and follow the line; click a timeline, or move along it with the arrow keys, to jump there.</p>"
-        + "".join(clip_html(clip) for clip in clips)
-        + "</section>"
-    )
+    clips = "".join(clip_html(clip) for clip in group.clips)
+    return f'<section><h2>{html_text(group.title)}</h2><p class="note">{html_text(group.note)}</p>{clips}</section>'

@@ -12,7 +12,8 @@ from typing import Any
 from torch import Tensor
 
 from timepro_lit.figures.clips import Clip, ShownAnswer, ShownQuestion, ShownTask
-from timepro_lit.figures.page import DEFAULT_TITLE, render_page
+from timepro_lit.figures.curves import Chart, Rows, learning_charts
+from timepro_lit.figures.page import DEFAULT_TITLE, ClipGroup, render_page
 from timepro_lit.figures.player import audio_uri
 from timepro_lit.files.atomic import write_atomically
 from timepro_lit.files.sealing import read_sealed
@@ -21,9 +22,11 @@ from timepro_lit.records import Event
 Predictions = Mapping[str, Sequence[Mapping[str, Any]]]
 """Key of a row -> the lines of its predictions.jsonl."""
 
+BY_HASH = "drawn by a hash of the file name, not picked by hand"
+HOW_TO = "Press play and follow the line; click a timeline, or move along it with the arrow keys, to jump there."
 _NUM_CLIPS = 12
 _QUESTIONS_PER_TASK = 3
-_AUDIO_BYTES = 4_500_000
+AUDIO_BYTES = 4_500_000
 """Of all sound in a page, before base64 makes it a third larger: keeps the page below about 8 MB."""
 _KEYS = ("id", "task", "audio", "duration_s", "prompt", "text", "readable", "events", "reference")
 
@@ -45,16 +48,37 @@ def write_report(
     rows = {key: row["short"] for key, row in report.get("rows", {}).items()}
     predictions = read_evaluations(run_dir, list(rows))
     tasks = shown_tasks(report.get("tasks", {}), predictions)
+    clips = load_clips(run_dir, predictions, read_audio, rows, tasks, select_audio(_asked(predictions, tasks)))
     page = render_page(
         report,
-        read_metrics(run_dir),
-        load_clips(run_dir, predictions, read_audio, rows, tasks),
+        _charts(report, read_metrics(run_dir)),
+        [ClipGroup("Listen", f"{_many(len(clips))}, {BY_HASH}. {HOW_TO}", clips)],
         title=title,
         introduction=introduction,
     )
     path = run_dir / "report.html"
     write_atomically(path, page)
     return path
+
+
+def _charts(report: Mapping[str, Any], stages: Mapping[str, Rows]) -> list[Chart]:
+    trained = report.get("stages", report["rows"])
+    in_order = {row["short"]: stages[key] for key, row in trained.items() if key in stages}
+    return learning_charts(in_order, watched(report))
+
+
+def watched(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The (task, metric) to follow in validation, of the tasks of report.json."""
+    return [(name, metric) for name, task in report.get("tasks", {}).items() for metric in task["watched"]]
+
+
+def _many(number: int) -> str:
+    return "One test clip" if number == 1 else f"{number} test clips"
+
+
+def _asked(predictions: Predictions, tasks: Mapping[str, ShownTask]) -> Predictions:
+    """The answers to questions of tasks that are shown."""
+    return {row: [record for record in lines if record["task"] in tasks] for row, lines in predictions.items()}
 
 
 def read_results(run_dir: Path) -> dict[str, Any]:
@@ -71,10 +95,11 @@ def read_evaluations(run_dir: Path, rows: Sequence[str]) -> dict[str, list[dict[
     Raises ValueError naming file, line and key where a line is no JSON object or lacks a key.
     """
     paths = {row: run_dir / "evaluation" / row / "predictions.jsonl" for row in rows}
-    return {row: _read_lines(path) for row, path in paths.items() if path.is_file()}
+    return {row: read_lines(path) for row, path in paths.items() if path.is_file()}
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of one predictions.jsonl. Raises ValueError as `read_evaluations`."""
     records = []
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
@@ -94,10 +119,11 @@ def read_metrics(run_dir: Path) -> dict[str, list[dict[str, float]]]:
 
     Raises ValueError naming the file where it holds anything else.
     """
-    return {path.parent.name: _read_curves(path) for path in sorted(run_dir.glob("*/metrics.csv"))}
+    return {path.parent.name: read_curves(path) for path in sorted(run_dir.glob("*/metrics.csv"))}
 
 
-def _read_curves(path: Path) -> list[dict[str, float]]:
+def read_curves(path: Path) -> list[dict[str, float]]:
+    """One metrics.csv. Raises ValueError as `read_metrics`."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
@@ -152,20 +178,21 @@ def load_clips(
     read_audio: Callable[[str], Tensor],
     rows: Mapping[str, str],
     tasks: Mapping[str, ShownTask],
+    chosen: Sequence[str],
+    max_bytes: int = AUDIO_BYTES,
 ) -> list[Clip]:
-    """The selected clips with their sound, where the file exists; relative paths start at `run_dir`.
+    """The chosen clips with their sound, where the file exists; relative paths start at `run_dir`.
 
-    `rows`: key -> short name of the rows to show; `tasks`: those to show, in their order.
+    `rows`: key -> short name of the rows to show; `tasks`: those to show, in their order; `max_bytes`: of all sound.
     """
-    asked = {row: [record for record in lines if record["task"] in tasks] for row, lines in predictions.items()}
-    chosen = select_audio(asked)
+    asked = _asked(predictions, tasks)
     answers: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = {audio: {} for audio in chosen}
     for row, short in rows.items():
         for record in asked.get(row, ()):
             if record["audio"] in answers:
                 answers[record["audio"]].setdefault(record["id"], {})[short] = record
     return [
-        _load_clip(_place(run_dir, audio), answers[audio], read_audio, _AUDIO_BYTES // len(chosen), tasks)
+        _load_clip(_place(run_dir, audio), answers[audio], read_audio, max_bytes // len(chosen), tasks)
         for audio in chosen
     ]
 

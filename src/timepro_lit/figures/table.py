@@ -13,6 +13,13 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+_MARKS = {"other": " †", "missing": " (missing)"}
+KINDS = {
+    "other": "† another system, whose answers were scored",
+    "quoted": "quoted: the paper's own figures, on its data and models",
+    "missing": "missing: no run has this row",
+}
+"""What the marks of a row mean."""
 MINUS = "\N{MINUS SIGN}"
 EN_DASH = "\N{EN DASH}"
 
@@ -79,6 +86,10 @@ class ResultRow:
     short: str
     cells: tuple[Cell, ...]
     is_difference: bool = False
+    kind: str = "ours"
+    """ours, other (a system whose answers were scored), quoted (from the paper) or missing."""
+    num_seeds: int = 0
+    """Trainings of which the cells are means; 0 where nothing was trained here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +114,17 @@ def results(report: Mapping[str, Any]) -> Results:
         raise ValueError("the report holds no row")
     columns = tuple(c for c in _columns(report) if any(math.isfinite(_value(scores[key], c)) for key in rows))
     found = [
-        ResultRow(row["name"], row["short"], tuple(_cell(scores[key], intervals.get(key, {}), c) for c in columns))
+        ResultRow(
+            row["name"],
+            row["short"],
+            tuple(_cell(scores[key], intervals.get(key, {}), c) for c in columns),
+            kind=row.get("kind", "ours"),
+            num_seeds=len(row.get("seeds", ())),
+        )
         for key, row in rows.items()
     ]
-    for earlier, later in pairwise(rows):
+    neighbours = [(later, earlier) for earlier, later in pairwise(rows)]  # which older reports have, and say nothing of
+    for later, earlier in report.get("differences", neighbours):
         between = intervals.get(f"{later} - {earlier}", {})
         gains = [_value(scores[later], c) - _value(scores[earlier], c) for c in columns]
         cells = tuple(
@@ -155,8 +173,28 @@ def results_table(report: Mapping[str, Any]) -> Group:
         last_of_task = index + 1 == len(found.columns) or found.columns[index + 1].task != column.task
         table.add_row(Text(column.heading), *(_rich_cell(r.cells[index]) for r in found.rows), end_section=last_of_task)
     # Above and below, not as its title and caption: those would be as narrow as the table.
-    title = Text(f"{origin(report)}: results on the test clips, in percent".lstrip(": "), style="italic")
-    return Group(title, table, Text(_caption(found), style="dim"))
+    return Group(_title(report), table, Text(_caption(found), style="dim"))
+
+
+def comparison_table(report: Mapping[str, Any]) -> Group:
+    """The results of many rows for a terminal of 110 columns: rows down, metrics across, then the differences."""
+    found = results(report)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("")
+    table.add_column("seeds", justify="right")
+    for column in found.columns:
+        table.add_column(Text(column.heading.replace(" ", "\n", 1)), justify="right")
+    for number, row in enumerate(found.rows):
+        style = {"quoted": "dim italic", "missing": "dim"}.get(row.kind, "")
+        name = Text(f"{row.short}{_MARKS.get(row.kind, '')}", style=style)
+        last = number + 1 == len(found.rows) or found.rows[number + 1].is_difference != row.is_difference
+        seeds = str(row.num_seeds or "")
+        table.add_row(name, seeds, *(_rich_cell(cell) for cell in row.cells), style=style, end_section=last)
+    return Group(_title(report), table, Text(_caption(found), style="dim"))
+
+
+def _title(report: Mapping[str, Any]) -> Text:
+    return Text(f"{origin(report)}: results on the test clips, in percent".lstrip(": "), style="italic")
 
 
 def origin(report: Mapping[str, Any]) -> str:
@@ -184,8 +222,19 @@ def _caption(found: Results) -> str:
     marked = "; * the interval of the difference excludes 0" if any(row.is_difference for row in found.rows) else ""
     note = "" if found.note is None else f"; {found.note}"
     named = [f"{row.short}: {row.name}" for row in found.rows if row.name != row.short]
-    said = f"Below each figure its 95% interval, bootstrap over {found.test_examples}{marked}{note}"
-    return f"{'; '.join(named)}\n{said}".lstrip()
+    said = f"Below each figure its 95% interval, bootstrap over {drawn(found)}{marked}{note}"
+    return "\n".join(filter(None, ("; ".join(named), said, "; ".join(legend(found)))))
+
+
+def drawn(found: Results) -> str:
+    """What the bootstrap draws, in words."""
+    seeds = max(row.num_seeds for row in found.rows)
+    return f"{found.test_examples}{f' and up to {seeds} seeds, of which a figure is the mean' if seeds > 1 else ''}"
+
+
+def legend(found: Results) -> list[str]:
+    """What the marks mean that rows of these results have."""
+    return [meaning for kind, meaning in KINDS.items() if any(row.kind == kind for row in found.rows)]
 
 
 def _rich_cell(cell: Cell) -> Text:

@@ -26,6 +26,7 @@ from timepro_lit.lit.processes import gathered
 from timepro_lit.lit.setting import Setting, release
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, RunDescription
+from timepro_lit.runs.determinants import grounds_of_scores
 from timepro_lit.runs.origin import Grounds, Origin, listed, other_versions
 from timepro_lit.runs.stages import is_rank_zero, say
 
@@ -94,6 +95,7 @@ def answer_row(setting: Setting, rows: Rows, name: str) -> dict[str, Scores]:
     """Scores of one model on a split, on rank zero; answers are read, where they are there, and otherwise made."""
     folder, origin, tasks = setting.directory / "evaluation" / name, rows.origin(name), setting.scored
     locate = setting.parts.data.corpus.store().location
+    scoring = grounds_of_scores(rows.grounds.settings["task"])
     if (record := rows.found(folder.parent, name)) is not None:
         if not is_rank_zero():
             return {}
@@ -104,7 +106,7 @@ def answer_row(setting: Setting, rows: Rows, name: str) -> dict[str, Scores]:
         rows.notes.extend([f"{name}: {note}"] if note else [])
         answers = read_answers(folder, tasks)
         scores = scores_by_task(answers, tasks)
-        write_readings(folder, answers, scores, locate, read_skipped(folder))
+        write_readings(folder, answers, scores, locate, read_skipped(folder), scoring)
         return scores
     _say_why(folder, name, origin)
     with setting.interruption.held():
@@ -112,7 +114,7 @@ def answer_row(setting: Setting, rows: Rows, name: str) -> dict[str, Scores]:
         if not is_rank_zero():
             return {}
         scores = scores_by_task(answers, tasks)
-        write_evaluation(folder, answers, scores, locate, skipped, origin)
+        write_evaluation(folder, answers, scores, locate, skipped, origin, scoring)
     return scores
 
 

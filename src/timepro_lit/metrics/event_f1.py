@@ -41,7 +41,7 @@ class EventF1(SumMetric):
         num_groups = 1 if classes is None else len(classes) + 1  # the last one: labels outside `classes`
         rates = (offset_collar_rate, *OTHER_RATES)
         super().__init__(num_sums=num_groups * (2 + len(rates)))
-        self.classes = None if classes is None else tuple(classes)
+        self.classes = None if classes is None else tuple(sorted(classes))  # sums are the same in whatever order given
         self.rates = rates
         self.num_groups = num_groups
         self.decimals = decimals

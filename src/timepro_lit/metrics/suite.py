@@ -4,8 +4,8 @@ For example:
 
     scores = score(task.metrics(), pairs)          # pairs of (Prediction, Example)
     scores.values["Eb-F1"]                         # percent
-    intervals(scores)["Eb-F1"]                     # 95%, (low, high)
-    difference_intervals(scores, baseline_scores)  # paired, on the same clips
+    intervals([scores])["Eb-F1"]                   # 95%, (low, high); a list of one for each training of a method
+    difference_intervals([scores], [baseline])     # paired, on the same clips
 """
 
 from __future__ import annotations
@@ -72,24 +72,66 @@ def score(metrics: Sequence[SumMetric], pairs: Sequence[tuple[Prediction, Exampl
     )
 
 
-def intervals(scores: Scores, num_resamples: int = 1000, seed: int = 0, level: float = 0.95) -> dict[str, Interval]:
-    """Bootstrap interval, over clips, of each value."""
-    return bootstrap_interval(scores.rows, scores.statistic, num_resamples, seed, level)
+def from_rows(metrics: Sequence[SumMetric], ids: Sequence[str], clips: Sequence[str], rows: FloatArray) -> Scores:
+    """The scores whose (N, K) rows are known already, without those of single examples.
+
+    Raises ValueError where there are not as many rows and columns as clips and sums.
+    """
+    num_sums = sum(metric.num_sums for metric in metrics)
+    if rows.shape != (len(clips), num_sums):
+        raise ValueError(f"The rows of {len(clips)} clips and {num_sums} sums cannot be of shape {rows.shape}.")
+    values = {name: float(value) for name, value in _values(metrics, rows.sum(axis=0)).items()}
+    return Scores(values, (), tuple(ids), tuple(clips), rows, tuple(metrics))
+
+
+def mean_values(trainings: Sequence[Scores]) -> dict[str, float]:
+    """Mean of each value over the trainings of one method, which answered the same examples; NaN where one has none."""
+    return {name: float(np.mean([scores.values[name] for scores in trainings])) for name in trainings[0].values}
+
+
+def intervals(
+    trainings: Sequence[Scores], num_resamples: int = 1000, seed: int = 0, level: float = 0.95
+) -> dict[str, Interval]:
+    """Bootstrap interval, over clips and trainings, of each mean value.
+
+    Raises ValueError where the trainings did not answer the same examples.
+    """
+    first = trainings[0]
+    return bootstrap_interval(_rows_alike(trainings, first), first.statistic, num_resamples, seed, level)
 
 
 def difference_intervals(
-    scores: Scores, baseline: Scores, num_resamples: int = 1000, seed: int = 0, level: float = 0.95
+    trainings: Sequence[Scores],
+    baseline: Sequence[Scores],
+    num_resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    same_trainings: bool = False,
 ) -> dict[str, Interval]:
-    """Paired bootstrap interval of each difference scores - baseline.
+    """Paired bootstrap interval of each difference of means, trainings - baseline.
 
-    Raises ValueError where the two did not answer the same examples; their order does not matter.
+    With `same_trainings`, the trainings of both began from the same seeds, in the same order. Raises ValueError where
+    all did not answer the same examples; their order does not matter.
     """
-    only_one = set(scores.ids) ^ set(baseline.ids)
-    if only_one or set(scores.clips) != set(baseline.clips):
-        raise ValueError(f"Paired scores need the same examples, but {len(only_one)} were answered by one side only.")
-    place = {clip: n for n, clip in enumerate(baseline.clips)}
-    baseline_rows = baseline.rows[[place[clip] for clip in scores.clips]]
-    return paired_bootstrap_interval(scores.rows, baseline_rows, scores.statistic, num_resamples, seed, level)
+    first = trainings[0]
+    rows, baseline_rows = _rows_alike(trainings, first), _rows_alike(baseline, first)
+    return paired_bootstrap_interval(
+        rows, baseline_rows, first.statistic, num_resamples, seed, level, same_trainings=same_trainings
+    )
+
+
+def _rows_alike(trainings: Sequence[Scores], first: Scores) -> list[FloatArray]:
+    """The rows of each, in the order of the clips of `first`."""
+    rows = []
+    for scores in trainings:
+        only_one = set(scores.ids) ^ set(first.ids)
+        if only_one or set(scores.clips) != set(first.clips):
+            raise ValueError(
+                f"Paired scores need the same examples, but {len(only_one)} were answered by one side only."
+            )
+        place = {clip: n for n, clip in enumerate(scores.clips)}
+        rows.append(scores.rows if scores.clips == first.clips else scores.rows[[place[clip] for clip in first.clips]])
+    return rows
 
 
 def _values(metrics: Sequence[SumMetric], sums: FloatArray) -> dict[str, FloatArray]:

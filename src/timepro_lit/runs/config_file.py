@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import yaml
 from omegaconf import OmegaConf
 
 from timepro_lit.files.atomic import write_atomically
@@ -18,7 +19,29 @@ from timepro_lit.files.json_object import shown
 
 CONFIG = "config.yaml"
 _SEAL = "# sha256 of the lines above: "
-_OF_PATHS = re.compile(r"\$\{paths\.\w+\}")
+_OF_PATHS = re.compile(r"\$\{paths\.(\w+)\}")
+_FLOAT = re.compile(
+    r"[-+]?(\d[\d_]*\.[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?|[-+]?\d[\d_]*[eE][-+]?\d+|[-+]?\.inf|\.nan", re.I
+)
+_TIMESTAMP, _DECIMAL = "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float"
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML as OmegaConf reads it: 1e-3 is a number, a date is text, a key stands once. In C, as a report reads many."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, shape) for tag, shape in resolvers if tag not in (_TIMESTAMP, _DECIMAL)]
+        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value]
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"found duplicate key {next(key for n, key in enumerate(keys) if key in keys[:n])}")
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.add_implicit_resolver(_DECIMAL, re.compile(f"(?:{_FLOAT.pattern})$", re.I), list("-+0123456789."))
 
 
 def write_config(directory: Path, settings: Mapping[str, Any]) -> None:
@@ -38,7 +61,7 @@ def read_config(directory: Path) -> dict[str, Any]:
         raise ValueError(f"{directory} is no run directory: it holds no {CONFIG}")
     try:
         text, sealed, digest = path.read_text(encoding="utf-8").rpartition(_SEAL)
-        settings = OmegaConf.to_container(OmegaConf.create(text if sealed else digest))
+        settings = yaml.load(text if sealed else digest, _Loader)
     except Exception as error:  # whatever the readers of yaml raise
         raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
     if sealed and digest.strip() != _digest(text):
@@ -60,10 +83,16 @@ def _digest(text: str) -> str:
 
 
 def resolved(settings: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
-    """The settings with these `paths`, all references resolved."""
-    plain = OmegaConf.to_container(OmegaConf.create({**settings, "paths": dict(paths)}), resolve=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    """The settings with these `paths` in the place of all references to them."""
+
+    def put_in(node: Any) -> Any:
+        if isinstance(node, Mapping):
+            return {key: put_in(value) for key, value in node.items()}
+        if isinstance(node, list | tuple):
+            return [put_in(value) for value in node]
+        return _OF_PATHS.sub(lambda found: paths[found[1]], node) if isinstance(node, str) else node
+
+    return {str(key): put_in(value) for key, value in {**settings, "paths": dict(paths)}.items()}
 
 
 def refuse_references(settings: Mapping[str, Any], file: Path, paths: Collection[str] = ()) -> None:

@@ -6,7 +6,7 @@ looked at elsewhere, so where they lie does not count here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,12 @@ CONTENT = (
     "num_workers", *PRESENCE,
 )  # fmt: skip
 """Settings of the data that its content stands for, or the stage, and those that change speed and memory alone."""
-LOADING = (
-    "checkpoint", "folder", "revision", "local_files_only", "capture_steps", "gradient_checkpointing",
-)  # fmt: skip
-"""Settings of the model that its base's content stands for, and those that change speed and memory alone."""
 WORDS = ("label", "about")
 """Settings of a stage, and of its reward, that say what it is called and change nothing else."""
+SPEED = ("local_files_only", "capture_steps", "gradient_checkpointing")
+"""Settings of the model that change speed and memory alone."""
+LOADING = ("checkpoint", "folder", "revision", *SPEED)
+"""The same, and those that its base's content stands for."""
 MICRO = ("micro_batch_size", "micro_batch_tokens")
 """Settings of a stage that change speed and memory alone."""
 LENGTHS = ("batch_size", "max_epochs", "max_steps")
@@ -67,13 +67,11 @@ def grounds_of_stages(settings: Mapping[str, Any], package: Path = PACKAGE) -> d
 
 def grounds_of_answers(settings: Mapping[str, Any], package: Path = PACKAGE) -> Grounds:
     """The same for a model's answers."""
-    trainer = {key: settings["trainer"][key] for key in ("precision", "plugins") if key in settings["trainer"]}
-    limit = {"limit": limit} if (limit := settings["trainer"].get("limit_test_batches")) is not None else {}
     named = [settings["model"], settings["task"], without(settings["data"], ("corpus", "tasks"))]
     code = code_of([*_own(ANSWERS_CODE), *targets_of(named)], package)
     kept = {name: digest for name, digest in code.items() if not name.startswith(READING)}
     model = without(settings["model"], LOADING)
-    return Grounds({"model": model, "task": settings["task"], "trainer": trainer | limit}, kept)
+    return Grounds({"model": model, "task": settings["task"], "trainer": _answering(settings["trainer"])}, kept)
 
 
 def determinants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -89,6 +87,40 @@ def determinants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     watched = {name: node for name, node in callbacks.items() if str(node["_target_"]).split(".")[-1] not in OBSERVERS}
     shared |= {"callbacks": watched} if watched else {}
     return {name: without_num_workers(shared | {"stage": _stage(node)}) for name, node in settings["stage"].items()}
+
+
+def method_of(settings: Mapping[str, Any], stages: Collection[str]) -> dict[str, Any]:
+    """All that the settings say a model depends on after these stages of its run, but the seed it began from.
+
+    Where things lie counts as far as it is said without `paths`; contents are not looked at.
+    """
+    groups = ("model", "lora", "time_prompt", "task", "init_from") if stages else ("model", "task")
+    found = {group: settings.get(group) for group in groups}
+    found["model"] = without(settings["model"], SPEED)
+    found["trainer"] = _trainer(settings["trainer"]) if stages else _answering(settings["trainer"])
+    if stages:
+        found["time_prompt"] = _unseeded(found["time_prompt"], settings["seed"])
+        found["data"] = without(without_presence(settings["data"]), ("tasks", "eval_batch_size"))
+        found["stage"] = {name: _stage(settings["stage"][name]) for name in stages}
+        for stage in found["stage"].values():
+            stage["module"] = _unseeded(stage["module"], settings["seed"])
+    plain: dict[str, Any] = without_num_workers(found)
+    return plain
+
+
+def _unseeded(node: Mapping[str, Any] | None, seed: int) -> dict[str, Any] | None:
+    """A node without its seed, where that is the run's own."""
+    return node if node is None or node.get("seed") != seed else without(node, ("seed",))
+
+
+def grounds_of_scores(tasks: Mapping[str, Any], package: Path = PACKAGE) -> Grounds:
+    """What the scores of given answers depend on: the settings of the tasks, and the code that reads and scores.
+
+    In what order a task names its classes counts for its questions alone.
+    """
+    code = code_of(targets_of(tasks), package)
+    alike = {name: {**node, "classes": sorted(node.get("classes") or [])} for name, node in tasks.items()}
+    return Grounds({"task": alike}, {name: digest for name, digest in code.items() if name.startswith(READING)})
 
 
 def unnamed(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,6 +159,12 @@ def _stage(node: Mapping[str, Any]) -> dict[str, Any]:
 def _trainer(node: Mapping[str, Any]) -> dict[str, Any]:
     strategy = node.get("strategy")
     return without(node, PLACEMENT) | ({} if _is_plain(strategy) else {"strategy": strategy})
+
+
+def _answering(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a trainer's settings, those that answers depend on."""
+    limit = {"limit": limit} if (limit := node.get("limit_test_batches")) is not None else {}
+    return {key: node[key] for key in ("precision", "plugins") if key in node} | limit
 
 
 def _is_plain(strategy: Any) -> bool:

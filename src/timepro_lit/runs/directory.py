@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import re
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -28,45 +26,10 @@ log = logging.getLogger(__name__)
 LOCK, ERROR, FINISHED = ".lock", "error.txt", "finished.json"
 OWN = (CONFIG, LOCK, ERROR)
 """Files of a run directory in which nothing has been made yet."""
-SPOKEN = ("experiment", "scale", "seed", "name", "output_dir", "paths.outputs", "reuse")
-"""Overrides that a run directory's path spells out, or that it does not depend on; all others go into its hash."""
-LOOKING = ("+debug=plan", "+debug=preflight")
-"""Overrides that make nothing: they speak of the run that would be made without them."""
 PUBLISHED = ("report.json", "report.html")
 """Without them a run that wrote them is not finished."""
 MADE = ("*/result/**/*", "*/metrics.csv", "evaluation/**/*")
 """What else a run comes to."""
-
-
-def override_key(override: str) -> str:
-    """The key that a command-line override sets.
-
-    >>> override_key("+scale=paper")
-    'scale'
-    """
-    return override.partition("=")[0].lstrip("+~")
-
-
-def experiment_name(overrides: Sequence[str]) -> str:
-    """What the command line asks for, fit for a path.
-
-    >>> experiment_name(["+experiment=zero_shot", "seed=3"])
-    'zero_shot'
-    """
-    chosen = [o.partition("=")[2] for o in overrides if override_key(o) == "experiment"]
-    # Hydra's grammar gives a meaning to = , [ ] and quotes, so none of them may occur in a path.
-    return re.sub(r"[^\w.-]+", "-", "-".join(chosen)).strip("-") or "default"
-
-
-def run_path(name: str, overrides: Sequence[str], scale: str, seed: int) -> str:
-    """Path of a run below the outputs folder; the order of the overrides does not count.
-
-    >>> run_path("zero_shot", ["+experiment=zero_shot", "seed=3"], "embedded", 3)
-    'zero_shot/embedded-seed3'
-    """
-    others = sorted((o for o in overrides if override_key(o) not in SPOKEN and o not in LOOKING), key=override_key)
-    digest = hashlib.sha256("\n".join(others).encode()).hexdigest()[:8]
-    return f"{name}/{scale}-seed{seed}" + (f"-{digest}" if others else "")
 
 
 @dataclass(frozen=True)
@@ -187,12 +150,12 @@ def _store_settings(directory: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _compared(settings: Mapping[str, Any], paths: Mapping[str, str]) -> Any:
-    """Settings without what says only where things lie, what they are called, who logs, and how many processes load.
+    """Settings without what says only where things lie, what they are called, who logs, how often, and how many load.
 
     What lies in folders of data counts by its content, which the stages look at.
     """
     compared = resolved(settings, paths)
-    for key in ("paths", "output_dir", "reuse", "only", "logger"):
+    for key in ("paths", "output_dir", "reuse", "only", "logger", "checkpoint_every"):
         compared.pop(key, None)
     compared["stage"] = {name: unnamed(stage) for name, stage in compared.get("stage", {}).items()}
     compared["reward"] = unnamed(compared.get("reward") or {})

@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from timepro_lit.files.visible_text import visible
-from timepro_lit.runs.directory import override_key
+from timepro_lit.runs.naming import override_key
 from timepro_lit.runs.signals import ended_by_signals
 from timepro_lit.settings.help import help_text, options
 from timepro_lit.settings.schemas import CONF, LAYERS, free_texts, register
@@ -90,6 +90,23 @@ def check_grammar(module: str, free_text: Sequence[str]) -> None:
         sys.exit(1)
 
 
+def with_plain(arguments: Sequence[str], key: str) -> list[str]:
+    """The command line with its plain arguments as the list `key`; one with = is plain where there is such a file.
+
+    >>> with_plain(["outputs/a", "layout=table3", "outputs/it's"], "runs")
+    ['layout=table3', 'runs=["outputs/a","outputs/it\'s"]']
+    """
+    plain = [a for a in arguments if not a.startswith(("-", "+", "~")) and ("=" not in a or os.path.lexists(a))]
+    rest = [a for a in arguments if a not in plain]
+    quoted = (_in_quotes(argument) for argument in plain)
+    return [*rest, f"{key}=[{','.join(quoted)}]"] if plain else rest
+
+
+def _in_quotes(text: str) -> str:
+    """As Hydra's grammar reads it back."""
+    return '"' + re.sub(r'(\\*)"', r'\1\1\\"', re.sub(r"(\\+)$", r"\1\1", text)) + '"'
+
+
 def _quoted(argument: str, free_text: Sequence[str]) -> str:
     key, equals, value = argument.partition("=")
     if not equals or key not in free_text or value == "null" or _reads_as(argument) == value:
@@ -120,8 +137,11 @@ def given_paths(cfg: DictConfig) -> dict[str, str]:
     return {str(name): cfg.paths[name] for name in cfg.paths if f"paths.{name}" in named}
 
 
-def door(name: str) -> Callable[[Main], Callable[[], None]]:
-    """Makes a function of settings the `main` of the door `name`, whose settings `conf/<name>.yaml` composes."""
+def door(name: str, plain: str | None = None) -> Callable[[Main], Callable[[], None]]:
+    """Makes a function of settings the `main` of the door `name`, whose settings `conf/<name>.yaml` composes.
+
+    Arguments that set no key are the elements of the list `plain`.
+    """
 
     def of(main: Main) -> Callable[[], None]:
         register()
@@ -132,6 +152,8 @@ def door(name: str) -> Callable[[Main], Callable[[], None]]:
             if {"-h", "--help"} & set(sys.argv[1:]):
                 print(help_text(name))
             else:
+                if plain is not None:
+                    sys.argv[1:] = with_plain(sys.argv[1:], plain)
                 check_launcher(sys.argv[1:])
                 if not {"-m", "--multirun"} & set(sys.argv[1:]):  # where commas stand between values to try
                     check_grammar(f"timepro_lit.{name}", free_texts(name))

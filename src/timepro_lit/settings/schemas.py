@@ -99,9 +99,15 @@ class ReportConfig:
     """Root of `conf/report.yaml`."""
 
     runs: list[str] = MISSING
-    """Run directories that differ in their seed."""
-    output_dir: str = MISSING
-    """Where report.json and report.html go."""
+    """Run directories, folders with runs below them, globs, and folders of `timepro_lit.score`."""
+    layout: str = "free"
+    """Rows as they come, or those of the paper's tables: free, table1 or table3."""
+    baseline: str | None = None
+    """The row that all others are compared with; null = each with the row above."""
+    quoted: bool = True
+    """The paper's own figures beside ours, in its layouts."""
+    output_dir: str | None = None
+    """Where the report goes; null = below `reports` in the outputs folder, by the names of the runs."""
     trust: list[str] = field(default_factory=list)
     """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
     paths: Paths = field(default_factory=Paths)
@@ -116,7 +122,9 @@ class ScoreConfig:
     references: str = MISSING
     """Manifest or TSV."""
     output_dir: str = MISSING
-    """Where scores.json goes."""
+    """Where scores.json goes, and what `timepro_lit.report` takes the system into a table by."""
+    system: str | None = None
+    """What the system is called there; null = as the folder, or as the one above where that has the name of the task."""
     task: dict[str, Any] = field(default_factory=dict)
     """The one that was asked."""
     classes: list[str] = field(default_factory=list)

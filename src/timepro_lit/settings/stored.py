@@ -45,6 +45,15 @@ def read_settings(
     return settings
 
 
+def settings_as_data(directory: Path) -> dict[str, Any]:
+    """The settings of a run directory as they were given, to be compared: nothing in them may be built.
+
+    References to `paths` stay, so that runs of two machines say the same. Raises ValueError where it is no run
+    directory.
+    """
+    return with_todays_names(read_config(directory))
+
+
 def read_exported(file: Path, trust: Collection[str] = ()) -> dict[str, Any]:
     """The settings of an exported folder, and what else it says. Raises ValueError as `read_settings`."""
     settings = with_todays_names(read_object(file))

@@ -1,0 +1,134 @@
+"""From folders on disk to evaluated models: of runs, and of other systems whose answers were scored."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from timepro_lit.evaluation.answers import PREDICTIONS, SCORES, is_complete, read_answers
+from timepro_lit.evaluation.numbers import scores_by_task
+from timepro_lit.evaluation.sums import SUMS, questions_of, read_sums
+from timepro_lit.files.json_object import read_object, shown
+from timepro_lit.metrics.suite import Scores
+from timepro_lit.records import Method
+from timepro_lit.runs.config_file import CONFIG
+from timepro_lit.runs.directory import Run
+from timepro_lit.runs.origin import Grounds
+from timepro_lit.tasks.base import ScoredTask
+
+EVALUATION = "evaluation"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One model and its answers to a test split."""
+
+    folder: Path
+    """Of the answers."""
+    system: str
+    """What it is called: the experiment of a run, or whose answers were scored."""
+    scores: Mapping[str, Scores]
+    """By task, and over all of them."""
+    questions: Mapping[str, str]
+    """By task, a digest of what was asked."""
+    variant: Mapping[str, str]
+    """By task, a digest of how it is scored."""
+    tasks: Mapping[str, ScoredTask]
+    method: Method | None = None
+    """None for a system that is none of ours."""
+    seed: int | None = None
+    run: Path | None = None
+
+
+@dataclass
+class Rescored:
+    """How many evaluations had to be scored again, since their sums are not there or of other code."""
+
+    folders: list[Path] = field(default_factory=list)
+
+
+def folders_of(arguments: Sequence[str]) -> tuple[list[Path], list[Path]]:
+    """Run directories and folders of scores that arguments name: themselves, by a glob, or below a folder.
+
+    Raises ValueError that names the argument with which nothing is meant.
+    """
+    runs, scores = {}, {}
+    for argument in arguments:
+        places = [Path(argument)] if os.path.lexists(argument) else [Path(p) for p in sorted(glob.glob(argument))]
+        found = [path for place in places for path in _below(place)]
+        if not found:
+            missing = "holds no run and no scores" if places else "does not exist"
+            raise ValueError(f"runs: {argument} {missing}")
+        for path in found:
+            kind = runs if (path / CONFIG).exists() else scores
+            kind[path.resolve()] = path.absolute()
+    return list(runs.values()), list(scores.values())
+
+
+def _below(place: Path) -> Iterator[Path]:
+    """Runs and folders of scores at a place and below it, in order; links below it are not followed."""
+    if _is_one(place):
+        yield place
+        return
+    for folder, inside, _ in os.walk(place):
+        inside[:] = sorted(name for name in inside if not name.startswith("."))
+        ones = [name for name in inside if _is_one(Path(folder, name))]
+        yield from (Path(folder, name) for name in ones)
+        inside[:] = [name for name in inside if name not in ones]
+
+
+def _is_one(folder: Path) -> bool:
+    return (folder / CONFIG).exists() or ((folder / SUMS).exists() and (folder / SCORES).exists())
+
+
+def evaluations_of(
+    run: Path,
+    methods: Sequence[Method],
+    seed: int,
+    tasks: Callable[[], Mapping[str, ScoredTask]],
+    scoring: Grounds,
+    variant: Mapping[str, str],
+    rescored: Rescored,
+) -> list[Evaluated]:
+    """The rows of a run that were evaluated to their end, in the order of `methods`.
+
+    Raises ValueError that names a file that is damaged or no answer.
+    """
+    if (path := Run(run).damaged(f"{EVALUATION}/*", "*/metrics.csv")) is not None:
+        raise ValueError(f"{path} is missing or damaged: the command that made the run makes it again")
+    found = []
+    for method in methods:
+        folder = run / EVALUATION / method.row.key
+        if not (folder / PREDICTIONS).exists():
+            continue
+        known = read_sums(folder, folder / PREDICTIONS, tasks(), scoring)
+        if known is None:
+            if not is_complete(folder):
+                continue
+            answers = read_answers(folder, tasks())
+            known = scores_by_task(answers, tasks()), questions_of([answer.example for answer in answers])
+            rescored.folders.append(folder)
+        found.append(Evaluated(folder, method.experiment, *known, variant, tasks(), method, seed, run))
+    return found
+
+
+def scored_elsewhere(folder: Path, of_runs: Sequence[Evaluated], scoring: Callable[[str], Grounds]) -> Evaluated:
+    """A system that is none of ours, by the folder that `timepro_lit.score` made of its answers to one task.
+
+    Its figures were made as those of one of the runs are, or it is refused: raises ValueError where no run scores the
+    task in the same way, or what lies there was scored by other code.
+    """
+    said = read_object(folder / SCORES)
+    task, system, variant = (said.get(key) for key in ("task", "system", "variant"))
+    alike = [one for one in of_runs if isinstance(task, str) and one.variant.get(task) == variant]
+    if not alike:
+        raise ValueError(
+            f"runs: {folder} was scored in {shown(task)} in another way than any of the runs, or its classes"
+        )
+    known = read_sums(folder, folder / PREDICTIONS, alike[0].tasks, scoring(str(variant)))
+    if known is None:
+        raise ValueError(f"runs: {folder} was scored by other code, or changed since: score the answers again")
+    return Evaluated(folder, str(system), *known, {task: str(variant)}, alike[0].tasks)

@@ -1,0 +1,159 @@
+"""From evaluated models to the systems of a table: trainings of one method are one, whatever seed they began from.
+
+Nothing is averaged that does not belong together: other test questions, other ways to score and other scales make a
+table of their own, other settings a row of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from timepro_lit.evaluation.answers import digest_of_answers
+from timepro_lit.evaluation.gathering import Evaluated
+from timepro_lit.evaluation.numbers import ALL_TASKS, Trained
+from timepro_lit.records import Method
+
+
+@dataclass(frozen=True)
+class System:
+    """A row of a table before it has a place in one."""
+
+    name: str
+    short: str
+    about: str
+    trainings: tuple[Evaluated, ...]
+    """One of each seed."""
+
+    @property
+    def method(self) -> Method | None:
+        """None for a system that is none of ours."""
+        return self.trainings[0].method
+
+    @property
+    def trained(self) -> Trained:
+        """Its scores: of the tasks that all its trainings were asked."""
+        tasks = [task for task in self.trainings[0].scores if all(task in one.scores for one in self.trainings)]
+        scores = {task: [one.scores[task] for one in self.trainings] for task in tasks}
+        return Trained(scores, tuple(one.seed for one in self.trainings))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """What its trainings began from; none of a model that was not trained here."""
+        method = self.method
+        return () if method is None or not method.stages else tuple(one.seed or 0 for one in self.trainings)
+
+
+def tables_of(evaluated: Sequence[Evaluated]) -> list[list[Evaluated]]:
+    """The models apart, by what may stand in one table: equal questions and metrics of each task, and one scale.
+
+    Systems of others have no scale; they stand with the first that were asked the same.
+    """
+    tables: list[tuple[str | None, dict[str, tuple[str, str]], list[Evaluated]]] = []
+    for one in sorted(evaluated, key=lambda e: e.method is None):
+        scale = None if one.method is None else one.method.scale
+        asked = {task: (one.questions[task], one.variant[task]) for task in one.scores if task != ALL_TASKS}
+        for of_scale, known, members in tables:
+            shared = known.keys() & asked.keys()
+            if scale in (None, of_scale) and shared and all(known[task] == asked[task] for task in shared):
+                known.update(asked)
+                members.append(one)
+                break
+        else:
+            tables.append((scale, asked, [one]))
+    return [members for _, _, members in tables]
+
+
+def systems_of(evaluated: Iterable[Evaluated]) -> list[System]:
+    """The systems among the models of one table, in the order in which they are met, their trainings by seed."""
+    groups: dict[tuple[str, ...], list[Evaluated]] = {}
+    for one in evaluated:
+        own = ("other", one.system) if one.method is None else tuple(sorted(map(repr, one.method.settings.items())))
+        groups.setdefault(own, []).append(one)
+    systems = [system for members in groups.values() for system in _apart(members)]
+    return _told_apart(_alike_apart(systems))
+
+
+def _apart(members: Sequence[Evaluated]) -> list[System]:
+    """One system of trainings that differ in their seed; another one of each that says something else by the same."""
+    first = members[0]
+    if first.method is None:
+        return [_other(members)]
+    layers: list[dict[int | str | None, Evaluated]] = [{}]
+    seen: set[tuple[int | None, str]] = set()
+    for one in members:
+        said = digest_of_answers(one.folder)
+        seed = one.seed if first.method.stages else None
+        if (seed, said) in seen:  # the same result, found in another run
+            continue
+        seen.add((seed, said))
+        place = seed if first.method.stages else said  # what was not trained has no seed, only evaluations
+        layer = next((layer for layer in layers if place not in layer), None)
+        if layer is None:
+            layers.append(layer := {})
+        layer[place] = one
+    ordered = [sorted(layer.values(), key=lambda e: e.seed or 0) for layer in layers]
+    name, short = _names(first.method)
+    return [System(name, short, first.method.row.about, tuple(layer)) for layer in ordered]
+
+
+def _other(members: Sequence[Evaluated]) -> System:
+    """A system of others, whose tasks are scored one by one. Raises ValueError for a task that was scored twice."""
+    scores, questions, variant = {}, {}, {}
+    for one in members:
+        if twice := scores.keys() & one.scores.keys() - {ALL_TASKS}:
+            raise ValueError(f"runs: {one.folder} and another folder both hold scores of {one.system} in {min(twice)}")
+        scores |= one.scores
+        questions |= one.questions
+        variant |= one.variant
+    whole = replace(members[0], scores=scores, questions=questions, variant=variant)
+    return System(whole.system, whole.system, "is another system, whose answers were scored", (whole,))
+
+
+def _names(method: Method) -> tuple[str, str]:
+    if not method.stages:
+        return f"{method.row.name}, {method.model}", f"{method.row.short} {method.model}"
+    return f"{method.experiment}: {method.row.name}", method.experiment
+
+
+def _alike_apart(systems: Sequence[System]) -> list[System]:
+    """Rows of one experiment by their stage; an experiment with one row alone, and one experiment alone, say less."""
+    methods = [system.method for system in systems if system.method]
+    if len({(method.experiment, method.model) for method in methods}) == 1:
+        return [replace(s, name=s.method.row.name, short=s.method.row.short) if s.method else s for s in systems]
+    found = []
+    for system in systems:
+        rows = {m.row.short for m in methods if system.method and m.stages and m.experiment == system.method.experiment}
+        if system.method and system.method.stages and len(rows) > 1:
+            system = replace(system, short=f"{system.short}: {system.method.row.short}")
+        found.append(system)
+    return found
+
+
+def _told_apart(systems: Sequence[System]) -> list[System]:
+    """Systems of one name with what they differ in, or, where that is nothing, with the folder of their run."""
+    found = []
+    for system in systems:
+        alike = [other for other in systems if other.short == system.short]
+        if len(alike) > 1:
+            words = differences(system, alike) or [str(system.trainings[0].run)]
+            told = f" ({', '.join(words)})"
+            system = replace(system, name=system.name + told, short=system.short + told)
+        found.append(system)
+    return found
+
+
+def differences(system: System, others: Sequence[System]) -> list[str]:
+    """In which settings a system differs from any of the others, as key=value; keys as short as they stay clear."""
+    trees: list[Mapping[str, object]] = [other.method.settings if other.method else {} for other in others]
+    own = system.method.settings if system.method else {}
+    absent = "none"
+    keys = [
+        key
+        for key in dict.fromkeys(key for tree in trees for key in tree)
+        if len({repr(t.get(key)) for t in trees}) > 1
+    ]
+    last = [key.rpartition(".")[2] for key in keys]
+    return [
+        f"{word if last.count(word) == 1 else key}={own.get(key, absent)}" for key, word in zip(keys, last, strict=True)
+    ]
