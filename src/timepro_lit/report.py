@@ -47,7 +47,7 @@ def _evaluated(run: Path, readers: Readers, rescored: Rescored) -> list[Evaluate
     from timepro_lit.settings.methods import methods_of
     from timepro_lit.settings.stored import settings_as_data
 
-    settings = settings_as_data(run)
+    settings = settings_as_data(run, readers.trust)
     try:
         methods, seed, tasks = methods_of(settings), int(settings["seed"]), settings["task"]
     except (KeyError, TypeError, AttributeError, ValueError) as error:

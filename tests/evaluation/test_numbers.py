@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from timepro_lit.evaluation.numbers import figures_of, pool, scores_by_task, validation_score
+from timepro_lit.evaluation.numbers import Trained, figures_of, scores_by_task, validation_score
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, Event, Example
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
@@ -30,6 +30,12 @@ def scores(right: int) -> dict[str, Scores]:
     return scores_by_task(answers(right), TASKS)
 
 
+def trained(*right: int) -> Trained:
+    """A method that was trained as often as numbers are given."""
+    seeds = [scores(number) for number in right]
+    return Trained({task: [of[task] for of in seeds] for task in seeds[0]}, tuple(range(len(seeds))))
+
+
 def test_each_task_has_its_metrics_and_the_parse_rate_runs_over_all() -> None:
     found = scores(right=3)
     assert found["ag"].values["mIoU"] == 75.0
@@ -43,7 +49,7 @@ def test_a_task_that_was_not_asked_has_no_scores_and_one_that_is_not_scored_does
 
 
 def test_the_figures_pair_each_row_with_the_one_before() -> None:
-    figures = figures_of({"zero_shot": scores(0), "sft": scores(4), "grpo": scores(4)}, TASKS)
+    figures = figures_of({"zero_shot": trained(0), "sft": trained(4), "grpo": trained(4)}, TASKS)
     assert figures["n_test"] == {"ag": 4, "sed": 4}
     assert figures["scores"]["sft"] == {"ag": {"mIoU": 100.0, "R@0.5": 100.0, "R@0.7": 100.0, "R@0.9": 100.0},
                                         "sed": {"Eb-F1": 100.0}, "parse_rate": 100.0}  # fmt: skip
@@ -52,12 +58,26 @@ def test_the_figures_pair_each_row_with_the_one_before() -> None:
     assert figures["intervals"]["grpo - sft"]["parse_rate"] == (0.0, 0.0)
 
 
-def test_seeds_are_pooled_clip_by_clip() -> None:
-    pooled = pool([scores(1), scores(2), scores(3)])
-    assert pooled["ag"].values["mIoU"] == pytest.approx(50.0)  # (1 + 2 + 3) / 12
-    assert len(pooled["ag"].rows) == 4  # clips, not answers, are what a bootstrap draws
-    with pytest.raises(ValueError, match="not evaluated on the same ag examples"):
-        pool([scores(1), scores_by_task(answers(3)[2:], TASKS)])
+def test_a_figure_is_the_mean_of_its_seeds() -> None:
+    figures = figures_of({"sft": trained(1, 2, 3), "grpo": trained(4, 4, 4)}, TASKS)
+    assert figures["scores"]["sft"]["ag"]["mIoU"] == pytest.approx(50.0)
+    f1 = [100 * 2 * right / (right + 4) for right in (1, 2, 3)]
+    assert figures["scores"]["sft"]["sed"]["Eb-F1"] == pytest.approx(sum(f1) / 3)  # not the F1 of all their events
+    low, high = figures["intervals"]["sft"]["ag"]["mIoU"]
+    assert low < 25.0 and high > 75.0
+    assert figures["intervals"]["grpo - sft"]["ag"]["mIoU"][0] < 50.0
+
+
+def test_pairs_that_are_asked_for_are_made_and_no_others() -> None:
+    figures = figures_of({"a": trained(1), "b": trained(2), "c": trained(3)}, TASKS, [("b", "a"), ("c", "a")])
+    assert figures["differences"] == [["b", "a"], ["c", "a"]]
+    assert [name for name in figures["intervals"] if " - " in name] == ["b - a", "c - a"]
+
+
+def test_seeds_that_were_asked_something_else_have_no_mean() -> None:
+    other = scores_by_task(answers(3)[2:], TASKS)
+    with pytest.raises(ValueError, match="need the same examples"):
+        figures_of({"sft": Trained({"ag": [scores(1)["ag"], other["ag"]]}, (1, 2))}, TASKS)
 
 
 def test_validation_chooses_by_the_first_watched_metric_of_each_task() -> None:

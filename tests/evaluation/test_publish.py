@@ -10,11 +10,10 @@ import pytest
 
 from timepro_lit.evaluation.answers import write_evaluation
 from timepro_lit.evaluation.numbers import scores_by_task
-from timepro_lit.evaluation.publish import code_version, pooled_report, publish, report_of, table_of
+from timepro_lit.evaluation.publish import code_version, publish, report_of, table_of
 from timepro_lit.metrics.base import FloatArray, SumMetric, ratio
 from timepro_lit.metrics.parse_rate import ParseRate
 from timepro_lit.records import Answer, Event, Example, Prediction, Row, RunDescription
-from timepro_lit.runs.directory import Run
 from timepro_lit.runs.origin import Grounds, Origin
 from timepro_lit.tasks.grounding import Grounding
 
@@ -147,33 +146,3 @@ def test_the_code_is_named_by_its_version_and_in_a_checkout_by_its_commit(monkey
     assert code_version().startswith(said)
     monkeypatch.setenv("PATH", "")  # no git
     assert code_version() == said
-
-
-def test_seeds_are_pooled_into_one_report(tmp_path: Path) -> None:
-    runs = [tmp_path / "seed1", tmp_path / "seed2"]
-    write_run(runs[0], zero_shot=0, warm_up=2), write_run(runs[1], zero_shot=1, warm_up=4)
-    (runs[0] / "report.json").write_text('{"note": "four clips alone"}')
-    table = pooled_report(runs, tmp_path / "both", TASKS, DESCRIBED)
-    report = json.loads((tmp_path / "both" / "report.json").read_text())
-    assert report["run"]["seeds"] == [1, 2]
-    assert (report["n_test"], report["note"]) == ({"ag": 4, "knocks": 4}, "four clips alone")
-    assert report["scores"]["zero_shot"]["knocks"]["right_number"] == 12.5
-    assert report["scores"]["warm_up"]["ag"]["mIoU"] == 75.0
-    assert "KNOCKS Right number 12.5 75.0 +62.5*" in words(table)
-    assert table.endswith(f"page: {tmp_path / 'both' / 'report.html'}\n")
-    page = (tmp_path / "both" / "report.html").read_text(encoding="utf-8")
-    assert "4 test clips" in page and "Validation metrics" in page  # those of the first run
-    assert pooled_report(runs, tmp_path / "both", TASKS, DESCRIBED) == table
-    Run(runs[1]).finish(table, None, {})
-    shown = runs[1] / "evaluation" / "zero_shot" / "predictions.jsonl"
-    shown.write_text(shown.read_text().replace('"readable": true', '"readable": null'))  # nothing that is scored again
-    with pytest.raises(ValueError, match=r"seed2/evaluation/zero_shot/predictions\.jsonl is missing or damaged"):
-        pooled_report(runs, tmp_path / "both", TASKS, DESCRIBED)
-
-
-def test_a_run_without_a_row_cannot_be_pooled(tmp_path: Path) -> None:
-    runs = [write_run(tmp_path / "seed1", zero_shot=0, warm_up=2), write_run(tmp_path / "seed2", zero_shot=1)]
-    with pytest.raises(ValueError, match="seed2 has no whole evaluation of warm_up"):
-        pooled_report(runs, tmp_path / "both", TASKS, DESCRIBED)
-    with pytest.raises(ValueError, match="both has no evaluation"):
-        pooled_report([tmp_path / "both"], tmp_path / "there", TASKS, DESCRIBED)

@@ -48,8 +48,8 @@ def test_both_kinds_of_answer_and_of_file(tmp_path: Path) -> None:
     (tmp_path / "references.tsv").write_text(REFERENCES_TSV)
     assert read_references(tmp_path / "references.tsv", "sed") == REFERENCES
     answers = read_predictions(lines(tmp_path / "answers.jsonl", ANSWERS), SED)
-    assert answers[0] == ("a.wav", SED.parse(ANSWERS[0]["text"]))
-    assert answers[1] == ("b.wav", Prediction((Event(0.5, 3.4, "Dog"), Event(8.0, 9.0, "Cow")), readable=True))
+    assert answers[0] == ("a.wav", SED.parse(ANSWERS[0]["text"]), ANSWERS[0]["text"])
+    assert answers[1] == ("b.wav", Prediction((Event(0.5, 3.4, "Dog"), Event(8.0, 9.0, "Cow")), readable=True), "")
     assert read_predictions(tmp_path / "references.tsv", SED)[2] == ("c.wav", Prediction((), readable=True), "")
 
 

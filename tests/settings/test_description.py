@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from timepro_lit.records import Row
-from timepro_lit.settings.description import check_rows, check_seeds, described, last_row, rows_of
+from timepro_lit.settings.description import check_rows, described, last_row, rows_of
 
 ASTP = {"stride": 1, "init": "digits"}
 SFT: dict[str, Any] = {"label": "SFT", "about": "teaches by example", "module": {}}
@@ -68,29 +68,12 @@ def test_older_runs_have_no_labels() -> None:
     assert names(settings(None, grpo={"module": {"reward": None}})) == ["Zero-shot", "grpo without timestamps"]
 
 
-def test_a_run_is_described_with_the_seeds_of_its_like() -> None:
+def test_a_run_is_described() -> None:
     run = settings(None, sft=SFT) | {"name": "demo", "scale": "paper", "seed": 1}
-    paper = described(run | {"model": {"checkpoint": "Qwen/Qwen2.5-Omni-7B", "_target_": "x.Y"}}, run | {"seed": 3})
-    assert (paper.name, paper.scale, paper.model, paper.seeds) == ("demo", "paper", "Qwen2.5-Omni-7B", (1, 3))
+    paper = described(run | {"model": {"checkpoint": "Qwen/Qwen2.5-Omni-7B", "_target_": "x.Y"}})
+    assert (paper.name, paper.scale, paper.model, paper.seeds) == ("demo", "paper", "Qwen2.5-Omni-7B", (1,))
     assert [row.key for row in paper.rows] == ["zero_shot", "sft"]
     assert described(run | {"name": None, "model": {"_target_": "timepro_lit.lalm.tiny.Tiny"}}).name == "default"
-
-
-def run_of(seed: int, **changes: Any) -> dict[str, Any]:
-    stage = {"module": {"seed": seed, "learning_rate": 1e-3}, "label": "GRPO"}
-    found = settings(ASTP, grpo=stage) | {"seed": seed, "task": {"ag": {}}, "data": {"corpus": {"seed": 7}}}
-    return found | {"lora": None, "trainer": {}, "model": {"checkpoint": "a"}} | changes
-
-
-def test_only_runs_that_differ_in_their_seed_alone_are_pooled() -> None:
-    check_seeds([run_of(1), run_of(2), run_of(7)])
-    check_seeds([run_of(1), run_of(2, data={"corpus": {"seed": 7}, "num_workers": 8})])
-    with pytest.raises(ValueError, match="differ in their seed, but have 1, 1"):
-        check_seeds([run_of(1), run_of(1)])
-    with pytest.raises(ValueError, match=r"seeds 1 and 2 differ in .*time_prompt"):
-        check_seeds([run_of(1), run_of(2, time_prompt=None)])
-    with pytest.raises(ValueError, match=r"differ in data\.corpus\.folder"):
-        check_seeds([run_of(1), run_of(2, data={"corpus": {"seed": 7, "folder": "b"}})])
 
 
 def test_rows_that_the_run_cannot_have_are_named() -> None:

@@ -62,7 +62,7 @@ def write_report(
 
 
 def _charts(report: Mapping[str, Any], stages: Mapping[str, Rows]) -> list[Chart]:
-    trained = report.get("stages", report["rows"])
+    trained = report.get("stages", report.get("rows", {}))
     in_order = {row["short"]: stages[key] for key, row in trained.items() if key in stages}
     return learning_charts(in_order, watched(report))
 

@@ -81,7 +81,7 @@ def _word(override: str) -> str:
     if key.startswith("~"):
         return f"no-{_plain(key)}"
     group, dot, rest = key.lstrip("+").partition(".")
-    return _plain(f"{rest}{value}" if dot else f"{group}-{value}")
+    return _plain(f"{rest}{value}" if dot else f"{group}-{_plain(value)}")
 
 
 def _is_plain(override: str) -> bool:

@@ -8,8 +8,6 @@ from pathlib import PurePath
 from typing import Any
 
 from timepro_lit.records import Row, RunDescription
-from timepro_lit.runs.determinants import determinants, without_num_workers, without_presence
-from timepro_lit.runs.origin import differing_keys
 
 ZERO_SHOT = "zero_shot"
 """Key of the base model's row, beside those of the stages."""
@@ -17,14 +15,14 @@ EXPORT = "exported"
 """Key of the row of an exported folder, which has no other."""
 
 
-def described(settings: Mapping[str, Any], *others: Mapping[str, Any]) -> RunDescription:
-    """The run of these settings, with `others` that differ in their seed."""
+def described(settings: Mapping[str, Any]) -> RunDescription:
+    """The run of these settings."""
     model = settings["model"]
     return RunDescription(
         name=settings["name"] or "default",
         scale=settings["scale"],
         model=PurePath(str(model.get("checkpoint") or model["_target_"])).name,
-        seeds=tuple(one["seed"] for one in (settings, *others)),
+        seeds=(settings["seed"],),
         rows=tuple(rows_of(settings)),
     )
 
@@ -49,28 +47,6 @@ def rows_of(settings: Mapping[str, Any]) -> list[Row]:
         rows.append(Row(key, f"{name}, {reward}" if reward else name, label, "; ".join(part for part in parts if part)))
     shorts = [row.short for row in rows]
     return [replace(row, short=row.key) if shorts.count(row.short) > 1 else row for row in rows]
-
-
-def check_seeds(settings: Sequence[Mapping[str, Any]]) -> None:
-    """Raise ValueError where runs that are to be pooled differ in more than their seed, or do not differ in it."""
-    first, *others = settings
-    for other in others:
-        if differing := differing_keys(_without_seed(first), _without_seed(other)):
-            raise ValueError(f"runs: those of seeds {first['seed']} and {other['seed']} differ in {differing[0]}")
-    seeds = [one["seed"] for one in settings]
-    if len(set(seeds)) < len(seeds):
-        raise ValueError(f"runs: they are to differ in their seed, but have {', '.join(map(str, seeds))}")
-
-
-def _without_seed(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What the results depend on, with the run's own seed left out: at the top, and of its stages."""
-    groups = {group: settings[group] for group in ("model", "lora", "time_prompt", "task")}
-    groups["data"] = without_num_workers(without_presence(settings["data"]))
-    stages = determinants(settings)
-    for found in stages.values():
-        found.pop("seed")
-        found["stage"]["module"].pop("seed", None)
-    return groups | stages
 
 
 def last_row(settings: Mapping[str, Any]) -> str:

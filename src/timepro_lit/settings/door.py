@@ -30,6 +30,10 @@ from timepro_lit.settings.schemas import CONF, LAYERS, free_texts, register
 
 _LOST_WORKER = re.compile(r"DataLoader worker \(pid")
 SINGLE_PROCESS = ("cpu", "gpu")
+_FLAGS_WITH_VALUE = (
+    "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd",
+)  # fmt: skip
+"""Hydra's own, whose value is the next argument."""
 BASIC, SLURM = "basic", ("slurm", "submitit_slurm")
 """Of Hydra's launchers the one that runs jobs in this process, and those of whose jobs Slurm starts every process."""
 
@@ -91,15 +95,17 @@ def check_grammar(module: str, free_text: Sequence[str]) -> None:
 
 
 def with_plain(arguments: Sequence[str], key: str) -> list[str]:
-    """The command line with its plain arguments as the list `key`; one with = is plain where there is such a file.
+    r"""The command line with its plain arguments as the list `key`; one with = is plain where there is such a file.
 
     >>> with_plain(["outputs/a", "layout=table3", "outputs/it's"], "runs")
     ['layout=table3', 'runs=["outputs/a","outputs/it\'s"]']
     """
-    plain = [a for a in arguments if not a.startswith(("-", "+", "~")) and ("=" not in a or os.path.lexists(a))]
-    rest = [a for a in arguments if a not in plain]
-    quoted = (_in_quotes(argument) for argument in plain)
-    return [*rest, f"{key}=[{','.join(quoted)}]"] if plain else rest
+    plain, rest = [], []
+    for before, argument in pairwise(["", *arguments]):
+        is_flag = argument.startswith(("-", "+", "~")) or before in _FLAGS_WITH_VALUE
+        named = not is_flag and ("=" not in argument or os.path.lexists(argument))
+        (plain if named else rest).append(argument)
+    return [*rest, f"{key}=[{','.join(map(_in_quotes, plain))}]"] if plain else rest
 
 
 def _in_quotes(text: str) -> str:

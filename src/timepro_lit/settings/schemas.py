@@ -124,7 +124,7 @@ class ScoreConfig:
     output_dir: str = MISSING
     """Where scores.json goes, and what `timepro_lit.report` takes the system into a table by."""
     system: str | None = None
-    """What the system is called there; null = as the folder, or as the one above where that has the name of the task."""
+    """What the system is called there; null = as the folder, or the one above where that is called as the task."""
     task: dict[str, Any] = field(default_factory=dict)
     """The one that was asked."""
     classes: list[str] = field(default_factory=list)

@@ -71,11 +71,16 @@ OF_STAGE: Mapping[str, Any] = {
 
 
 def check_shared(
-    settings: Mapping[str, Any], file: Path, trust: Collection[str] = (), needed: Collection[str] = OF_MODEL
+    settings: Mapping[str, Any],
+    file: Path,
+    trust: Collection[str] = (),
+    needed: Collection[str] = OF_MODEL,
+    types: bool = True,
 ) -> None:
     """Look through settings that were read from `file`, with all keys `needed`, before anything in them is built.
 
-    `trust` are targets that may be named, and called as their nodes say, wherever they stand. Raises ValueError with
+    `trust` are targets that may be named, and called as their nodes say, wherever they stand; without `types`, what a
+    value should be is not asked, which takes most of the time. Raises ValueError with
     the key that names anything else, refers to anything, is one of Hydra's own, is no key of a run, or does not hold
     what it should.
     """
@@ -85,7 +90,7 @@ def check_shared(
     # Each goes by what the ones before it have found in order.
     for fault in chain(
         _misshapen(settings, needed), _foreign(settings, trust), _nameless(settings), _stage_faults(settings),
-        _schema_faults(settings),
+        _schema_faults(settings) if types else (),
     ):  # fmt: skip
         raise ValueError(f"{file}: {fault}")
 

@@ -45,13 +45,15 @@ def read_settings(
     return settings
 
 
-def settings_as_data(directory: Path) -> dict[str, Any]:
+def settings_as_data(directory: Path, trust: Collection[str] = ()) -> dict[str, Any]:
     """The settings of a run directory as they were given, to be compared: nothing in them may be built.
 
-    References to `paths` stay, so that runs of two machines say the same. Raises ValueError where it is no run
-    directory.
+    References to `paths` stay, so that runs of two machines say the same. Raises ValueError as `read_settings`, but
+    for values of another type than they should be, since a report looks at hundreds of runs.
     """
-    return with_todays_names(read_config(directory))
+    stored = with_todays_names(read_config(directory))
+    check_shared(resolved(stored, stored["paths"]), directory / CONFIG, trust, OF_RUN, types=False)
+    return stored
 
 
 def read_exported(file: Path, trust: Collection[str] = ()) -> dict[str, Any]:
