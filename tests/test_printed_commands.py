@@ -23,13 +23,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from timepro_lit.settings.config import build, build_preparation, validate
-from timepro_lit.settings.door import check_given, check_order
+from timepro_lit.settings.door import check_given, check_order, with_plain
 from timepro_lit.settings.help import inner_groups, options
 from timepro_lit.settings.schemas import CONF, LAYERS, ROOT, SCHEMAS, register
 
 OF_SLURM = re.compile(r"sbatch|hydra/launcher=slurm|\bJOB\b")
 """What a laptop has no use for."""
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "experiments").glob("*/*.md")))
 OTHER = (*(CONF / f"{door}.yaml" for door in SCHEMAS), *(ROOT / f"src/timepro_lit/{door}.py" for door in SCHEMAS))
 """Their first lines show commands as well, which `--help` prints."""
 COMMAND = re.compile(r"python -m timepro_lit\.(\w+)([^`\n]*)")
@@ -99,7 +99,7 @@ def hydra_at_conf() -> Iterator[None]:
 
 
 def composed(door: str, *overrides: str) -> DictConfig:
-    cfg = compose(door, list(overrides))
+    cfg = compose(door, with_plain(overrides, "runs") if door == "report" else list(overrides))
     if door == "train":
         check_order(overrides)
         validate(cfg)

@@ -5,6 +5,7 @@ python -m timepro_lit.train +experiment=ablation_astp +scale=paper trainer=deeps
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,22 @@ from omegaconf import DictConfig
 from timepro_lit.settings.door import door, overrides
 
 
-@door("train")
+def table_of_sweep(runs: Sequence[Path]) -> None:
+    """Print the table over the runs of a sweep, and write its report beside them."""
+    from timepro_lit.evaluation.over_runs import report_over_runs
+    from timepro_lit.evaluation.reporting import Wish
+    from timepro_lit.runs.naming import path_word
+    from timepro_lit.runs.stages import say
+
+    experiments = list(dict.fromkeys(run.parent.name for run in runs))
+    directory = runs[0].parents[1] / "reports" / path_word(experiments)
+    try:
+        say(report_over_runs(list(map(str, runs)), directory, Wish()))
+    except (ValueError, OSError) as error:  # the runs are what counts, and each has its own table
+        say(f"no table over the sweep: {error}")
+
+
+@door("train", after_sweep=table_of_sweep)
 def main(cfg: DictConfig) -> float | None:
     """Compose, validate, build, run. Returns the optimised metric."""
     # Imported here, so that --cfg, --help and completion answer at once.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from timepro_lit.evaluation.answers import PREDICTIONS, SCORES, is_complete, read_answers
@@ -41,13 +41,6 @@ class Evaluated:
     """None for a system that is none of ours."""
     seed: int | None = None
     run: Path | None = None
-
-
-@dataclass
-class Rescored:
-    """How many evaluations had to be scored again, since their sums are not there or of other code."""
-
-    folders: list[Path] = field(default_factory=list)
 
 
 def folders_of(arguments: Sequence[str]) -> tuple[list[Path], list[Path]]:
@@ -91,10 +84,11 @@ def evaluations_of(
     tasks: Callable[[], Mapping[str, ScoredTask]],
     scoring: Grounds,
     variant: Mapping[str, str],
-    rescored: Rescored,
+    rescored: list[Path],
 ) -> list[Evaluated]:
     """The rows of a run that were evaluated to their end, in the order of `methods`.
 
+    Sums that are not there, or were made by other code, are made again, and their folder is added to `rescored`.
     Raises ValueError that names a file that is damaged or no answer.
     """
     if (path := Run(run).damaged(f"{EVALUATION}/*", "*/metrics.csv")) is not None:
@@ -110,7 +104,7 @@ def evaluations_of(
                 continue
             answers = read_answers(folder, tasks())
             known = scores_by_task(answers, tasks()), questions_of([answer.example for answer in answers])
-            rescored.folders.append(folder)
+            rescored.append(folder)
         found.append(Evaluated(folder, method.experiment, *known, variant, tasks(), method, seed, run))
     return found
 

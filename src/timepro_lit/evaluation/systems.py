@@ -119,7 +119,7 @@ def _names(method: Method) -> tuple[str, str]:
 def _alike_apart(systems: Sequence[System]) -> list[System]:
     """Rows of one experiment by their stage; an experiment with one row alone, and one experiment alone, say less."""
     methods = [system.method for system in systems if system.method]
-    if len({(method.experiment, method.model) for method in methods}) == 1:
+    if len({(method.experiment, method.model) for method in methods if method.stages}) <= 1:
         return [replace(s, name=s.method.row.name, short=s.method.row.short) if s.method else s for s in systems]
     found = []
     for system in systems:

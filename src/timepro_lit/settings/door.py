@@ -27,6 +27,7 @@ from timepro_lit.runs.naming import override_key
 from timepro_lit.runs.signals import ended_by_signals
 from timepro_lit.settings.help import help_text, options
 from timepro_lit.settings.schemas import CONF, LAYERS, free_texts, register
+from timepro_lit.settings.sweep import noted_runs
 
 _LOST_WORKER = re.compile(r"DataLoader worker \(pid")
 SINGLE_PROCESS = ("cpu", "gpu")
@@ -143,10 +144,13 @@ def given_paths(cfg: DictConfig) -> dict[str, str]:
     return {str(name): cfg.paths[name] for name in cfg.paths if f"paths.{name}" in named}
 
 
-def door(name: str, plain: str | None = None) -> Callable[[Main], Callable[[], None]]:
+def door(
+    name: str, plain: str | None = None, after_sweep: Callable[[Sequence[Path]], None] | None = None
+) -> Callable[[Main], Callable[[], None]]:
     """Makes a function of settings the `main` of the door `name`, whose settings `conf/<name>.yaml` composes.
 
-    Arguments that set no key are the elements of the list `plain`.
+    Arguments that set no key are the elements of the list `plain`. `after_sweep` is called with the run directories of
+    a sweep's jobs when all have ended, well or not.
     """
 
     def of(main: Main) -> Callable[[], None]:
@@ -163,7 +167,11 @@ def door(name: str, plain: str | None = None) -> Callable[[Main], Callable[[], N
                 check_launcher(sys.argv[1:])
                 if not {"-m", "--multirun"} & set(sys.argv[1:]):  # where commas stand between values to try
                     check_grammar(f"timepro_lit.{name}", free_texts(name))
-                through_hydra()
+                try:
+                    through_hydra()
+                finally:
+                    if after_sweep is not None and (runs := noted_runs()):
+                        after_sweep(runs)
 
         return called
 

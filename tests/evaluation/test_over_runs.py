@@ -1,0 +1,229 @@
+"""Runs on disk, with the settings that the command line makes, into one table."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from timepro_lit.data.manifest import write_manifest
+from timepro_lit.evaluation.answers import write_evaluation
+from timepro_lit.evaluation.numbers import scores_by_task
+from timepro_lit.evaluation.over_runs import report_over_runs
+from timepro_lit.evaluation.reporting import Wish
+from timepro_lit.evaluation.scoring import outcome_of, read_predictions, read_references, write_outcome
+from timepro_lit.records import Answer, Event, Example
+from timepro_lit.runs.config_file import write_config
+from timepro_lit.runs.determinants import grounds_of_scores
+from timepro_lit.runs.origin import Origin
+from timepro_lit.settings.config import tasks_of
+from timepro_lit.settings.methods import variants_of
+from timepro_lit.settings.schemas import CONF, register
+from timepro_lit.settings.stored import to_store
+
+EXAMPLES = [Example(f"q{n}", "ag", f"{n}.flac", 4.0, (Event(1.0, 2.0, "a dog"),), "a dog") for n in range(4)]
+RIGHT, WRONG = "[1.00, 2.00]", "[3.00, 4.00]"
+ROW = {"zero_shot": "zero_shot", "ablation_eb_f1_only": "grpo", "ablation_adaptive": "grpo"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def hydra_at_conf() -> Iterator[None]:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+@cache
+def settings(experiment: str, seed: int, *overrides: str) -> dict[str, Any]:
+    chosen = [f"+experiment={experiment}", "task=ag", f"seed={seed}", f"name={experiment}", *overrides]
+    return to_store(compose("train", chosen))
+
+
+def write_run(
+    folder: Path, experiment: str, seed: int, right: int, *overrides: str, row: str = "", examples: Any = EXAMPLES
+) -> Path:
+    """A run whose last model answers the first `right` of the questions."""
+    stored = settings(experiment, seed, *overrides)
+    tasks = tasks_of(stored)
+    texts = [RIGHT if n < right else WRONG for n in range(len(examples))]
+    answers = [
+        Answer(e, "When?", text, tasks["ag"].parse(text), False) for e, text in zip(examples, texts, strict=True)
+    ]
+    place = folder / "evaluation" / (row or ROW.get(experiment, "sft"))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    scoring = grounds_of_scores(stored["task"])
+    write_evaluation(place, answers, scores_by_task(answers, tasks), str, {}, Origin({}, {}), scoring)
+    write_config(folder, stored)
+    return folder
+
+
+def reported(tmp_path: Path, *arguments: Path | str, **wish: Any) -> tuple[str, dict[str, Any]]:
+    table = report_over_runs([str(a) for a in arguments], tmp_path / "report", Wish(**wish))
+    return table, json.loads((tmp_path / "report" / "report.json").read_text())
+
+
+def test_seeds_of_one_method_are_one_row_and_other_settings_another(tmp_path: Path) -> None:
+    runs = tmp_path / "outputs"
+    for seed, right in ((1, 1), (2, 3)):
+        write_run(runs / f"one{seed}", "ablation_random_init", seed, right)  # whose time prompt has the seed as well
+        write_run(runs / f"five{seed}", "ablation_random_init", seed, 4, "time_prompt.stride=5")
+    table, report = reported(tmp_path, runs)
+    assert {name: row["seeds"] for name, row in report["rows"].items()} == {
+        "SFT (stride=5)": [1, 2],
+        "SFT (stride=1)": [1, 2],
+    }
+    assert report["scores"]["SFT (stride=1)"]["ag"]["mIoU"] == 50.0
+    assert report["differences"] == [["SFT (stride=1)", "SFT (stride=5)"]]
+    low, high = report["intervals"]["SFT (stride=1) - SFT (stride=5)"]["ag"]["mIoU"]
+    assert low == -100.0 and high >= -25.0
+    assert "and up to 2 seeds" in " ".join(table.split())
+
+
+def test_paths_and_who_logs_make_no_other_method(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "ablation_astp", 1, 1, "paths.data=/here", "paths.assets=/here", "logger=none")
+    write_run(tmp_path / "b", "ablation_astp", 2, 3, "paths.data=/there", "paths.assets=/there", "data.num_workers=3")
+    _, report = reported(tmp_path, tmp_path / "a", tmp_path / "b")
+    assert [row["seeds"] for row in report["rows"].values()] == [[1, 2]]
+
+
+def test_one_result_in_two_runs_counts_once_and_another_by_the_same_seed_has_its_own_row(tmp_path: Path) -> None:
+    write_run(tmp_path / "astp", "ablation_astp", 1, 2)
+    write_run(tmp_path / "adaptive", "ablation_adaptive", 1, 2, row="sft")
+    write_run(tmp_path / "adaptive", "ablation_adaptive", 1, 4)
+    shutil.copytree(tmp_path / "astp", tmp_path / "copy")
+    _, report = reported(tmp_path, tmp_path / "*")
+    assert [row["seeds"] for row in report["rows"].values()] == [[1], [1]]
+    write_run(tmp_path / "other", "ablation_astp", 1, 3)
+    _, report = reported(tmp_path, tmp_path / "astp", tmp_path / "other")
+    assert sorted(scores["ag"]["mIoU"] for scores in report["scores"].values()) == [50.0, 75.0]
+    assert any(str(tmp_path / "other") in name for name in report["rows"])
+
+
+def test_the_base_model_has_no_seed(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_run(tmp_path / f"zero{seed}", "zero_shot", seed, 1)
+    write_run(tmp_path / "astp", "ablation_astp", 1, 3)
+    _, report = reported(tmp_path, tmp_path / "zero1", tmp_path / "zero2", tmp_path / "astp")
+    assert [row["seeds"] for row in report["rows"].values()] == [[], [1]]
+    assert report["scores"]["Zero-shot"]["ag"]["mIoU"] == 25.0
+
+
+def test_table_3_has_its_rows_in_their_order_with_those_that_are_missing_and_the_papers_own(tmp_path: Path) -> None:
+    write_run(tmp_path / "x" / "adaptive", "ablation_adaptive", 1, 4)
+    write_run(tmp_path / "x" / "sft", "ablation_sft_baseline", 1, 1)
+    write_run(tmp_path / "x" / "f1", "ablation_eb_f1_only", 1, 3)
+    write_run(tmp_path / "x" / "zero", "zero_shot", 1, 0)
+    table, report = reported(tmp_path, tmp_path / "x", layout="table3")
+    ours = {name: row["kind"] for name, row in report["rows"].items() if row["kind"] != "quoted"}
+    assert ours == {
+        "SFT baseline": "ours",
+        "+ ASTP, random init": "missing",
+        "+ ASTP": "missing",
+        "+ ASTP + RL (Eb-F1 only)": "ours",
+        "+ ASTP + RL (adaptive)": "ours",
+    }
+    assert report["scores"]["+ ASTP + RL (adaptive), quoted"]["ag"]["mIoU"] == 74.4
+    assert report["differences"][-1] == ["+ ASTP + RL (adaptive)", "+ ASTP + RL (Eb-F1 only)"]
+    assert "no row of table3: Zero-shot" in table
+    _, report = reported(tmp_path, tmp_path / "x", layout="table3", quoted=False, baseline="ablation_sft_baseline")
+    assert len(report["rows"]) == 5
+    assert {earlier for _, earlier in report["differences"]} == {"SFT baseline"}
+    with pytest.raises(ValueError, match="baseline: nothing is none of the rows SFT baseline"):
+        reported(tmp_path, tmp_path / "x", layout="table3", baseline="nothing")
+
+
+def test_table_1_has_three_rows_a_model(tmp_path: Path) -> None:
+    write_run(tmp_path / "x" / "zero", "zero_shot", 1, 0)
+    write_run(tmp_path / "x" / "full", "ablation_adaptive", 1, 4)
+    _, report = reported(tmp_path, tmp_path / "x", layout="table1", quoted=False)
+    assert {name: row["kind"] for name, row in report["rows"].items()} == {
+        "zero-shot tiny_base": "ours", "fine-tuned tiny_base": "missing", "TimePro-RL tiny_base": "ours"
+    }  # fmt: skip
+
+
+def test_what_is_not_to_be_compared_has_tables_of_its_own(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "ablation_astp", 1, 1)
+    write_run(tmp_path / "b", "ablation_astp", 2, 1, examples=EXAMPLES[:3])
+    write_run(tmp_path / "c", "ablation_astp", 3, 1, examples=[replace(EXAMPLES[0], events=()), *EXAMPLES[1:]])
+    write_config(write_run(tmp_path / "d", "ablation_astp", 1, 1), settings("ablation_astp", 1) | {"scale": "other"})
+    table = report_over_runs([str(tmp_path / name) for name in "abcd"], tmp_path / "report", Wish())
+    assert table.startswith("4 tables, since these are not to be compared: embedded-ag-1, embedded-ag-2, embedded-ag-3")
+    assert sorted(p.name for p in (tmp_path / "report").iterdir()) == [
+        "embedded-ag-1", "embedded-ag-2", "embedded-ag-3", "other-ag"
+    ]  # fmt: skip
+
+
+def test_scores_of_another_system_stand_in_the_same_table(tmp_path: Path) -> None:
+    write_run(tmp_path / "x" / "astp", "ablation_astp", 1, 2)
+    write_manifest(tmp_path / "test.jsonl", EXAMPLES)
+    lines = [{"id": "q0", "text": RIGHT}, {"id": "q1", "events": [[1.0, 2.0, "a dog"]]}, {"id": "q2", "text": RIGHT}]
+    (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    node = settings("ablation_astp", 1)["task"]
+    task = tasks_of({"task": node})["ag"]
+    given = read_predictions(tmp_path / "answers.jsonl", task)
+    outcome = outcome_of(given, read_references(tmp_path / "test.jsonl", "ag"), task.metrics())
+    other = tmp_path / "x" / "others" / "kimi" / "ag"
+    write_outcome(other, outcome, task, "kimi", grounds_of_scores(node), variants_of(node)["ag"])
+    table, report = reported(tmp_path, tmp_path / "x", baseline="kimi")
+    assert report["rows"]["kimi"]["kind"] == "other"
+    assert report["scores"]["kimi"]["ag"]["mIoU"] == 75.0
+    assert report["differences"] == [["SFT", "kimi"]]
+    assert "kimi \u2020" in table
+    said = json.loads((other / "scores.json").read_text())
+    (other / "scores.json").write_text(json.dumps(said | {"variant": "another"}))
+    with pytest.raises(ValueError, match="kimi/ag was scored in 'ag' in another way than any of the runs"):
+        reported(tmp_path, tmp_path / "x")
+    (other / "scores.json").write_text(json.dumps(said))
+    (other / "predictions.jsonl").write_text("{}\n")
+    with pytest.raises(ValueError, match="kimi/ag was scored by other code, or changed since"):
+        reported(tmp_path, tmp_path / "x")
+
+
+def test_sums_that_are_gone_or_damaged_are_made_again(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", "ablation_astp", 1, 3)
+    sums = run / "evaluation" / "sft" / "sums.safetensors"
+    table, before = reported(tmp_path, run)
+    assert "scored again" not in table
+    whole = sums.read_bytes()
+    for damaged in (whole[:-8], whole[:-1] + bytes([whole[-1] ^ 1]), b"no sums"):
+        sums.write_bytes(damaged)
+        table, after = reported(tmp_path, run)
+        assert "1 evaluations were scored again" in table
+        assert after["scores"] == before["scores"]
+
+
+def test_what_names_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"runs: .*empty holds no run and no scores"):
+        reported(tmp_path, tmp_path / "empty")
+    with pytest.raises(ValueError, match=r"runs: .*nowhere\* does not exist"):
+        reported(tmp_path, tmp_path / "nowhere*")
+    write_config(tmp_path / "silent", settings("ablation_astp", 1))
+    with pytest.raises(ValueError, match="none of them has an evaluation"):
+        reported(tmp_path, tmp_path / "silent")
+    write_run(tmp_path / "loud", "ablation_astp", 1, 1)
+    table, _ = reported(tmp_path, tmp_path / "silent", tmp_path / "loud")
+    assert table.startswith(f"no evaluation yet: {tmp_path / 'silent'}\n")
+
+
+def test_the_table_is_there_for_other_programs(tmp_path: Path) -> None:
+    write_run(tmp_path / "x" / "a", "ablation_sft_baseline", 1, 1)
+    write_run(tmp_path / "x" / "b", "ablation_astp", 1, 4)
+    reported(tmp_path, tmp_path / "x", layout="table3")
+    with (tmp_path / "report" / "table.csv").open(newline="") as file:
+        rows = {row["row"]: row for row in csv.DictReader(file)}
+    assert (rows["+ ASTP"]["AG mIoU"], rows["+ ASTP"]["kind"], rows["+ ASTP"]["seeds"]) == ("100.0", "ours", "1")
+    assert rows["+ ASTP, quoted"]["AG mIoU low"] == "" and rows["+ ASTP, quoted"]["AG mIoU"] == "71.7"
+    latex = (tmp_path / "report" / "table.tex").read_text()
+    assert r"+ ASTP & \textbf{100.0} {\scriptsize (100.0--100.0)}" in latex and r"\toprule" in latex
+    assert "| + ASTP | 1 | **100.0** (100.0\u2013100.0) |" in (tmp_path / "report" / "table.md").read_text()
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "Changed most" in page and "+ ASTP, quoted" in page
