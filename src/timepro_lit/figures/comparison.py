@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -84,7 +84,7 @@ def comparison_page(
                                             chosen, AUDIO_BYTES * len(chosen) // 12))
         for heading, note, chosen in _chosen(predictions, tasks, pair)
     ]  # fmt: skip
-    charts = comparison_charts({row.name: row.curves for row in rows}, watched(report))
+    charts = comparison_charts({row.name: row.curves for row in rows if row.curves}, watched(report))
     return render_page(report, charts, groups, title=title, introduction=_introduction(report))
 
 
@@ -109,7 +109,7 @@ def comparison_charts(
     charts = []
     for stage in stages:
         for column, name, note in columns:
-            lines = _lines({row: of_row[stage] for row, of_row in rows.items() if stage in of_row}, column)
+            lines = _lines({row: of_row.get(stage, ()) for row, of_row in rows.items()}, column)
             if lines:
                 heading = f"{stage.upper()} {name}"
                 svg = line_chart([Segment("", lines)], f"{heading} over the training steps", None)
@@ -118,12 +118,14 @@ def comparison_charts(
 
 
 def _lines(rows: Mapping[str, Sequence[Rows]], column: str) -> list[Line]:
-    named: dict[tuple[Point, ...], str] = {}
-    for name, seeds in rows.items():
+    """A row has its colour in every chart."""
+    found: dict[tuple[Point, ...], Line] = {}
+    for number, (name, seeds) in enumerate(rows.items()):
         points = tuple(_mean([dict(series(seed, column)) for seed in seeds]))
         if points:
-            named[points] = f"{named[points]}; {name}" if points in named else name
-    return [Line(name, points, number % NUM_COLORS) for number, (points, name) in enumerate(named.items())]
+            line = found.get(points, Line("", points, number % NUM_COLORS))
+            found[points] = replace(line, name="; ".join(filter(None, (line.name, name))))
+    return list(found.values())
 
 
 def _mean(seeds: Sequence[Mapping[float, float]]) -> list[Point]:

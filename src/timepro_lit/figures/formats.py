@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from timepro_lit.figures.table import MINUS, ResultRow, Results, drawn, legend
+from timepro_lit.figures.table import MARKS, MINUS, ResultRow, Results, drawn, legend
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -29,7 +29,9 @@ def markdown(found: Results) -> str:
             _joined(f"**{cell.value_text}**" if is_best else cell.value_text, cell.interval_text, " ({})")
             for cell, is_best in zip(row.cells, bold, strict=True)
         ]
-        lines.append(_markdown_row([_escaped_markdown(row.short), str(row.num_seeds or ""), *cells]))
+        lines.append(
+            _markdown_row([_escaped_markdown(row.short + MARKS.get(row.kind, "")), str(row.num_seeds or ""), *cells])
+        )
     return "\n".join([*lines, "", f"{_note(found)}.", ""])
 
 
@@ -88,7 +90,7 @@ def _latex_row(found: Results, row: ResultRow) -> str:
     for cell, is_best in zip(row.cells, best(found, row), strict=True):
         figure = rf"\textbf{{{_tex(cell.value_text)}}}" if is_best else _tex(cell.value_text)
         cells.append(_joined(figure, _tex(cell.interval_text), r" {{\scriptsize ({})}}"))
-    name = _tex(row.short)
+    name = _tex(row.short + MARKS.get(row.kind, ""))
     return rf"{'{}' if name.startswith(('[', '*')) else ''}{name} & {' & '.join(cells)} \\"  # \\[ would be a length
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from timepro_lit.figures.clips import Clip, clip_html
 from timepro_lit.figures.curves import Chart
 from timepro_lit.figures.layout import html_text
-from timepro_lit.figures.table import Cell, Column, ResultRow, Results, drawn, legend, origin, results
+from timepro_lit.figures.table import MARKS, Cell, Column, ResultRow, Results, drawn, legend, origin, results
 
 DEFAULT_TITLE = "When does it happen?"
 _GLOSSARY = {
@@ -130,9 +130,9 @@ def _result_row(row: ResultRow, columns: Sequence[Column]) -> str:
         f'<td data-label="{html_text(columns[i].heading)}"{_edge(columns, i)}>{_cell(cell)}</td>'
         for i, cell in enumerate(row.cells)
     )
-    css = "difference" if row.is_difference else row.kind
+    css = "difference" if row.is_difference else f"row-{row.kind}"
     seeds = f" <small>{row.num_seeds} seeds</small>" if row.num_seeds > 1 else ""
-    return f'<tr class="{css}"><th scope="row">{html_text(row.name)}{seeds}</th>{cells}</tr>'
+    return f'<tr class="{css}"><th scope="row">{html_text(row.name + MARKS.get(row.kind, ""))}{seeds}</th>{cells}</tr>'
 
 
 def _cell(cell: Cell) -> str:

@@ -13,7 +13,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-_MARKS = {"other": " †", "missing": " (missing)"}
+MARKS = {"other": " †", "missing": " (missing)"}
+"""Kind of a row -> what stands behind its name."""
 KINDS = {
     "other": "† another system, whose answers were scored",
     "quoted": "quoted: the paper's own figures, on its data and models",
@@ -180,13 +181,13 @@ def comparison_table(report: Mapping[str, Any]) -> Group:
     """The results of many rows for a terminal of 110 columns: rows down, metrics across, then the differences."""
     found = results(report)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("")
+    table.add_column("", min_width=24)
     table.add_column("seeds", justify="right")
     for column in found.columns:
         table.add_column(Text(column.heading.replace(" ", "\n", 1)), justify="right")
     for number, row in enumerate(found.rows):
         style = {"quoted": "dim italic", "missing": "dim"}.get(row.kind, "")
-        name = Text(f"{row.short}{_MARKS.get(row.kind, '')}", style=style)
+        name = Text(f"{row.short}{MARKS.get(row.kind, '')}", style=style)
         last = number + 1 == len(found.rows) or found.rows[number + 1].is_difference != row.is_difference
         seeds = str(row.num_seeds or "")
         table.add_row(name, seeds, *(_rich_cell(cell) for cell in row.cells), style=style, end_section=last)
