@@ -102,7 +102,7 @@ def comparison_charts(
 ) -> list[Chart]:
     """A chart for each curve of each stage and each validated metric, with a line for each row: the mean of its seeds.
 
-    Rows that share a stage's result share its line.
+    What was measured only once is no curve. Rows that share a stage's result share its line.
     """
     stages = list(dict.fromkeys(stage for of_row in rows.values() for stage in of_row))
     columns = [*_CURVES, *((f"val/{t}/{m}", f"validation, {t.upper()} {m}", "In percent.") for t, m in watched)]
@@ -110,7 +110,7 @@ def comparison_charts(
     for stage in stages:
         for column, name, note in columns:
             lines = _lines({row: of_row.get(stage, ()) for row, of_row in rows.items()}, column)
-            if lines:
+            if any(len(line.points) > 1 for line in lines):
                 heading = f"{stage.upper()} {name}"
                 svg = line_chart([Segment("", lines)], f"{heading} over the training steps", None)
                 charts.append(Chart(heading, note, svg, [(line.name, line.color) for line in lines]))
