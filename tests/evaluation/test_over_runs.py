@@ -200,6 +200,19 @@ def test_sums_that_are_gone_or_damaged_are_made_again(tmp_path: Path) -> None:
         assert after["scores"] == before["scores"]
 
 
+def test_sums_do_not_depend_on_where_the_recordings_lie_but_on_each_answer(tmp_path: Path) -> None:
+    files = [write_run(tmp_path / name, "ablation_astp", 1, 3) / "evaluation" / "sft" for name in ("a", "b")]
+    lines = files[0] / "predictions.jsonl"
+    moved = json.dumps('/mnt/a "b" /0.flac')
+    lines.write_text(lines.read_text().replace('"audio": "0.flac"', f'"audio": {moved}'))
+    table, _ = reported(tmp_path, tmp_path / "a")
+    assert "scored again" not in table
+    assert (files[0] / "sums.safetensors").read_bytes() == (files[1] / "sums.safetensors").read_bytes()
+    lines.write_text(lines.read_text().replace(WRONG, RIGHT))
+    with pytest.raises(ValueError, match="evaluation/sft is damaged or was changed"):
+        reported(tmp_path, tmp_path / "a")
+
+
 def test_what_names_nothing_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"runs: .*empty holds no run and no scores"):

@@ -3,8 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from timepro_lit.metrics import bootstrap
 from timepro_lit.metrics.base import ratio
-from timepro_lit.metrics.bootstrap import bootstrap_interval, paired_bootstrap_interval
+from timepro_lit.metrics.bootstrap import resample
+
+
+def bootstrap_interval(rows, statistic, num_resamples=1000, seed=0, level=0.95):
+    trainings = [resample(one, statistic, num_resamples, seed) for one in rows]
+    return bootstrap.bootstrap_interval(trainings, seed, level)
+
+
+def paired_bootstrap_interval(rows, baseline, statistic, same_trainings=False):
+    resampled, of_baseline = ([resample(one, statistic) for one in of] for of in (rows, baseline))
+    return bootstrap.paired_bootstrap_interval(resampled, of_baseline, same_trainings=same_trainings)
 
 
 def mean(sums):
@@ -87,7 +98,7 @@ def test_undefined_resamples_are_left_out():
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="not 0 and 1000"):
         bootstrap_interval([np.zeros((0, 2))], mean)
-    with pytest.raises(ValueError, match="one shape"):
-        paired_bootstrap_interval([np.zeros((3, 2))], [np.zeros((4, 2))], mean)
+    with pytest.raises(ValueError, match="needs trainings"):
+        bootstrap_interval([], mean)
     with pytest.raises(ValueError, match="between 0 and 1, not at 95"):
         bootstrap_interval([rows_of([1.0, 2.0])], mean, level=95)

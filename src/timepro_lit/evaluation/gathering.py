@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from timepro_lit.evaluation.answers import PREDICTIONS, SCORES, is_complete, read_answers
-from timepro_lit.evaluation.numbers import scores_by_task
+from timepro_lit.evaluation.numbers import metrics_of, scores_by_task
 from timepro_lit.evaluation.sums import SUMS, questions_of, read_sums
 from timepro_lit.files.json_object import read_object, shown
+from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Method
 from timepro_lit.runs.config_file import CONFIG
 from timepro_lit.runs.directory import Run
 from timepro_lit.runs.origin import Grounds
+from timepro_lit.runs.stages import RECORD
 from timepro_lit.tasks.base import ScoredTask
 
 EVALUATION = "evaluation"
@@ -82,6 +84,7 @@ def evaluations_of(
     methods: Sequence[Method],
     seed: int,
     tasks: Callable[[], Mapping[str, ScoredTask]],
+    metrics: Callable[[str], Sequence[SumMetric]],
     scoring: Grounds,
     variant: Mapping[str, str],
     rescored: list[Path],
@@ -98,10 +101,14 @@ def evaluations_of(
         folder = run / EVALUATION / method.row.key
         if not (folder / PREDICTIONS).exists():
             continue
-        known = read_sums(folder, folder / PREDICTIONS, tasks(), scoring)
+        known = read_sums(folder, folder / PREDICTIONS, metrics, scoring)
         if known is None:
             if not is_complete(folder):
-                continue
+                if (folder / RECORD).exists():
+                    raise ValueError(
+                        f"{folder} is damaged or was changed: the command that made the run makes it again"
+                    )
+                continue  # half an evaluation of an earlier version
             answers = read_answers(folder, tasks())
             known = scores_by_task(answers, tasks()), questions_of([answer.example for answer in answers])
             rescored.append(folder)
@@ -122,7 +129,9 @@ def scored_elsewhere(folder: Path, of_runs: Sequence[Evaluated], scoring: Callab
         raise ValueError(
             f"runs: {folder} was scored in {shown(task)} in another way than any of the runs, or its classes"
         )
-    known = read_sums(folder, folder / PREDICTIONS, alike[0].tasks, scoring(str(variant)))
+    known = read_sums(
+        folder, folder / PREDICTIONS, lambda name: metrics_of(name, alike[0].tasks), scoring(str(variant))
+    )
     if known is None:
         raise ValueError(f"runs: {folder} was scored by other code, or changed since: score the answers again")
     return Evaluated(folder, str(system), *known, {task: str(variant)}, alike[0].tasks)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 from timepro_lit.evaluation.gathering import Evaluated, evaluations_of, folders_of, scored_elsewhere
+from timepro_lit.evaluation.numbers import metrics_of
 from timepro_lit.evaluation.reporting import Wish, report_over
+from timepro_lit.metrics.base import SumMetric
 from timepro_lit.settings.methods import Readers, methods_of
 from timepro_lit.settings.stored import settings_as_data
+from timepro_lit.tasks.base import ScoredTask
 
 
 def report_over_runs(arguments: Sequence[str], directory: Path, wish: Wish, trust: Collection[str] = ()) -> str:
@@ -37,4 +41,11 @@ def _evaluated(run: Path, readers: Readers, rescored: list[Path]) -> list[Evalua
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{run}/config.yaml holds no settings of a run: {error!r}") from error
     reader = readers.of(run, tasks)
-    return evaluations_of(run, methods, seed, reader.build, reader.scoring, reader.variant, rescored)
+    metrics = partial(_metrics, reader.build)
+    return evaluations_of(run, methods, seed, reader.build, metrics, reader.scoring, reader.variant, rescored)
+
+
+@cache
+def _metrics(build: Callable[[], Mapping[str, ScoredTask]], task: str) -> Sequence[SumMetric]:
+    """Of the tasks that hundreds of runs have in common, once."""
+    return metrics_of(task, build())

@@ -8,63 +8,65 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from timepro_lit.evaluation.numbers import ALL_TASKS, metrics_of
+from timepro_lit.evaluation.numbers import ALL_TASKS
 from timepro_lit.files.atomic import replacing
-from timepro_lit.files.fingerprint import content_digest
+from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.suite import Scores, from_rows
 from timepro_lit.records import Example
 from timepro_lit.runs.origin import Grounds, key_of
-from timepro_lit.tasks.base import ScoredTask
 
 SUMS = "sums.safetensors"
-_MADE_FROM, _QUESTIONS, _CLIPS, _IDS, _SHA256 = "made_from", "questions", "clips", "ids", "sha256"
+_PLACE = re.compile(rb'"audio": "(?:[^"\\]|\\.)*"')
+"""In a line of answers, where the recording lies, which changes nothing; quotes inside of texts are escaped."""
+_SAID = "said"
+"""The one key of the file's header, whose keys have no order of their own: the same sums are the same bytes."""
 
 
 def write_sums(
     folder: Path, answers: Path, scores: Mapping[str, Scores], questions: Mapping[str, str], scoring: Grounds
 ) -> None:
     """Write the sums of `scores`, which the file `answers` came to, where they do not lie there already."""
-    made_from = _made_from(answers, scoring)
-    if _header(folder / SUMS).get(_MADE_FROM) == made_from:
-        return
     tensors = {task: np.ascontiguousarray(of_task.rows) for task, of_task in scores.items()}
-    texts = {
-        _MADE_FROM: made_from,
-        _QUESTIONS: json.dumps(dict(questions)),
-        _CLIPS: json.dumps({task: of_task.clips for task, of_task in scores.items()}),
-        _IDS: json.dumps({task: of_task.ids for task, of_task in scores.items()}),
+    said = {
+        "made_from": _made_from(answers, scoring),
+        "questions": dict(questions),
+        "clips": {task: of_task.clips for task, of_task in scores.items()},
+        "ids": {task: of_task.ids for task, of_task in scores.items()},
     }
-    texts[_SHA256] = _digest(tensors, texts)
-    with replacing(folder / SUMS) as file:
-        file.write(save(tensors, texts))
+    said["sha256"] = _digest(tensors, said)
+    content, path = save(tensors, {_SAID: json.dumps(said)}), folder / SUMS
+    if not path.exists() or path.read_bytes() != content:
+        with replacing(path) as file:
+            file.write(content)
 
 
 def read_sums(
-    folder: Path, answers: Path, tasks: Mapping[str, ScoredTask], scoring: Grounds
+    folder: Path, answers: Path, metrics: Callable[[str], Sequence[SumMetric]], scoring: Grounds
 ) -> tuple[dict[str, Scores], dict[str, str]] | None:
     """Scores by task, without those of single examples, and what was asked (`questions_of`).
 
+    `metrics`: task -> its metrics, for their formulas alone.
     None where the sums are not there, are damaged, or would be others today.
     """
     try:
         with safe_open(folder / SUMS, framework="numpy") as file:
-            texts = file.metadata() or {}
+            said = json.loads(file.metadata()[_SAID])
             tensors = {task: file.get_tensor(task) for task in file.keys()}  # noqa: SIM118
-        if texts.pop(_SHA256) != _digest(tensors, texts) or texts[_MADE_FROM] != _made_from(answers, scoring):
+        if said.pop("sha256") != _digest(tensors, said) or said["made_from"] != _made_from(answers, scoring):
             return None
-        clips, ids = json.loads(texts[_CLIPS]), json.loads(texts[_IDS])
-        scores = {
-            task: from_rows(metrics_of(task, tasks), ids[task], clips[task], rows) for task, rows in tensors.items()
-        }
-        return scores, json.loads(texts[_QUESTIONS])
-    except (OSError, SafetensorError, KeyError, ValueError):
+        clips, ids = said["clips"], said["ids"]
+        scores = {task: from_rows(metrics(task), ids[task], clips[task], rows) for task, rows in tensors.items()}
+        return scores, said["questions"]
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError):
         return None
 
 
@@ -79,19 +81,13 @@ def questions_of(examples: Sequence[Example]) -> dict[str, str]:
 
 
 def _made_from(answers: Path, scoring: Grounds) -> str:
-    return key_of({"answers": content_digest(answers), "settings": scoring.settings, "code": scoring.code})
+    said = _PLACE.sub(b"", answers.read_bytes())
+    digest = hashlib.sha256(said).hexdigest()
+    return key_of({"answers": digest, "settings": scoring.settings, "code": scoring.code})
 
 
-def _digest(tensors: Mapping[str, np.ndarray], texts: Mapping[str, str]) -> str:
-    whole = hashlib.sha256(json.dumps(dict(texts), sort_keys=True).encode())
+def _digest(tensors: Mapping[str, np.ndarray], said: Mapping[str, Any]) -> str:
+    whole = hashlib.sha256(json.dumps(dict(said), sort_keys=True).encode())
     for task in sorted(tensors):
         whole.update(f"{task} {tensors[task].shape}".encode() + tensors[task].tobytes())
     return whole.hexdigest()
-
-
-def _header(path: Path) -> dict[str, str]:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError):
-        return {}

@@ -24,62 +24,57 @@ FloatArray = NDArray[np.float64]
 Statistic = Callable[[FloatArray], Mapping[str, FloatArray]]
 """Named values, each (...,), from sums (..., K); NaN where undefined."""
 
+Resampled = Mapping[str, FloatArray]
+"""Named values of one training, each (S,)."""
+
 Interval = tuple[float, float]
 """(low, high)."""
 
 
-def bootstrap_interval(
-    rows: Sequence[FloatArray], statistic: Statistic, num_resamples: int = 1000, seed: int = 0, level: float = 0.95
-) -> dict[str, Interval]:
-    """Interval of the mean over T trainings of each value of `statistic`, from the (N, K) rows of each.
+def resample(rows: FloatArray, statistic: Statistic, num_resamples: int = 1000, seed: int = 0) -> Resampled:
+    """Each value of `statistic` in each resample of the clips, from the (N, K) rows of one training.
+
+    The same seed draws the same clips, by their place among the rows. Raises ValueError without rows and for
+    num_resamples < 1.
+    """
+    return statistic(_clips(len(rows), num_resamples, seed) @ rows)
+
+
+def bootstrap_interval(trainings: Sequence[Resampled], seed: int = 0, level: float = 0.95) -> dict[str, Interval]:
+    """Interval of the mean over T trainings of each value, all resampled by the same seed.
 
     Resamples in which a value is undefined are left out of its interval; (NaN, NaN) where all are.
-    Raises ValueError without rows, for num_resamples < 1 and for a level outside (0, 1).
+    Raises ValueError without trainings and for a level outside (0, 1).
     """
-    _check_shapes(rows)
-    values = _resampled(rows, statistic, _trainings(len(rows), num_resamples, seed), num_resamples, seed)
-    return {name: _interval(resampled, level) for name, resampled in values.items()}
+    return {name: _interval(mean, level) for name, mean in _means(trainings, seed).items()}
 
 
 def paired_bootstrap_interval(
-    rows: Sequence[FloatArray],
-    baseline_rows: Sequence[FloatArray],
-    statistic: Statistic,
-    num_resamples: int = 1000,
+    trainings: Sequence[Resampled],
+    baseline: Sequence[Resampled],
     seed: int = 0,
     level: float = 0.95,
     same_trainings: bool = False,
 ) -> dict[str, Interval]:
-    """Interval of each difference of means `statistic(system) - statistic(baseline)` on the same clips.
+    """Interval of each difference of means, system - baseline, on the same clips.
 
-    Row n of all (N, K) arrays must belong to the same clip: both systems see the same resamples, so that the
-    difficulty of the drawn clips cancels. With `same_trainings`, training t of both began from the same seed, and they
-    are drawn together; otherwise each system's by themselves. Raises ValueError as `bootstrap_interval` and for arrays
-    of different shape.
+    Row n of all rows that were resampled must belong to the same clip: both systems see the same resamples, so that
+    the difficulty of the drawn clips cancels. With `same_trainings`, training t of both began from the same seed, and
+    they are drawn together; otherwise each system's by themselves. Raises ValueError as `bootstrap_interval`.
     """
-    _check_shapes([*rows, *baseline_rows])
-    drawn = _trainings(len(rows), num_resamples, seed)
-    drawn_too = drawn if same_trainings else _trainings(len(baseline_rows), num_resamples, seed, "baseline")
-    values = _resampled(rows, statistic, drawn, num_resamples, seed)
-    baseline = _resampled(baseline_rows, statistic, drawn_too, num_resamples, seed)
-    return {name: _interval(resampled - baseline[name], level) for name, resampled in values.items()}
+    of_baseline = _means(baseline, seed, "" if same_trainings else "baseline")
+    return {name: _interval(mean - of_baseline[name], level) for name, mean in _means(trainings, seed).items()}
 
 
-def _check_shapes(rows: Sequence[FloatArray]) -> None:
-    if len({one.shape for one in rows}) > 1:
-        raise ValueError(f"Paired rows must have one shape, not {' and '.join(sorted({str(o.shape) for o in rows}))}.")
-
-
-def _resampled(
-    rows: Sequence[FloatArray], statistic: Statistic, trainings: FloatArray, num_resamples: int, seed: int
-) -> dict[str, FloatArray]:
-    """Each value in each resample, (S,); `trainings` (S, T) is the share of each training in it."""
-    clips = _clips(len(rows[0]), num_resamples, seed)
-    of_each = [statistic(clips @ one) for one in rows]
+def _means(trainings: Sequence[Resampled], seed: int, drawn_as: str = "") -> dict[str, FloatArray]:
+    """Each value's mean over the drawn trainings, in each resample, (S,)."""
+    if not trainings:
+        raise ValueError("A bootstrap needs trainings.")
     found = {}
-    for name in of_each[0]:
-        values = np.stack([values[name] for values in of_each], axis=-1)  # (S, T)
-        found[name] = np.where(trainings > 0, trainings * values, 0.0).sum(axis=-1)
+    for name in trainings[0]:
+        values = np.stack([training[name] for training in trainings], axis=-1)  # (S, T)
+        shares = _trainings(*values.shape, seed, drawn_as)
+        found[name] = np.where(shares > 0, shares * values, 0.0).sum(axis=-1)
     return found
 
 
@@ -92,11 +87,10 @@ def _clips(num_clips: int, num_resamples: int, seed: int) -> FloatArray:
     return draws.astype(np.float64)
 
 
-def _trainings(num_trainings: int, num_resamples: int, seed: int, of: str = "") -> FloatArray:
-    """(S, T) the share of each training in a resample; whoever is drawn by itself says of what it is."""
-    if num_trainings == 0 or num_resamples < 1:
-        raise ValueError(f"A bootstrap needs trainings and resamples, not {num_trainings} and {num_resamples}.")
-    random = np.random.default_rng([seed, 1, *of.encode()])  # not what draws the clips
+@lru_cache(maxsize=64)
+def _trainings(num_resamples: int, num_trainings: int, seed: int, drawn_as: str) -> FloatArray:
+    """(S, T) the share of each training in a resample; whoever is drawn by itself says as what."""
+    random = np.random.default_rng([seed, 1, *drawn_as.encode()])  # not what draws the clips
     return random.multinomial(num_trainings, np.full(num_trainings, 1.0 / num_trainings), num_resamples) / num_trainings
 
 

@@ -12,12 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 
 from timepro_lit.metrics.base import FloatArray, SumMetric
-from timepro_lit.metrics.bootstrap import Interval, bootstrap_interval, paired_bootstrap_interval
+from timepro_lit.metrics.bootstrap import (
+    Interval,
+    Resampled,
+    bootstrap_interval,
+    paired_bootstrap_interval,
+    resample,
+)
 from timepro_lit.records import Example, Prediction
 
 T = TypeVar("T")
@@ -39,6 +46,12 @@ class Scores:
     """(N, K) sums over the examples of each clip, the metrics' columns side by side."""
     metrics: tuple[SumMetric, ...]
     """The metrics, for their formulas alone; their state is not touched."""
+
+    @cached_property
+    def resampled(self) -> Resampled:
+        """Its values in 1,000 resamples of the clips: the same for all that answered questions about the same clips."""
+        order = sorted(range(len(self.clips)), key=self.clips.__getitem__)
+        return resample(self.rows[order], self.statistic)
 
     def statistic(self, sums: FloatArray) -> dict[str, FloatArray]:
         """Values in percent, each (...,), from sums (..., K)."""
@@ -89,49 +102,36 @@ def mean_values(trainings: Sequence[Scores]) -> dict[str, float]:
     return {name: float(np.mean([scores.values[name] for scores in trainings])) for name in trainings[0].values}
 
 
-def intervals(
-    trainings: Sequence[Scores], num_resamples: int = 1000, seed: int = 0, level: float = 0.95
-) -> dict[str, Interval]:
+def intervals(trainings: Sequence[Scores], level: float = 0.95) -> dict[str, Interval]:
     """Bootstrap interval, over clips and trainings, of each mean value.
 
     Raises ValueError where the trainings did not answer the same examples.
     """
-    first = trainings[0]
-    return bootstrap_interval(_rows_alike(trainings, first), first.statistic, num_resamples, seed, level)
+    _check_alike(trainings)
+    return bootstrap_interval([scores.resampled for scores in trainings], level=level)
 
 
 def difference_intervals(
-    trainings: Sequence[Scores],
-    baseline: Sequence[Scores],
-    num_resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-    same_trainings: bool = False,
+    trainings: Sequence[Scores], baseline: Sequence[Scores], level: float = 0.95, same_trainings: bool = False
 ) -> dict[str, Interval]:
     """Paired bootstrap interval of each difference of means, trainings - baseline.
 
     With `same_trainings`, the trainings of both began from the same seeds, in the same order. Raises ValueError where
     all did not answer the same examples; their order does not matter.
     """
+    _check_alike([*trainings, *baseline])
+    resampled, of_baseline = ([scores.resampled for scores in of] for of in (trainings, baseline))
+    return paired_bootstrap_interval(resampled, of_baseline, level=level, same_trainings=same_trainings)
+
+
+def _check_alike(trainings: Sequence[Scores]) -> None:
     first = trainings[0]
-    rows, baseline_rows = _rows_alike(trainings, first), _rows_alike(baseline, first)
-    return paired_bootstrap_interval(
-        rows, baseline_rows, first.statistic, num_resamples, seed, level, same_trainings=same_trainings
-    )
-
-
-def _rows_alike(trainings: Sequence[Scores], first: Scores) -> list[FloatArray]:
-    """The rows of each, in the order of the clips of `first`."""
-    rows = []
-    for scores in trainings:
+    for scores in trainings[1:]:
         only_one = set(scores.ids) ^ set(first.ids)
         if only_one or set(scores.clips) != set(first.clips):
             raise ValueError(
                 f"Paired scores need the same examples, but {len(only_one)} were answered by one side only."
             )
-        place = {clip: n for n, clip in enumerate(scores.clips)}
-        rows.append(scores.rows if scores.clips == first.clips else scores.rows[[place[clip] for clip in first.clips]])
-    return rows
 
 
 def _values(metrics: Sequence[SumMetric], sums: FloatArray) -> dict[str, FloatArray]:
