@@ -1,0 +1,86 @@
+"""The scripts of `experiments` for the paper's tables: every command is one that the programs take, and the chain runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from timepro_lit.settings.config import validate
+from timepro_lit.settings.door import with_plain
+from timepro_lit.settings.schemas import CONF, ROOT, register
+
+ANSWERS = '{"id": "q", "task": "ag"}\n'
+
+
+@pytest.fixture(autouse=True, scope="module")
+def hydra_at_conf() -> Iterator[None]:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def commands(tmp_path: Path, script: str, *arguments: str, **environment: str) -> list[list[str]]:
+    """What a script would run: the door and its arguments of each command, with a Python that only says them."""
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\nif [ "$1" = -c ]; then exec {sys.executable} "$@"; fi\n'
+        f"exec {sys.executable} -c 'import shlex, sys; print(shlex.join(sys.argv[1:]))' \"$@\"\n"
+    )
+    python.chmod(0o755)
+    out = tmp_path / "out"
+    answers = out.with_name(f"out{'-smoke' if 'smoke' in arguments else ''}") / "ablation_adaptive/seed1/evaluation/grpo"
+    answers.mkdir(parents=True, exist_ok=True)
+    (answers / "predictions.jsonl").write_text(ANSWERS)
+    given = os.environ | {"PYTHON": str(python), "OUT": str(out)} | environment
+    script = str(ROOT / "experiments" / script)
+    done = subprocess.run(["bash", script, *arguments], capture_output=True, text=True, env=given, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return [shlex.split(line)[1:] for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "doors"),
+    [
+        ("table3/run.sh", ["smoke"], ["train"] * 5 + ["report", "attend", "attend"]),
+        ("table3/run.sh", ["+scale=paper"], ["train"] * 15 + ["report", "attend", "attend"]),
+        ("table1/run.sh", ["trainer=deepspeed_zero2"], ["train"] * 6 + ["report"]),
+        ("table1/run.sh", ["+debug=plan"], ["train"] * 6),
+    ],
+)
+def test_every_command_of_a_script_can_be_run(
+    tmp_path: Path, script: str, arguments: list[str], doors: list[str]
+) -> None:
+    said = commands(tmp_path, script, *arguments)
+    assert [door.removeprefix("timepro_lit.") for door, *_ in said] == doors
+    for door, *rest in said:
+        name = door.removeprefix("timepro_lit.")
+        cfg = compose(name, with_plain(rest, "runs") if name == "report" else rest)
+        if name == "train":
+            validate(cfg)
+    models = {rest[2] for door, *rest in said if "table1" in script and "train" in door}
+    assert models == ({"model=qwen2_audio_7b", "model=qwen2_5_omni_7b"} if "table1" in script else set())
+
+
+@pytest.mark.slow
+def test_table_3_and_figure_2_come_out_of_one_command(tmp_path: Path) -> None:
+    given = os.environ | {"PYTHON": sys.executable, "OUT": str(tmp_path / "t3")}
+    script = str(ROOT / "experiments/table3/run.sh")
+    done = subprocess.run(["bash", script, "smoke", f"paths.data={tmp_path / 'data'}"], env=given, timeout=1200)
+    assert done.returncode == 0
+    made = tmp_path / "t3-smoke"
+    report = json.loads((made / "report/report.json").read_text())
+    ours = [name for name, row in report["rows"].items() if row["kind"] == "ours"]
+    assert ours == [
+        "SFT baseline", "+ ASTP, random init", "+ ASTP", "+ ASTP + RL (Eb-F1 only)", "+ ASTP + RL (adaptive)"
+    ]  # fmt: skip
+    assert {"report.html", "table.md", "table.tex", "table.csv"} <= {path.name for path in (made / "report").iterdir()}
+    assert len(list((made / "stages").glob("sft*"))) <= 3 or (made / "stages").exists()
+    assert list((made / "attention/picture").glob("*.png")) and (made / "attention/share/attention.json").exists()
