@@ -34,6 +34,8 @@ def main(cfg: DictConfig) -> None:
     models = []
     for folder, row in asked:
         listener = load(folder, row=row, base=cfg.base, device=cfg.device, trust=cfg.trust)
+        if not listener.tasks:
+            raise ValueError(f"{folder}: this model was trained on no task that asks for times")
         models.append(Model(model_name(Path(folder), row), listener, listener.longest_s))
     serve(models, Limits(cfg.max_seconds, cfg.max_queries), cfg.host, cfg.port, cfg.max_mb, cfg.max_waiting)
 

@@ -118,23 +118,12 @@ def predict(
     files, root = recordings(audio), audio if audio.is_dir() else audio.parent
     path = new_answers(output_dir)
     faults: dict[str, str] = {}
-
-    def questions() -> Iterator[Sample]:
-        for file in files:
-            name = file.relative_to(root).as_posix()
-            try:
-                waveform = listener.waveform(file)
-            except (AudioError, OSError) as error:
-                faults[name] = str(error)
-                continue
-            for query in queries:
-                yield listener.question(task.name, waveform, query, audio=name)
-
     answers = []
     output_dir.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")  # which stays, should this be killed: answers take long
     with naming(part), part.open("wb") as rows:
-        asked = listener.answers(questions(), {task.name: task})
+        questions = _questions(listener, files, root, task.name, queries, faults)
+        asked = listener.answers(questions, {task.name: task})
         for answer in track(asked, "answering", total=len(files) * len(queries)):
             answers.append(answer)
             rows.write(_line(_record(answer)))
@@ -147,6 +136,26 @@ def predict(
     labelled = _label(answers, formats or {}, output_dir / LABELS)
     part.replace(path)  # last: the answers that are there say that all is there
     return _table(answers, faults, len(files), path) + labelled + (passed_over(audio) if audio.is_dir() else "")
+
+
+def _questions(
+    listener: Listener,
+    files: Sequence[Path],
+    root: Path,
+    task: str,
+    queries: Sequence[str | None],
+    faults: dict[str, str],
+) -> Iterator[Sample]:
+    """Every query about every recording; why one cannot be read goes into `faults`, under its name."""
+    for file in files:
+        name = file.relative_to(root).as_posix()
+        try:
+            waveform = listener.waveform(file)
+        except (AudioError, OSError) as error:
+            faults[name] = str(error)
+            continue
+        for query in queries:
+            yield listener.question(task, waveform, query, audio=name)
 
 
 def _write_left_out(path: Path, faults: Mapping[str, str]) -> None:

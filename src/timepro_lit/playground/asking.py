@@ -51,6 +51,8 @@ class Asked:
     waveform: Tensor
     """(n,) float32 in [-1, 1]."""
     sampling_rate: int
+    title: str
+    """Of the task, in words."""
     labels: Labels
     notes: tuple[str, ...]
     """Sentences for whoever asked."""
@@ -100,7 +102,7 @@ def ask(model: Model, task: str, path: Path | None, text: str, limits: Limits) -
     notes = [_unreadable(answer.query) for answer in labels.answers if not answer.readable]
     if model.longest_s is not None and duration_s > model.longest_s + 0.1:
         notes.append(f"It was trained on clips of up to {model.longest_s:.1f} s: times beyond that are guesses.")
-    return Asked(waveform, rate, labels, tuple(notes))
+    return Asked(waveform, rate, listener.tasks[task].title, labels, tuple(notes))
 
 
 def sentence(error: Exception, path: Path | None) -> str:
@@ -128,7 +130,7 @@ def segment(asked: Asked, row: int) -> tuple[int, NDArray[np.int16]]:
 def write_files(asked: Asked, folder: Path) -> list[Path]:
     """The picture, then labels in every format, in a new folder below `folder`."""
     own = Path(tempfile.mkdtemp(dir=folder))
-    timelines = {answered.query or answered.task: answered.events for answered in asked.labels.answers}
+    timelines = {answered.query or asked.title: answered.events for answered in asked.labels.answers}
     picture = own / "timeline.png"
     clip_figure(asked.waveform, timelines, asked.labels.audio).savefig(picture, dpi=150)
     return [picture, *write_labels([asked.labels], FORMATS, own)]

@@ -106,7 +106,12 @@ def built(models: Sequence[Model], limits: Limits, folder: Path) -> gr.Blocks:
         task.change(lambda name: gr.update(visible=tasks[name].takes_query), task, query, api_visibility="private")
         outputs = [message, *(part for panel in panels for part in panel.parts)]
         gr.on(
-            [button.click], answered, [audio, task, query], outputs, api_visibility="private", concurrency_id="models"
+            [button.click, query.submit],
+            answered,
+            [audio, task, query],
+            outputs,
+            api_visibility="private",
+            concurrency_id="models",
         )
     return page
 
@@ -122,7 +127,7 @@ class _Panel:
             self.table = gr.Dataframe(
                 headers=list(COLUMNS), datatype="str", type="array", interactive=False, wrap=True, buttons=[],
                 label=f"Answer of {name}, in seconds",
-                elem_classes="table", show_label=True, column_widths=["20%", "20%", "36%", "24%"],
+                elem_classes="table", show_label=True, column_widths=["18%", "18%", "36%", "28%"],
             )  # fmt: skip
             self.player = gr.Audio(label="Choose a row to hear it", interactive=False, buttons=[], visible=False)
             gr.Markdown("Labels for other programs")
