@@ -24,7 +24,7 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.settings.config import tasks_of
 
     (name,) = cfg.task
-    formats = chosen_formats(cfg.format)
+    formats = chosen_formats(cfg.format or [])
     if not cfg.audio:
         raise ValueError("audio: is empty; give a file or a folder")
     audio, output_dir = Path(cfg.audio), Path(cfg.output_dir)

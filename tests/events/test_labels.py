@@ -124,9 +124,21 @@ def test_a_label_says_what_was_asked_and_what_else_was_said() -> None:
 
 
 def test_formats_are_chosen_by_name() -> None:
-    assert list(chosen_formats(["srt", "csv", "srt"])) == ["srt", "csv"]
+    assert list(chosen_formats(["srt", "csv", "srt"])) == ["srt", "csv"] and list(chosen_formats("srt")) == ["srt"]
     with pytest.raises(ValueError, match="format: there is no vtt; there are audacity, raven, srt, webvtt, jams, csv"):
         chosen_formats(["srt", "vtt"])
+
+
+@pytest.mark.parametrize("name", ["srt", "webvtt"])
+def test_ffmpeg_reads_our_subtitles(name: str, tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    path = tmp_path / f"a{FORMATS[name].suffix}"
+    path.write_text(FORMATS[name].text(TWO), encoding="utf-8")
+    with av.open(str(path)) as subtitles:
+        cues = [packet for packet in subtitles.demux() if packet.size]
+    assert [float(cue.pts * cue.time_base) for cue in cues] == [0.25, 2.0]
+    assert [float(cue.duration * cue.time_base) for cue in cues] == [1.25, 2.0]
+    assert [bytes(cue) for cue in cues] == [b"a bell", b"a dog barks"]
 
 
 @pytest.mark.slow

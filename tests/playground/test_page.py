@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from timepro_lit.events.labels import FORMATS
+from timepro_lit.events.labels import FORMATS, Answered, Labels
 from timepro_lit.playground.asking import Limits, Model
 from timepro_lit.playground.serving import check_installed, listening_port
 from timepro_lit.records import Event
@@ -225,6 +225,24 @@ def test_what_cannot_be_asked_is_a_sentence_and_the_page_lives_on(
     ask.click()
     row(page, "0.50").wait_for()
     assert message.is_hidden()
+
+
+@pytest.mark.slow
+def test_a_browser_reads_our_subtitles(browser: Any) -> None:
+    labels = Labels("a.wav", 9.0, (Answered("dac", None, (Event(0.5, 1.0, HOSTILE), Event(3.25, 4.0, "狗 --> &"))),))
+    page = browser.new_page()
+    cues = page.evaluate(
+        """text => new Promise(done => {
+            const video = document.createElement("video"), track = document.createElement("track");
+            track.onload = () => done([...track.track.cues].map(
+                cue => [cue.startTime, cue.endTime, cue.getCueAsHTML().textContent]));
+            track.src = URL.createObjectURL(new Blob([text], {type: "text/vtt"}));
+            video.append(track); document.body.append(video); track.track.mode = "hidden";
+        })""",
+        FORMATS["webvtt"].text(labels),
+    )
+    page.close()
+    assert cues == [[0.5, 1.0, HOSTILE], [3.25, 4.0, "狗 --> &"]]
 
 
 @pytest.mark.slow

@@ -157,8 +157,9 @@ FORMATS: Mapping[str, Format] = {
 """By the names that settings use."""
 
 
-def chosen_formats(names: Sequence[str]) -> dict[str, Format]:
-    """Those formats, each once. Raises ValueError that names the ones that are not there."""
+def chosen_formats(names: str | Sequence[str]) -> dict[str, Format]:
+    """One format, or several, each once. Raises ValueError that names the ones that are not there."""
+    names = [names] if isinstance(names, str) else names
     unknown = sorted(set(names) - set(FORMATS))
     if unknown:
         raise ValueError(f"format: there is no {', '.join(unknown)}; there are {', '.join(FORMATS)}")

@@ -150,8 +150,8 @@ class PredictConfig:
     """Questions that are answered together."""
     figures: bool = False
     """Also draw a timeline for each recording."""
-    format: list[str] = field(default_factory=list)
-    """Also write labels for other programs: audacity, raven, srt, webvtt, jams, csv."""
+    format: Any = field(default_factory=list)
+    """Also write labels for other programs: one of audacity, raven, srt, webvtt, jams, csv, or several, [srt,csv]."""
     output_dir: str = MISSING
     """Where predictions.jsonl, the figures and the labels go."""
     trust: list[str] = field(default_factory=list)
