@@ -18,7 +18,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def check_installed() -> None:
     """Raise ValueError where Gradio is not there."""
-    if find_spec("gradio") is None:
+    found = find_spec("gradio")
+    if found is None or found.origin is None:  # a folder of that name in the working directory, which is no package
         raise ValueError("the page needs the extra app: pip install 'timepro_lit[app]'")
 
 
