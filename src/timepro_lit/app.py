@@ -22,7 +22,7 @@ def main(cfg: DictConfig) -> None:
     if cfg.compare is None and cfg.compare_row is not None:
         raise ValueError("compare_row: belongs to compare=FOLDER, which is not given")
     from timepro_lit.inference.loading import load, model_of
-    from timepro_lit.playground.asking import Limits, Model, model_name
+    from timepro_lit.playground.asking import Limits, Model, model_names
     from timepro_lit.playground.serving import check_installed, listening_port, serve
 
     # All that can be refused is, before a model is loaded.
@@ -32,11 +32,11 @@ def main(cfg: DictConfig) -> None:
     for folder, row in asked:
         model_of(Path(folder).absolute(), row, cfg.trust)
     models = []
-    for folder, row in asked:
+    for (folder, row), name in zip(asked, model_names(asked), strict=True):
         listener = load(folder, row=row, base=cfg.base, device=cfg.device, trust=cfg.trust)
         if not listener.tasks:
             raise ValueError(f"{folder}: this model was trained on no task that asks for times")
-        models.append(Model(model_name(Path(folder), row), listener, listener.longest_s))
+        models.append(Model(name, listener, listener.longest_s))
     serve(models, Limits(cfg.max_seconds, cfg.max_queries), cfg.host, cfg.port, cfg.max_mb, cfg.max_waiting)
 
 

@@ -58,13 +58,14 @@ class Asked:
     """Sentences for whoever asked."""
 
 
-def model_name(folder: Path, row: str | None) -> str:
-    """What a model is called on the page.
+def model_names(asked: Sequence[tuple[str, str | None]]) -> list[str]:
+    """What models are called on the page, each given as a folder and a row: by the folder's name where that will do.
 
-    >>> model_name(Path("outputs/demo"), "sft")
-    'demo, sft'
+    >>> model_names([("outputs/demo", None), ("outputs/demo", "sft")]), model_names([("a/demo", None), ("b/demo", None)])
+    (['demo', 'demo, sft'], ['a/demo', 'b/demo'])
     """
-    return visible(folder.resolve().name if row is None else f"{folder.resolve().name}, {row}", 100)
+    names = [_named(Path(folder).resolve().name, row) for folder, row in asked]
+    return names if len(set(names)) == len(names) else [_named(folder, row) for folder, row in asked]
 
 
 def queries_in(task: ScoredTask, text: str, max_queries: int) -> list[str | None]:
@@ -163,6 +164,14 @@ def _shown(text: str) -> str:
 
 
 def notes_of(named: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Sentences about the models, on lines; each with the model's name where there are several models."""
-    several = len(named) > 1
-    return "\n".join(f"{name}: {note}" if several else note for name, notes in named for note in notes)
+    """Sentences about the models, on lines; what is not said of all has the model's name.
+
+    >>> notes_of([("one", ["Too long.", "Unread."]), ("two", ["Too long."])])
+    'Too long.\\none: Unread.'
+    """
+    of_all = [note for note in named[0][1] if all(note in notes for _, notes in named)]
+    return "\n".join([*of_all, *(f"{name}: {note}" for name, notes in named for note in notes if note not in of_all)])
+
+
+def _named(name: str, row: str | None) -> str:
+    return visible(name if row is None else f"{name}, {row}", 100)

@@ -155,7 +155,7 @@ def _answered(
         else:
             notes.append((model.name, asked.notes))
             values += _panel_values(asked, write_files(asked, folder))
-    said = notes_of(list(dict.fromkeys((name, tuple(some)) for name, some in notes)))
+    said = notes_of(notes)
     return [gr.update(value=said, visible=bool(said)), *values]
 
 
