@@ -14,7 +14,7 @@ install = $(BIN)/python -m pip install --no-input --disable-pip-version-check --
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-long test test-slow fuzz faults lint bench clean constraints
+.PHONY: help setup demo demo-long test test-slow test-app fuzz faults lint bench clean constraints
 
 # With PYTHON given, an environment of another version is refused: it would silently be used instead.
 ifdef PYTHON
@@ -53,6 +53,10 @@ test: $(TEST)  ## Run the tests (CPU, no network once installed)
 test-slow: $(TEST)  ## Run only the tests marked slow
 	$(BIN)/python -m pytest -m slow
 
+test-app: $(TEST)  ## Try the page of `app` in a headless Chromium (installs Gradio and Playwright)
+	@$(call install,-e '.[app,test-app]')
+	$(BIN)/python -m pytest -m slow tests/playground tests/events
+
 fuzz: $(TEST)  ## Read and reward a million hostile answers (about ten minutes)
 	$(BIN)/python -m pytest tests/test_fuzz.py --hypothesis-profile=fuzz
 
@@ -74,7 +78,7 @@ clean:  ## Remove caches and build folders; .venv and outputs stay
 constraints:  ## Renew constraints.txt with the newest versions that pyproject.toml allows
 	rm -rf build/constraints
 	$(or $(PYTHON),python3) -m venv build/constraints
-	DS_BUILD_OPS=0 build/constraints/bin/python -m pip install -e '.[test,dev,deepspeed,voxtral,quantization,media,cluster]'
+	DS_BUILD_OPS=0 build/constraints/bin/python -m pip install -e '.[test,test-app,dev,deepspeed,voxtral,quantization,media,app,cluster]'
 	sed -n '/^#/p' constraints.txt > build/constraints.txt
 	build/constraints/bin/python -m pip freeze --all --exclude-editable \
 	    | grep -v -E '^(pip|triton|nvidia-.*|cuda-.*)==' | sed 's/+.*//' >> build/constraints.txt

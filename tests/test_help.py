@@ -23,6 +23,7 @@ GROUPS_OF = {
     "score": {"task"},
     "predict": {"task"},
     "attend": {"task"},
+    "app": set(),
     "export": set(),
     "prepare": {"corpus", "task", "class_list"},
 }

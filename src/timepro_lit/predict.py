@@ -17,12 +17,14 @@ def main(cfg: DictConfig) -> None:
     """Load the model, ask, write predictions.jsonl, print the table."""
     if len(cfg.task) != 1:
         raise ValueError(f"one task is asked at a time, not {', '.join(cfg.task) or 'none'}")
+    from timepro_lit.events.labels import chosen_formats
     from timepro_lit.inference.loading import load, model_of, source_of
     from timepro_lit.inference.prediction import asked_task, check_heard, new_answers, predict, queries_of, recordings
     from timepro_lit.runs.stages import say
     from timepro_lit.settings.config import tasks_of
 
     (name,) = cfg.task
+    formats = chosen_formats(cfg.format or [])
     if not cfg.audio:
         raise ValueError("audio: is empty; give a file or a folder")
     audio, output_dir = Path(cfg.audio), Path(cfg.output_dir)
@@ -37,7 +39,7 @@ def main(cfg: DictConfig) -> None:
     listener = load(
         cfg.checkpoint, row=cfg.row, base=cfg.base, device=cfg.device, batch_size=cfg.batch_size, trust=cfg.trust
     )
-    say(predict(listener, audio, task, queries, output_dir, cfg.figures))
+    say(predict(listener, audio, task, queries, output_dir, cfg.figures, formats))
 
 
 if __name__ == "__main__":

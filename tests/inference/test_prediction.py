@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +13,10 @@ import pytest
 import soundfile
 import torch
 
+from timepro_lit.events.labels import chosen_formats
 from timepro_lit.inference import prediction
 from timepro_lit.inference.listener import Listener
-from timepro_lit.inference.prediction import picture_name, predict
+from timepro_lit.inference.prediction import predict
 from timepro_lit.records import Answer, Event, Example, Prediction, Sample
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
 
@@ -85,8 +85,10 @@ def test_a_recording_longer_than_any_of_the_training_is_told_once(caplog: pytest
     assert message.startswith("a.wav is 6.0 s long, and the model was trained on recordings of up to 4.4 s")
 
 
-def test_pictures_of_long_names_can_be_written(tmp_path: Path) -> None:
-    names = [f"{'名' * 83}{end}.wav" for end in ("a", "b")]
-    pictures = {picture_name(f"a/{name}") for name in names}
-    assert len(pictures) == 2 and all(len(os.fsencode(name)) < 230 for name in pictures)
-    assert picture_name("a/b.wav") == "a/b.wav.png"
+def test_labels_are_written_beside_the_answers(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(32_000, 0.1), 16_000)
+    asked = (Parrot(SAID), tmp_path / "a.wav", DenseCaptioning(), [None], tmp_path / "out", False)
+    said = predict(*asked, chosen_formats(["srt", "csv"])).splitlines()
+    assert said[-2] == "left out of the srt labels: 1 outside, 1 reversed (predictions.jsonl has them)"
+    assert said[-1] == f"labels: {tmp_path / 'out' / 'labels'}"
+    assert {path.name for path in (tmp_path / "out/labels").iterdir()} == {"a.wav.srt", "a.wav.csv"}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,16 +18,17 @@ from rich.text import Text
 from timepro_lit.data.audio import AUDIO_SUFFIXES, AudioError
 from timepro_lit.data.collate import Frontend
 from timepro_lit.data.media import MEDIA_SUFFIXES
+from timepro_lit.events.labels import Format
 from timepro_lit.figures.timeline import clip_figure
 from timepro_lit.files.atomic import naming, replacing
 from timepro_lit.files.visible_text import visible
+from timepro_lit.inference.labelling import LABELS, file_name, labels_of, left_out_of, write_labels
 from timepro_lit.inference.listener import Listener, events_of, hear
 from timepro_lit.inference.searching import passed_over, recordings_below
 from timepro_lit.records import Answer, Event, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
-_NAME_BYTES = 200
 PREDICTIONS, LEFT_OUT = "predictions.jsonl", "left_out.jsonl"
 
 
@@ -109,8 +108,9 @@ def predict(
     queries: Sequence[str | None],
     output_dir: Path,
     figures: bool,
+    formats: Mapping[str, Format] | None = None,
 ) -> str:
-    """Ask about every recording; write predictions.jsonl and, if asked to, figures/; returns the table.
+    """Ask about every recording; write predictions.jsonl and, if asked to, figures/ and labels/; returns the table.
 
     One batch of recordings is held at a time. A recording that cannot be read is left out, named in the table and in
     left_out.jsonl. Raises AudioError where that leaves none, FileExistsError rather than write over earlier answers.
@@ -118,23 +118,12 @@ def predict(
     files, root = recordings(audio), audio if audio.is_dir() else audio.parent
     path = new_answers(output_dir)
     faults: dict[str, str] = {}
-
-    def questions() -> Iterator[Sample]:
-        for file in files:
-            name = file.relative_to(root).as_posix()
-            try:
-                waveform = listener.waveform(file)
-            except (AudioError, OSError) as error:
-                faults[name] = str(error)
-                continue
-            for query in queries:
-                yield listener.question(task.name, waveform, query, audio=name)
-
     answers = []
     output_dir.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")  # which stays, should this be killed: answers take long
     with naming(part), part.open("wb") as rows:
-        asked = listener.answers(questions(), {task.name: task})
+        questions = _questions(listener, files, root, task.name, queries, faults)
+        asked = listener.answers(questions, {task.name: task})
         for answer in track(asked, "answering", total=len(files) * len(queries)):
             answers.append(answer)
             rows.write(_line(_record(answer)))
@@ -144,8 +133,29 @@ def predict(
     _write_left_out(output_dir / LEFT_OUT, faults)
     if figures:
         _draw(listener, answers, root, output_dir / "figures")
+    labelled = _label(answers, formats or {}, output_dir / LABELS)
     part.replace(path)  # last: the answers that are there say that all is there
-    return _table(answers, faults, len(files), path) + (passed_over(audio) if audio.is_dir() else "")
+    return _table(answers, faults, len(files), path) + labelled + (passed_over(audio) if audio.is_dir() else "")
+
+
+def _questions(
+    listener: Listener,
+    files: Sequence[Path],
+    root: Path,
+    task: str,
+    queries: Sequence[str | None],
+    faults: dict[str, str],
+) -> Iterator[Sample]:
+    """Every query about every recording; why one cannot be read goes into `faults`, under its name."""
+    for file in files:
+        name = file.relative_to(root).as_posix()
+        try:
+            waveform = listener.waveform(file)
+        except (AudioError, OSError) as error:
+            faults[name] = str(error)
+            continue
+        for query in queries:
+            yield listener.question(task, waveform, query, audio=name)
 
 
 def _write_left_out(path: Path, faults: Mapping[str, str]) -> None:
@@ -192,22 +202,18 @@ def _draw(listener: Listener, answers: Sequence[Answer], root: Path, folder: Pat
     for name, of_audio in track(by_audio.items(), "drawing"):
         timelines = {answer.example.query or answer.example.task: events_of(answer) for answer in of_audio}
         figure = clip_figure(listener.waveform(root / name), timelines, name)
-        with replacing(folder / picture_name(name)) as file:
+        with replacing(folder / file_name(name, ".png")) as file:
             figure.savefig(file, dpi=150, format="png")
 
 
-def picture_name(name: str) -> str:
-    """What the picture of a recording is called: its name with .png, cut where file systems would refuse it.
-
-    >>> picture_name("street/a.wav")
-    'street/a.wav.png'
-    """
-    place, slash, last = name.rpartition("/")
-    encoded = os.fsencode(last)
-    if len(encoded) > _NAME_BYTES:
-        digest = hashlib.sha256(encoded).hexdigest()[:8]
-        last = f"{encoded[:_NAME_BYTES].decode(errors='ignore')}-{digest}"
-    return f"{place}{slash}{last}.png"
+def _label(answers: Sequence[Answer], formats: Mapping[str, Format], folder: Path) -> str:
+    """Write label files; what is said of them."""
+    if not formats:
+        return ""
+    labels = labels_of(answers)
+    write_labels(labels, formats, folder)
+    left_out = left_out_of(labels, formats)
+    return (f"{left_out} (predictions.jsonl has them)\n" if left_out else "") + f"labels: {folder}\n"
 
 
 def _table(answers: Sequence[Answer], faults: Mapping[str, str], num_files: int, path: Path) -> str:

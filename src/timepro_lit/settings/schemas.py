@@ -10,24 +10,14 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
-PACKAGE = Path(__file__).resolve().parents[1]
-INSTALLED = (PACKAGE / "conf").is_dir()
-"""Whether this is an installed wheel, which holds a copy of conf, and not a checkout, which has it at its top."""
-CONF = PACKAGE / "conf" if INSTALLED else PACKAGE.parents[1] / "conf"
-ROOT = Path.cwd() if INSTALLED else PACKAGE.parents[1]
-"""What outputs and data lie below, unless told otherwise: an installed package is no place to write to."""
+from timepro_lit.settings.app_schema import AppConfig
+from timepro_lit.settings.places import CONF as CONF
+from timepro_lit.settings.places import PACKAGE as PACKAGE
+from timepro_lit.settings.places import ROOT as ROOT
+from timepro_lit.settings.places import Paths
+
 LAYERS = ("experiment", "scale", "debug")
 """Groups added with `+`, each of which may override the ones before it."""
-
-
-@dataclass
-class Paths:
-    """Folders. Everything is read under `root`, `assets` and `data` and written under `outputs` alone."""
-
-    root: str = str(ROOT)
-    assets: str = str(PACKAGE / "assets")
-    data: str = MISSING
-    outputs: str = MISSING
 
 
 @dataclass
@@ -160,8 +150,10 @@ class PredictConfig:
     """Questions that are answered together."""
     figures: bool = False
     """Also draw a timeline for each recording."""
+    format: Any = field(default_factory=list)
+    """Also write labels for other programs: one of audacity, raven, srt, webvtt, jams, csv, or several, [srt,csv]."""
     output_dir: str = MISSING
-    """Where predictions.jsonl and the figures go."""
+    """Where predictions.jsonl, the figures and the labels go."""
     trust: list[str] = field(default_factory=list)
     """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
     paths: Paths = field(default_factory=Paths)
@@ -256,6 +248,7 @@ SCHEMAS: Mapping[str, type] = {
     "score": ScoreConfig,
     "predict": PredictConfig,
     "attend": AttendConfig,
+    "app": AppConfig,
     "export": ExportConfig,
     "prepare": PrepareConfig,
 }
