@@ -14,7 +14,7 @@ install = $(BIN)/python -m pip install --no-input --disable-pip-version-check --
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-long test test-slow fuzz faults lint bench clean constraints
+.PHONY: help setup demo demo-long test test-slow test-dashboards fuzz faults lint bench clean constraints
 
 # With PYTHON given, an environment of another version is refused: it would silently be used instead.
 ifdef PYTHON
@@ -52,6 +52,12 @@ test: $(TEST)  ## Run the tests (CPU, no network once installed)
 
 test-slow: $(TEST)  ## Run only the tests marked slow
 	$(BIN)/python -m pytest -m slow
+
+test-dashboards: $(BIN)/python  ## Run the tests of loggers that are extras, in an environment of their own
+	$(BIN)/python -m venv build/dashboards
+	build/dashboards/bin/python -m pip install --no-input --disable-pip-version-check --progress-bar off \
+	    -e '.[test,tensorboard,mlflow,trackio,workspace]'
+	build/dashboards/bin/python -m pytest -m slow tests/lit/test_dashboards.py tests/test_dashboard.py
 
 fuzz: $(TEST)  ## Read and reward a million hostile answers (about ten minutes)
 	$(BIN)/python -m pytest tests/test_fuzz.py --hypothesis-profile=fuzz

@@ -144,6 +144,11 @@ def test_nothing_is_read_where_nobody_looks(tmp_path: Path) -> None:
     assert Counted.read == []
 
 
+def test_a_table_that_cannot_be_made_ends_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("timepro_lit.lit.shown.scored_alone", lambda *_: [][0])
+    assert validated(tmp_path, Kept(1)) == {"0"}
+
+
 def test_a_table_that_cannot_be_logged_ends_no_run(tmp_path: Path) -> None:
     working = Kept(1)
     assert validated(tmp_path, Kept(1, fails=True), working) == {"0"}

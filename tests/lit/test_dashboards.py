@@ -39,7 +39,7 @@ def log_twice(name: str, make: partial) -> set[str]:
             logger.log_metrics({"val/ag/R@0.5": 50.0 + attempt}, attempt)
             if logger.num_completions:
                 row = Completion(("a", "ag", "", "", "", ""), {"score": 1.0}, b"RIFF", picture())
-                logger.log_completions("completions/val", [row], attempt)
+                logger.log_completions("completions/val", lambda row=row: [row], attempt)
             assert isinstance(logger.name, str | None)
             logger.save()
             logger.finalize("success")

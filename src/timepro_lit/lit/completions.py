@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -51,18 +51,6 @@ class Completion:
     """The clip as a WAV file; with the first of its answers alone, as the picture."""
     timeline: bytes | None
     """Spectrogram, reference and answers as a PNG file."""
-
-
-@runtime_checkable
-class ShowsCompletions(Protocol):
-    """A logger that has tables."""
-
-    num_completions: int
-    """Clips of each task in a table; 0 = it wants none."""
-
-    def log_completions(self, key: str, completions: Sequence[Completion], step: int | None) -> None:
-        """Show a table; `step` counts optimiser steps, None where training is over."""
-        ...
 
 
 def chosen(ids: Sequence[str] | np.ndarray, tasks: Sequence[str] | np.ndarray, limit: int) -> list[int]:

@@ -127,9 +127,10 @@ class Forgiven(Logger):
         """Whether it wants the files that a stage has stored."""
         return self.key not in self.left_out and getattr(self.inner, "keeps_results", False)
 
-    def log_completions(self, key: str, completions: Sequence[Completion], step: int | None) -> None:
-        """Show a table of answers."""
-        self.attempt(lambda: self.inner.log_completions(key, completions, step))  # type: ignore[attr-defined]
+    def log_completions(self, key: str, make: Callable[[], Sequence[Completion]], step: int | None) -> None:
+        """Show a table of answers, if it has any; what goes wrong while it is made is a fault of the logger, too."""
+        if self.num_completions:
+            self.attempt(lambda: self.inner.log_completions(key, make(), step))  # type: ignore[attr-defined]
 
     def log_result(self, result: Path, reused: bool) -> None:
         """Say where a stage's result lies, to a logger that has a place for it."""
@@ -160,6 +161,11 @@ class Forgiven(Logger):
             self.attempt(self.inner.end)  # type: ignore[attr-defined]
         elif isinstance(self.inner, WandbLogger) and self.inner._experiment is not None:
             self.attempt(lambda: self.inner.experiment.finish())
+
+
+def beside_curves(loggers: Iterable[Logger]) -> list[Forgiven]:
+    """All but the CSV logger, which keeps a stage's curves alone."""
+    return [logger for logger in loggers if isinstance(logger, Forgiven)]
 
 
 def _tried(name: str, call: Callable[[], Any], left_out: set[str]) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from lightning import LightningModule, Trainer
@@ -15,7 +16,6 @@ from timepro_lit.lit.completions import (
     ON_VALIDATION,
     ROLLOUTS,
     Judged,
-    ShowsCompletions,
     chosen,
     completions,
     scored_alone,
@@ -23,13 +23,14 @@ from timepro_lit.lit.completions import (
 )
 from timepro_lit.lit.experience import Explored
 from timepro_lit.lit.grpo import GRPO
+from timepro_lit.lit.loggers import beside_curves
 from timepro_lit.lit.processes import gathered
 from timepro_lit.records import Answer
 
 
 def num_wanted(loggers: Sequence[Logger]) -> int:
     """Clips of each task that the most curious of these loggers shows."""
-    return max((one.num_completions for one in loggers if isinstance(one, ShowsCompletions)), default=0)
+    return max((one.num_completions for one in beside_curves(loggers)), default=0)
 
 
 class Completions(Callback):
@@ -69,18 +70,18 @@ class Completions(Callback):
         if not trainer.is_global_zero or not num_wanted(trainer.loggers):
             return
         step = max(0, trainer.global_step - 1)  # the row of the step that it follows upon
-        self._show(trainer, pl_module, ON_VALIDATION, scored_alone(answers, pl_module.scored), step)
+        self._show(trainer, pl_module, ON_VALIDATION, lambda: scored_alone(answers, pl_module.scored), step)
         if groups:
             firsts = [group[0].answer.example for group in groups]
             places = chosen([one.id for one in firsts], [one.task for one in firsts], self.num_clips)
-            rollouts = [one for place in places for one in groups[place]]
-            self._show(trainer, pl_module, ROLLOUTS, rollouts, step)
+            self._show(trainer, pl_module, ROLLOUTS, lambda: [one for place in places for one in groups[place]], step)
 
-    def _show(self, trainer: Trainer, module: AnsweringModule, key: str, judged: Sequence[Judged], step: int) -> None:
-        rows = completions(judged, module.scored, sound_in(self.store))
-        for logger in trainer.loggers:
-            if isinstance(logger, ShowsCompletions) and logger.num_completions:
-                logger.log_completions(key, rows, step)
+    def _show(
+        self, trainer: Trainer, module: AnsweringModule, key: str, judge: Callable[[], list[Judged]], step: int
+    ) -> None:
+        make = cache(lambda: completions(judge(), module.scored, sound_in(self.store)))  # once for all loggers
+        for logger in beside_curves(trainer.loggers):
+            logger.log_completions(key, make, step)
 
 
 def _judged(module: GRPO, explored: Explored, num_groups: int) -> list[list[Judged]]:

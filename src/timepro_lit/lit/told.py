@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any
-
-from lightning.pytorch.loggers import Logger
 
 from timepro_lit.lit.completions import ON_TEST, Judged, chosen, completions, sound_in, worth_of
 from timepro_lit.lit.curve_rows import read_rows
 from timepro_lit.lit.fit import CURVES
-from timepro_lit.lit.loggers import Forgiven, finish
+from timepro_lit.lit.loggers import Forgiven, beside_curves, finish
 from timepro_lit.lit.setting import Setting
 from timepro_lit.lit.shown import num_wanted
 from timepro_lit.metrics.suite import Scores
@@ -37,7 +36,7 @@ def tell_reused(setting: Setting, stage: str, claim: Claim, with_curves: bool) -
 
 def tell_stored(setting: Setting, stage: str, claim: Claim) -> None:
     """Give what a stage has just stored to the loggers that keep such results."""
-    loggers = _beside_curves(setting.silent_loggers(stage)) if is_rank_zero() else []
+    loggers = beside_curves(setting.silent_loggers(stage)) if is_rank_zero() else []
     with _finished(logger for logger in loggers if logger.keeps_results) as keepers:
         for logger in keepers:
             logger.log_result(claim.final, reused=False)
@@ -46,12 +45,12 @@ def tell_stored(setting: Setting, stage: str, claim: Claim) -> None:
 def tell_test(setting: Setting, row: str, answers: Sequence[Answer], scores: Mapping[str, Scores]) -> None:
     """Tell how the model of a row did on the test split, and show answers to a few fixed clips of it."""
     with _told(setting, row) as loggers:
-        judged = _a_few(answers, scores, setting, num_wanted(loggers))
-        rows = completions(judged, setting.scored, sound_in(setting.parts.data.corpus.store())) if judged else []
+        few = _a_few(answers, scores, setting, num_wanted(loggers))
+        make = cache(lambda: completions(few, setting.scored, sound_in(setting.parts.data.corpus.store())))
         for logger in loggers:
             logger.log_metrics(_values(scores))
-            if rows and logger.num_completions:
-                logger.log_completions(ON_TEST, rows, None)
+            if few:
+                logger.log_completions(ON_TEST, make, None)
 
 
 def _a_few(answers: Sequence[Answer], scores: Mapping[str, Scores], setting: Setting, limit: int) -> list[Judged]:
@@ -78,14 +77,9 @@ def _values(scores: Mapping[str, Scores]) -> dict[str, float]:
     }
 
 
-def _beside_curves(loggers: Iterable[Logger]) -> list[Forgiven]:
-    """All but the CSV logger, which keeps a stage's curves alone."""
-    return [logger for logger in loggers if isinstance(logger, Forgiven)]
-
-
 def _told(setting: Setting, stage: str, **told: Any) -> AbstractContextManager[list[Forgiven]]:
     """The loggers of a stage, begun, and finished behind it; on processes other than rank zero none."""
-    return _finished(_beside_curves(setting.loggers(stage, **told)) if is_rank_zero() else [])
+    return _finished(beside_curves(setting.loggers(stage, **told)) if is_rank_zero() else [])
 
 
 @contextmanager
