@@ -14,7 +14,7 @@ install = $(BIN)/python -m pip install --no-input --disable-pip-version-check --
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-long test test-slow test-app fuzz faults lint bench clean constraints
+.PHONY: help setup demo demo-long test test-slow test-app test-dashboards fuzz faults lint bench clean constraints
 
 # With PYTHON given, an environment of another version is refused: it would silently be used instead.
 ifdef PYTHON
@@ -56,6 +56,12 @@ test-slow: $(TEST)  ## Run only the tests marked slow
 test-app: $(TEST)  ## Try the page of `app` in a headless Chromium (installs Gradio and Playwright)
 	@$(call install,-e '.[app,test-app]')
 	$(BIN)/python -m pytest -m slow tests/playground tests/events
+
+test-dashboards: $(BIN)/python  ## Run the tests of loggers that are extras, in an environment of their own
+	$(BIN)/python -m venv build/dashboards
+	build/dashboards/bin/python -m pip install --no-input --disable-pip-version-check --progress-bar off \
+	    -e '.[test,tensorboard,mlflow,trackio,workspace]'
+	build/dashboards/bin/python -m pytest -m slow tests/lit/test_dashboards.py tests/test_dashboard.py
 
 fuzz: $(TEST)  ## Read and reward a million hostile answers (about ten minutes)
 	$(BIN)/python -m pytest tests/test_fuzz.py --hypothesis-profile=fuzz

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import re
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from wandb_offline import offline_runs
+from wandb_offline import OfflineRun, offline_runs
 
 SMALL = (
     "sizes.data.num_clips={train: 30, val: 2, test: 4}",
@@ -18,6 +19,9 @@ SMALL = (
     "sizes.grpo.max_steps=2", "sizes.grpo.batch_size=2", "sizes.grpo.micro_batch_size=2",
     "sizes.grpo.examples_per_task=4", "sizes.grpo.group_size=2", "sizes.grpo.val_check_interval=2",
 )  # fmt: skip
+
+
+WATCHED = ("logger=wandb", "logger.wandb.completions=1", "trainer.log_every_n_steps=1")
 
 
 def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -131,7 +135,7 @@ def test_a_finished_run_is_evaluated_again_on_another_split(finished: Path, fold
 def test_the_rl_rows_of_an_ablation_share_one_sft(finished: Path, folder: Path) -> None:
     stages = folder / "outputs" / "stages"
     assert len(list(stages.glob("sft-*.lock"))) == 1
-    done = train(folder, "+experiment=ablation_eb_f1_only", *SMALL, "logger=wandb")
+    done = train(folder, "+experiment=ablation_eb_f1_only", *SMALL, *WATCHED)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stderr == ""  # W&B would have a dozen lines to say
     [reused] = (line for line in done.stdout.splitlines() if line.startswith("sft"))
@@ -140,14 +144,37 @@ def test_the_rl_rows_of_an_ablation_share_one_sft(finished: Path, folder: Path) 
     assert len(list(stages.glob("grpo-????????????"))) == 2
     [run] = (folder / "outputs" / "ablation_eb_f1_only").iterdir()
     assert (run / "sft" / "metrics.csv").read_bytes() == (finished / "sft" / "metrics.csv").read_bytes()
-    trained, tested = offline_runs(run)
-    for one in (trained, tested):
+    reused_sft, trained, tested = offline_runs(run)
+    for one, stage in ((reused_sft, "sft"), (trained, "grpo"), (tested, "grpo")):
         said = (one.name, one.group, one.job_type, one.tags)
-        assert said == ("ablation_eb_f1_only-seed1", "ablation_eb_f1_only", "grpo", ["embedded"])
-    assert trained.id == tested.id and trained.config["stage"]["grpo"]["module"]["group_size"] == 2
-    assert any("train/gradient_norm" in row for row in trained.history)
+        assert said == ("ablation_eb_f1_only-seed1", "ablation_eb_f1_only", stage, ["embedded"])
+    [result] = stages.glob("sft-????????????")
+    assert reused_sft.summary["reused_from"] == str(result) and str(result) in reused_sft.notes
+    assert reused_sft.config["result"] == result.name
+    assert "val/ag/mIoU" in {key for row in reused_sft.history for key in row}
+    assert trained.id == tested.id != reused_sft.id
+    assert trained.config["stage"]["grpo"]["module"]["group_size"] == 2
+    with (run / "grpo" / "metrics.csv").open() as file:
+        logged = {*(csv.DictReader(file).fieldnames or ())} - {"step"}
+    assert {"train/gradient_norm", "train/learning_rate", "grpo/entropy"} <= logged
+    assert logged <= {key for row in trained.history for key in row}
     report = json.loads((run / "report.json").read_text())["scores"]["grpo"]
-    assert tested.history[-1]["test/ag/mIoU"] == pytest.approx(report["ag"]["mIoU"])
+    assert tested.history[-2]["test/ag/mIoU"] == pytest.approx(report["ag"]["mIoU"])
+    assert_shown(trained, "completions/val", run / "grpo", {"score"})
+    assert_shown(trained, "completions/rollouts", run / "grpo", {"reward", "main", "auxiliary", "advantage"})
+    assert_shown(tested, "completions/test", run / "grpo", {"score"})
+
+
+def assert_shown(job: OfflineRun, key: str, folder: Path, worth: set[str]) -> None:
+    """A table of answers with sounds and pictures, whose files lie below the run directory."""
+    rows = job.tables[key]
+    assert {*rows[0]} == {"id", "task", "query", "prompt", "answer", "reference", "audio", "timeline"} | worth
+    assert len({row["id"] for row in rows}) == len({row["task"] for row in rows})  # a clip of each task
+    assert {(row["audio"], row["timeline"]) for row in rows} <= {("Audio", "Image"), (None, None)}
+    [files] = (files for files in job.artifacts.values() if f"{key}.table.json" in files)
+    heads = [path.read_bytes()[:4] for name, path in files.items() if name.startswith("media/")]
+    assert {*heads} == {b"RIFF", b"\x89PNG"}
+    assert all(path.is_relative_to(folder.parent / "wandb") for path in files.values())
 
 
 def test_an_empty_manifest_is_named(folder: Path) -> None:

@@ -47,6 +47,8 @@ LIBRARY_DOORS: dict[str, tuple[str, ...]] = {
     "lightning": ("lit",),
     "pytorch_lightning": (),  # the old name of the same library
     "wandb": ("lit",),
+    "mlflow": ("lit",),
+    "trackio": ("lit",),
     "deepspeed": ("lit",),
     "transformers": ("lalm",),
     "tokenizers": ("lalm",),

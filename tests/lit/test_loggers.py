@@ -14,6 +14,7 @@ import pytest
 import wandb
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
+from wandb_offline import offline_runs
 
 from timepro_lit.lit.loggers import finish, made_loggers
 from timepro_lit.lit.wandb_logger import wandb_logger
@@ -92,6 +93,18 @@ def test_a_logger_that_does_not_fail_is_asked_everything(tmp_path: Path) -> None
     Failing.calls.clear()
     log_two_stages(tmp_path, set(), mine=partial(lambda **_: Failing("")))
     assert Failing.calls == 2 * list(MOMENTS)
+
+
+def test_stages_are_jobs_of_their_own_that_are_gone_on_with(tmp_path: Path) -> None:
+    make = partial(wandb_logger, str(tmp_path), version="", project="timepro", offline=True)
+    for stage in ("sft", "grpo", "grpo"):
+        [logger] = made_loggers({"wandb": partial(make, stage)}, set())
+        logger.log_metrics({"test/ag/mIoU": 1.0})
+        finish([logger])
+    wandb.teardown()
+    first, second, again = offline_runs(tmp_path)
+    assert (first.job_type, second.job_type, again.job_type) == ("sft", "grpo", "grpo")
+    assert first.id != second.id == again.id
 
 
 def test_wandb_without_its_server(

@@ -25,6 +25,12 @@ class OfflineRun:
     tags: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+    notes: str = ""
+    artifacts: dict[str, dict[str, Path]] = field(default_factory=dict)
+    """Name -> path inside -> file that waits for its upload."""
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Key -> rows of the newest table."""
 
 
 def offline_runs(folder: Path) -> list[OfflineRun]:
@@ -34,6 +40,7 @@ def offline_runs(folder: Path) -> list[OfflineRun]:
 
 def _run(path: Path) -> OfflineRun:
     found = OfflineRun()
+    media = path.parent / "files"
     for content in _records(path.read_bytes()):
         record = Record.FromString(content)
         kind = record.WhichOneof("record_type")
@@ -45,11 +52,21 @@ def _run(path: Path) -> OfflineRun:
                 run.run_group,
                 run.job_type,
             )
-            found.tags = list(run.tags)
+            found.tags, found.notes = list(run.tags), run.notes or found.notes
         updates = record.run.config.update if kind == "run" else record.config.update if kind == "config" else ()
         found.config |= {_key(item): json.loads(item.value_json) for item in updates}
         if kind == "history":
             found.history.append({_key(item): json.loads(item.value_json) for item in record.history.item})
+            for key, place in found.history[-1].items():
+                if key.startswith("completions/") and key.endswith("/path"):
+                    table = json.loads((media / place).read_text())
+                    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+                    found.tables[key.removesuffix("/path")] = rows
+        if kind == "summary":
+            found.summary |= {_key(item): json.loads(item.value_json) for item in record.summary.update}
+        if kind == "artifact":
+            contents = record.artifact.manifest.contents
+            found.artifacts[record.artifact.name] = {one.path: Path(one.local_path) for one in contents}
     return found
 
 

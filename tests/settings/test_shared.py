@@ -27,7 +27,7 @@ OTHERS = [
     *([f"trainer={path.stem}"] for path in sorted(CONF.glob("trainer/*.yaml"))),
     *([f"+experiment={name}", "+scale=paper"] for name in ("ablation_adaptive", "zero_shot", "dapo")),
     ["data=prepared", "data.folder=/prepared"],
-    ["logger=wandb"],
+    *([f"logger={path.stem}"] for path in sorted(CONF.glob("logger/*.yaml"))),
     ["+callbacks.bar={_target_: lightning.pytorch.callbacks.RichProgressBar, _partial_: true}"],
 ]
 

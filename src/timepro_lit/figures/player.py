@@ -27,8 +27,13 @@ def audio_uri(path: Path | None, waveform: Tensor, max_bytes: int) -> str:
         content = path.read_bytes()
         if (media_type := _media_type(content[:12])) is not None:
             return _data_uri(media_type, content)
+    return _data_uri("audio/wav", smaller_wav(waveform, max_bytes))
+
+
+def smaller_wav(waveform: Tensor, max_bytes: int) -> bytes:
+    """(n,) float32 within [-1, 1] at 16 kHz as an 8-bit mu-law WAV file; of a lower rate where only that fits."""
     factor = next((f for f in (1, 2, 4) if waveform.numel() // f + 64 <= max_bytes), 8)
-    return _data_uri("audio/wav", mulaw_wav(waveform, factor))
+    return mulaw_wav(waveform, factor)
 
 
 def mulaw_wav(waveform: Tensor, factor: int = 1) -> bytes:

@@ -44,6 +44,8 @@ class AnsweringModule(LightningModule):
         self.metrics = nn.ModuleDict({task: nn.ModuleList(of_task) for task, of_task in metrics.items()})
         self.max_answer_tokens = max_answer_tokens
         self.answers: list[Answer] = []
+        self.answered: list[Answer] = []
+        """Of the last validation batch."""
         self.lalm: LALM | None = None
         self.skips = Skips()
         """Examples that took no part because their recordings could not be used."""
@@ -88,7 +90,8 @@ class AnsweringModule(LightningModule):
         return answer_batch(self.lalm, self.scored, batch, self.max_answer_tokens)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        for answer in self.answer(batch):
+        self.answered = self.answer(batch)
+        for answer in self.answered:
             for metric in self._metrics_of(answer.example.task):
                 metric.update([answer.prediction], [answer.example])
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from timepro_lit.grpo.loss import Sampled
 from timepro_lit.grpo.prefix import Prefix
-from timepro_lit.records import Rollouts
+from timepro_lit.records import Example, Rollouts
+from timepro_lit.rewards.adaptive import GroupReward
 
 
 @dataclass
@@ -33,3 +35,13 @@ class Experience:
     def sampled(self) -> Sampled:
         """How much there is, groups without signal included."""
         return Sampled(self.adv_BG.numel(), int(self.rollouts.answer_mask.sum()))
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What one loop of sampling came to."""
+
+    examples: Sequence[Example]
+    rollouts: Rollouts
+    groups: Sequence[GroupReward]
+    adv_BG: Tensor

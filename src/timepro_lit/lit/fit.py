@@ -23,6 +23,7 @@ from timepro_lit.lit.finite import NonFiniteSteps, refuse_non_finite
 from timepro_lit.lit.loggers import finish
 from timepro_lit.lit.setting import Setting, release
 from timepro_lit.lit.sharding import check_strategy
+from timepro_lit.lit.shown import Completions
 from timepro_lit.lit.stage import Stage
 from timepro_lit.lit.states import States
 from timepro_lit.lit.training import TrainingModule
@@ -104,8 +105,9 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
     if is_rank_zero():
         curves.unlink(missing_ok=True)  # a new logger would, some time later
     best = KeepBest(claim.states, lambda scores: validation_score(scores, setting.scored))
-    watching = [EndsWithValidation(), checkpoints, *([best] if planned.stage.keep == "best" else [])]
-    loggers = setting.loggers(name)
+    showing = Completions(setting.parts.data.corpus.store())
+    watching = [EndsWithValidation(), checkpoints, *([best] if planned.stage.keep == "best" else []), showing]
+    loggers = setting.loggers(name, result=claim.final.name)
     trainer = setting.new_trainer(name, *watching, logger=loggers, **planned.arguments)
     try:
         going_on = None if start is None else start.checkpoint

@@ -23,7 +23,7 @@ from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.lora import add_reference, reference_policy, runs_alike_in_training
 from timepro_lit.lalm.warping import warper
 from timepro_lit.lit import health
-from timepro_lit.lit.experience import Experience
+from timepro_lit.lit.experience import Experience, Explored
 from timepro_lit.lit.training import TrainingModule
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Batch, Example, Rollouts
@@ -83,6 +83,8 @@ class GRPO(TrainingModule):
         self.update = update
         self.updates_per_rollout = updates_per_rollout
         self.window: dict[tuple[str, ...], Experience] = {}
+        self.explored: Explored | None = None
+        """The newest rollouts, to look at."""
         self.seed = seed
 
     def configure_model(self) -> None:
@@ -128,6 +130,7 @@ class GRPO(TrainingModule):
             groups = self.score(examples, rollouts)
         adv_BG = group_advantages(torch.tensor([g.total for g in groups], device=self.device), self.scale_rewards)
         self.note_rollouts(examples, rollouts, groups)
+        self.explored = Explored(examples, rollouts, groups, adv_BG)
         first = 0
         for batch, prompt_embeds, kept_prefix in zip(batches, embeds, prefixes, strict=True):
             rows = slice(first, first + len(batch))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,18 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.loggers.logger import DummyExperiment
 
 from timepro_lit.files.atomic import naming
+from timepro_lit.lit.completions import Completion
 from timepro_lit.runs.stages import is_rank_zero
 
 log = logging.getLogger(__name__)
 
 MAX_REASON = 300
 """Characters of what a library says of its failure, in one line."""
+
+
+def id_of(directory: str, stage: str) -> str:
+    """What identifies a stage to a logger, also when it goes on after a kill: its run directory and its name."""
+    return hashlib.sha256(f"{Path(directory).absolute()}/{stage}".encode()).hexdigest()[:16]
 
 
 def made_loggers(
@@ -74,7 +81,6 @@ class Forgiven(Logger):
         self.key = key
         self.inner = inner
         self.left_out = left_out
-        self.has_begun = False
 
     def __getattr__(self, name: str) -> Any:
         if name in ("inner", "key"):  # not there yet, where a copy is made
@@ -89,29 +95,47 @@ class Forgiven(Logger):
     @property
     def experiment(self) -> Any:
         """What the logger inside writes to; nothing, once it has failed."""
-        found = self.attempt(lambda: getattr(self.inner, "experiment", None), DummyExperiment())
-        self.has_begun = self.key not in self.left_out
-        return found
+        return self.attempt(lambda: getattr(self.inner, "experiment", None), DummyExperiment())
 
     @property
     def name(self) -> str | None:
-        return self.inner.name
+        return self.attempt(lambda: self.inner.name)
 
     @property
     def version(self) -> int | str | None:
-        return self.inner.version
+        return self.attempt(lambda: self.inner.version)
 
     @property
     def save_dir(self) -> str | None:
-        return self.inner.save_dir
+        return self.attempt(lambda: self.inner.save_dir)
 
     @property
     def root_dir(self) -> str | None:
-        return self.inner.root_dir
+        return self.attempt(lambda: self.inner.root_dir)
 
     @property
     def log_dir(self) -> str | None:
-        return self.inner.log_dir
+        return self.attempt(lambda: self.inner.log_dir)
+
+    @property
+    def num_completions(self) -> int:
+        """Clips of each task in a table of answers; 0 where there are no tables."""
+        return 0 if self.key in self.left_out else getattr(self.inner, "num_completions", 0)
+
+    @property
+    def keeps_results(self) -> bool:
+        """Whether it wants the files that a stage has stored."""
+        return self.key not in self.left_out and getattr(self.inner, "keeps_results", False)
+
+    def log_completions(self, key: str, make: Callable[[], Sequence[Completion]], step: int | None) -> None:
+        """Show a table of answers, if it has any; what goes wrong while it is made is a fault of the logger, too."""
+        if self.num_completions:
+            self.attempt(lambda: self.inner.log_completions(key, make(), step))  # type: ignore[attr-defined]
+
+    def log_result(self, result: Path, reused: bool) -> None:
+        """Say where a stage's result lies, to a logger that has a place for it."""
+        if hasattr(self.inner, "log_result"):
+            self.attempt(lambda: self.inner.log_result(result, reused))  # type: ignore[attr-defined]
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         self.attempt(lambda: self.inner.log_metrics(metrics, step))
@@ -132,9 +156,16 @@ class Forgiven(Logger):
         self.attempt(lambda: self.inner.finalize(status))
 
     def finish(self) -> None:
-        """End the run of W&B, if there is one; elsewhere `finalize` has done it."""
-        if isinstance(self.inner, WandbLogger) and self.has_begun:
+        """End what a library would otherwise go on with in the next stage; elsewhere `finalize` has done it."""
+        if hasattr(self.inner, "end"):
+            self.attempt(self.inner.end)  # type: ignore[attr-defined]
+        elif isinstance(self.inner, WandbLogger) and self.inner._experiment is not None:
             self.attempt(lambda: self.inner.experiment.finish())
+
+
+def beside_curves(loggers: Iterable[Logger]) -> list[Forgiven]:
+    """All but the CSV logger, which keeps a stage's curves alone."""
+    return [logger for logger in loggers if isinstance(logger, Forgiven)]
 
 
 def _tried(name: str, call: Callable[[], Any], left_out: set[str]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -24,6 +23,7 @@ from timepro_lit.lalm.checkpoint import ModelSource, base_fingerprint
 from timepro_lit.lit.base import AnsweringModule
 from timepro_lit.lit.processes import gathered
 from timepro_lit.lit.setting import Setting, release
+from timepro_lit.lit.told import tell_test
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, RunDescription
 from timepro_lit.runs.determinants import grounds_of_scores
@@ -71,34 +71,27 @@ def answer_rows(setting: Setting, rows: Rows, described: RunDescription) -> str:
 
     Rank zero alone scores, writes and has a table.
     """
-    scores = {name: answer_row(setting, rows, name) for name in rows.sources}
+    scores: dict[str, dict[str, Scores]] = {}
+    for name in rows.sources:
+        answers, scores[name] = answer_row(setting, rows, name)
+        if is_rank_zero():
+            tell_test(setting, name, answers, scores[name])
+        del answers  # before the next row's
     if not is_rank_zero():
         return ""
-    for name in setting.parts.stage:
-        if name in scores:
-            setting.log_test_scores(name, _for_loggers(scores[name]))
     note = "; ".join(filter(None, (setting.parts.data.corpus.note(), rows.heard))) or None
     report = report_of(scores, setting.scored, described, note, rows.notes)
     return f"{table_of(report)}page: {publish(setting.directory, report)}\n"
 
 
-def _for_loggers(scores: Mapping[str, Scores]) -> dict[str, float]:
-    return {
-        f"test/{task}/{metric}": value
-        for task, of_task in scores.items()
-        for metric, value in of_task.values.items()
-        if math.isfinite(value)
-    }
-
-
-def answer_row(setting: Setting, rows: Rows, name: str) -> dict[str, Scores]:
-    """Scores of one model on a split, on rank zero; answers are read, where they are there, and otherwise made."""
+def answer_row(setting: Setting, rows: Rows, name: str) -> tuple[list[Answer], dict[str, Scores]]:
+    """Answers of one model to a split and their scores, on rank zero; read, where they are there, otherwise made."""
     folder, origin, tasks = setting.directory / "evaluation" / name, rows.origin(name), setting.scored
     locate = setting.parts.data.corpus.store().location
     scoring = grounds_of_scores(rows.grounds.settings["task"])
     if (record := rows.found(folder.parent, name)) is not None:
         if not is_rank_zero():
-            return {}
+            return [], {}
         files = origin.other_code(record)
         note = f"{ANSWERS} made by other code ({listed(files)})" if files else None
         said = "; ".join(part for part in (note, other_versions(record)) if part)
@@ -107,15 +100,15 @@ def answer_row(setting: Setting, rows: Rows, name: str) -> dict[str, Scores]:
         answers = read_answers(folder, tasks)
         scores = scores_by_task(answers, tasks)
         write_readings(folder, answers, scores, locate, read_skipped(folder), scoring)
-        return scores
+        return answers, scores
     _say_why(folder, name, origin)
     with setting.interruption.held():
         answers, skipped = _made(setting, rows.sources[name], name, rows.split)
         if not is_rank_zero():
-            return {}
+            return [], {}
         scores = scores_by_task(answers, tasks)
         write_evaluation(folder, answers, scores, locate, skipped, origin, scoring)
-    return scores
+    return answers, scores
 
 
 def _say_why(folder: Path, name: str, origin: Origin) -> None:

@@ -17,6 +17,7 @@ from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, Plan, fit, plan
 from timepro_lit.lit.progress_line import Course
 from timepro_lit.lit.rows import Rows, answer_rows
 from timepro_lit.lit.setting import Parts, Setting, quiet
+from timepro_lit.lit.told import tell_reused, tell_stored
 from timepro_lit.records import RunDescription
 from timepro_lit.runs.directory import Run
 from timepro_lit.runs.origin import Grounds
@@ -80,9 +81,11 @@ def _make_stages(
         with store.claim(name, grounds[name].on(**given)) as claim:
             if claim.complete:
                 say(f"{name}: reused from {claim.told}")
+                tell_reused(setting, name, claim, with_curves=not (setting.directory / name / CURVES).exists())
             else:
                 with setting.interruption.held():
                     claim.publish(fit(setting, name, planned, source, claim))
+                tell_stored(setting, name, claim)
             if is_rank_zero():
                 shutil.rmtree(claim.states, ignore_errors=True)
             _show(setting.directory / name, claim.final)

@@ -19,7 +19,7 @@ from timepro_lit.lalm.checkpoint import Backbone, ModelSource
 from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.lit.interruption import Interruptible, Interruption, keep_signals
-from timepro_lit.lit.loggers import Forgiven, finish, made_loggers
+from timepro_lit.lit.loggers import made_loggers
 from timepro_lit.lit.progress import RunProgress
 from timepro_lit.lit.progress_line import Course
 from timepro_lit.lit.stage import Stage
@@ -99,20 +99,21 @@ class Setting:
         keep_signals(trainer)
         return trainer
 
-    def loggers(self, stage: str) -> list[Logger]:
-        """Loggers that write to the run directory's folder `stage`, without those that have failed before."""
-        place = {"save_dir": str(self.directory), "name": stage, "version": ""}
-        makers = {key: partial(make, **place) for key, make in self.parts.logger.items()}
-        return made_loggers(makers, self.left_out, self.hyperparameters)
+    def loggers(self, stage: str, **told: Any) -> list[Logger]:
+        """Loggers that write to the run directory's folder `stage`, without those that have failed before.
 
-    def log_test_scores(self, stage: str, scores: Mapping[str, float]) -> None:
-        """Tell the loggers of a stage how its model did on the test split; the CSV logger keeps its curves alone."""
-        loggers = [logger for logger in self.loggers(stage) if isinstance(logger, Forgiven)]
-        for logger in loggers:
-            logger.log_metrics(dict(scores))
-            logger.save()
-            logger.finalize("success")
-        finish(loggers)
+        With the settings of the run they are `told` of the stage.
+        """
+        hyperparameters = {**self.hyperparameters, **told} if self.hyperparameters else {}
+        return made_loggers(self._makers(stage), self.left_out, hyperparameters)
+
+    def silent_loggers(self, stage: str) -> list[Logger]:
+        """The same, told nothing: none of them has begun anything yet."""
+        return made_loggers(self._makers(stage), self.left_out)
+
+    def _makers(self, stage: str) -> dict[str, Callable[[], Logger]]:
+        place = {"save_dir": str(self.directory), "name": stage, "version": ""}
+        return {key: partial(make, **place) for key, make in self.parts.logger.items()}
 
 
 def release() -> None:

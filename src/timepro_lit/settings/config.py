@@ -16,6 +16,7 @@ from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseExce
 
 from timepro_lit.planning.work import Placement
 from timepro_lit.settings.binding import UNRESOLVED, argument_faults, locate, node_faults
+from timepro_lit.settings.extras import missing_extras
 from timepro_lit.settings.schemas import CONF, TrainConfig
 
 SINGLE = ("model", "lora", "time_prompt", "data", "reward", "trainer")
@@ -88,9 +89,11 @@ def build(cfg: DictConfig) -> dict[str, Any]:
     """Instantiate all chosen options: an object or None per group of `SINGLE`, a dict by name per group of `KEYED`.
 
     The reward is left to the stages that refer to it. Raises ValueError with the key's path where a constructor
-    refuses a value.
+    refuses a value, or a logger needs what is not installed.
     """
-    return _all_built(settings_of(cfg))
+    settings = settings_of(cfg)
+    _refuse(list(missing_extras(settings["logger"])))
+    return _all_built(settings)
 
 
 def build_evaluation(cfg: DictConfig) -> dict[str, Any]:

@@ -48,6 +48,8 @@ NAMED: Mapping[str, tuple[str, ...]] = {
     "trainer": ("lightning.pytorch.Trainer", *(f"lightning.pytorch.strategies.{name}" for name in _STRATEGIES)),
     "callbacks": tuple(f"lightning.pytorch.callbacks.{name}" for name in _CALLBACKS),
     "logger": (
+        "timepro_lit.lit.mlflow_logger.mlflow_logger",
+        "timepro_lit.lit.trackio_logger.TrackioLogger",
         "timepro_lit.lit.wandb_logger.wandb_logger",
         *(f"lightning.pytorch.loggers.{name}" for name in _LOGGERS),
     ),
