@@ -213,6 +213,20 @@ def test_sums_do_not_depend_on_where_the_recordings_lie_but_on_each_answer(tmp_p
         reported(tmp_path, tmp_path / "a")
 
 
+def test_names_of_others_are_shown_as_they_are(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script> & \\input{x} | `y`"
+    for place, experiment in (("a", "ablation_astp"), ("b", "ablation_sft_baseline")):
+        write_run(tmp_path / place, experiment, 1, 2)
+        write_config(tmp_path / place, settings(experiment, 1) | {"name": f"{evil} {place}"})
+    reported(tmp_path, tmp_path / "a", tmp_path / "b")
+    page, latex, markdown = (
+        (tmp_path / "report" / name).read_text() for name in ("report.html", "table.tex", "table.md")
+    )
+    assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page
+    assert r"\textbackslash{}input\{x\}" in latex and r"\input" not in latex
+    assert r"\<script\>alert" in markdown and r"\| \`y\`" in markdown
+
+
 def test_what_names_nothing_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"runs: .*empty holds no run and no scores"):

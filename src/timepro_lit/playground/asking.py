@@ -61,8 +61,10 @@ class Asked:
 def model_names(asked: Sequence[tuple[str, str | None]]) -> list[str]:
     """What models are called on the page, each given as a folder and a row: by the folder's name where that will do.
 
-    >>> model_names([("outputs/demo", None), ("outputs/demo", "sft")]), model_names([("a/demo", None), ("b/demo", None)])
-    (['demo', 'demo, sft'], ['a/demo', 'b/demo'])
+    >>> model_names([("outputs/demo", None), ("outputs/demo", "sft")])
+    ['demo', 'demo, sft']
+    >>> model_names([("a/demo", None), ("b/demo", None)])
+    ['a/demo', 'b/demo']
     """
     names = [_named(Path(folder).resolve().name, row) for folder, row in asked]
     return names if len(set(names)) == len(names) else [_named(folder, row) for folder, row in asked]
