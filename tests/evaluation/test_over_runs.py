@@ -94,6 +94,14 @@ def test_paths_and_who_logs_make_no_other_method(tmp_path: Path) -> None:
     assert [row["seeds"] for row in report["rows"].values()] == [[1, 2]]
 
 
+def test_other_training_data_are_another_method(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "ablation_astp", 1, 1)
+    write_run(tmp_path / "b", "ablation_astp", 2, 3, "data.corpus.recordings=/sounds", "classes=[dog]")
+    write_run(tmp_path / "c", "ablation_astp", 3, 3, "+init_from=/elsewhere/sft")
+    _, report = reported(tmp_path, tmp_path / "a", tmp_path / "b", tmp_path / "c")
+    assert sorted(row["seeds"] for row in report["rows"].values()) == [[1], [2], [3]]
+
+
 def test_one_result_in_two_runs_counts_once_and_another_by_the_same_seed_has_its_own_row(tmp_path: Path) -> None:
     write_run(tmp_path / "astp", "ablation_astp", 1, 2)
     write_run(tmp_path / "adaptive", "ablation_adaptive", 1, 2, row="sft")

@@ -24,6 +24,8 @@ PLAIN_STRATEGIES = (None, "auto", "single_device", "ddp", "ddp_spawn", "ddp_fork
 """They sum the same gradient on any number of processes; also with what is added as in `ddp_find_unused_...`."""
 PRESENCE = ("audio", "recordings", "max_skipped_share")
 """Settings of the data that say where its recordings are and how many may be missing, not what is learnt from them."""
+PLACE = ("audio", "max_skipped_share")
+"""Those that are no other data where nobody looks at the content: soundscapes of other recordings are other ones."""
 CONTENT = (
     "corpus", "folder", "tasks", "train_split", "validation_split", "test_split", "batch_size", "eval_batch_size",
     "num_workers", *PRESENCE,
@@ -83,9 +85,7 @@ def determinants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     shared["model"] = without(settings["model"], LOADING)
     shared["data"] = without(settings["data"], CONTENT)
     shared["trainer"] = _trainer(settings["trainer"])
-    callbacks = settings.get("callbacks") or {}
-    watched = {name: node for name, node in callbacks.items() if str(node["_target_"]).split(".")[-1] not in OBSERVERS}
-    shared |= {"callbacks": watched} if watched else {}
+    shared |= {"callbacks": acting} if (acting := _acting(settings)) else {}
     return {name: without_num_workers(shared | {"stage": _stage(node)}) for name, node in settings["stage"].items()}
 
 
@@ -99,8 +99,9 @@ def method_of(settings: Mapping[str, Any], stages: Collection[str]) -> dict[str,
     found["model"] = without(settings["model"], SPEED)
     found["trainer"] = _trainer(settings["trainer"]) if stages else _answering(settings["trainer"])
     if stages:
+        found["callbacks"] = _acting(settings)
         found["time_prompt"] = _unseeded(found["time_prompt"], settings["seed"])
-        found["data"] = without(without_presence(settings["data"]), ("tasks", "eval_batch_size"))
+        found["data"] = without(without_presence(settings["data"], PLACE), ("tasks", "eval_batch_size"))
         found["stage"] = {name: _stage(settings["stage"][name]) for name in stages}
         for stage in found["stage"].values():
             stage["module"] = _unseeded(stage["module"], settings["seed"])
@@ -111,6 +112,12 @@ def method_of(settings: Mapping[str, Any], stages: Collection[str]) -> dict[str,
 def _unseeded(node: Mapping[str, Any] | None, seed: int) -> dict[str, Any] | None:
     """A node without its seed, where that is the run's own."""
     return node if node is None or node.get("seed") != seed else without(node, ("seed",))
+
+
+def _acting(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The callbacks that do not watch alone."""
+    callbacks = settings.get("callbacks") or {}
+    return {name: node for name, node in callbacks.items() if str(node["_target_"]).split(".")[-1] not in OBSERVERS}
 
 
 def grounds_of_scores(tasks: Mapping[str, Any], package: Path = PACKAGE) -> Grounds:
@@ -137,10 +144,10 @@ def without(node: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, value in node.items() if key not in keys}
 
 
-def without_presence(data: Any) -> Any:
-    """The settings of the data without `PRESENCE`, of whichever of its corpora."""
+def without_presence(data: Any, keys: Collection[str] = PRESENCE) -> Any:
+    """The settings of the data without `PRESENCE`, or other keys, of whichever of its corpora."""
     if isinstance(data, Mapping):
-        return {key: without_presence(value) for key, value in data.items() if key not in PRESENCE}
+        return {key: without_presence(value, keys) for key, value in data.items() if key not in keys}
     return data
 
 
