@@ -34,9 +34,14 @@ class Event:
     flag: str | None = None
     """What `events.delivery` finds wrong with it when a user gets it: reversed, outside; None everywhere else."""
 
+    score: float | None = None
+    """How sure a system is of it, in its own measure; None where it says nothing of that."""
+
     def __repr__(self) -> str:
-        flag = "" if self.flag is None else f", flag={self.flag!r}"
-        return f"Event(onset={self.onset!r}, offset={self.offset!r}, label={self.label!r}{flag})"
+        others = "".join(
+            f", {name}={value!r}" for name in ("flag", "score") if (value := getattr(self, name)) is not None
+        )
+        return f"Event(onset={self.onset!r}, offset={self.offset!r}, label={self.label!r}{others})"
 
     @property
     def duration_s(self) -> float:

@@ -1,6 +1,7 @@
 """Score the answers of any system against references, ours or another's.
 
 python -m timepro_lit.score task=sed predictions=answers.jsonl references=validation.tsv output_dir=scores/kimi-audio
+python -m timepro_lit.score protocol=dcase2026_task6 predictions=mine.jsonl references=val.jsonl output_dir=scores/mine
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.settings.methods import variants_of
     from timepro_lit.tasks.base import ScoredTask
 
+    if cfg.protocol is not None:
+        say(_by_protocol(cfg))
+        return
     if len(cfg.task) != 1:
         raise ValueError(f"one task is scored at a time, not {', '.join(cfg.task) or 'none'}")
     (name,) = cfg.task
@@ -46,6 +50,18 @@ def main(cfg: DictConfig) -> None:
     variant = variants_of(settings["task"])[name]
     write_outcome(directory, outcome, task, system, grounds_of_scores(settings["task"]), variant)
     say(table(outcome))
+
+
+def _by_protocol(cfg: DictConfig) -> str:
+    """Score the files of a challenge; returns the table."""
+    from timepro_lit.evaluation.challenge import PROTOCOL, score_moments
+
+    if cfg.protocol != PROTOCOL:
+        raise ValueError(f"protocol: is {cfg.protocol}, not {PROTOCOL}")
+    if cfg.task or cfg.classes or cfg.decimals is not None:
+        raise ValueError(f"protocol: {PROTOCOL} says what is scored; leave task, classes and decimals out")
+    directory = Path(cfg.output_dir).absolute()
+    return score_moments(Path(cfg.predictions), Path(cfg.references), directory, cfg.system or directory.name)
 
 
 if __name__ == "__main__":

@@ -172,12 +172,20 @@ def table(outcome: Outcome) -> str:
     text = io.StringIO()
     Console(file=text, width=100).print(rows)
     for what, ids in (("missing", outcome.missing), ("duplicate", outcome.duplicate), ("unknown", outcome.unknown)):
-        if ids:
-            named = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
-            text.write(f"{len(ids)} {what} ids ({_CONSEQUENCE[what]}): {named}\n")
+        text.write(named_ids(f"{what} ids", ids, _CONSEQUENCE[what]))
     if outcome.repairs:
         text.write("repaired: " + ", ".join(f"{kind} {count}" for kind, count in outcome.repairs.items()) + "\n")
     return text.getvalue()
+
+
+def named_ids(what: str, ids: Sequence[str], consequence: str) -> str:
+    """A line that names the first of them; "" where there is none.
+
+    >>> named_ids("missing ids", ["a", "b"], "count 0")
+    '2 missing ids (count 0): a, b\\n'
+    """
+    more = ", ..." if len(ids) > 5 else ""
+    return f"{len(ids)} {what} ({consequence}): {', '.join(ids[:5])}{more}\n" if ids else ""
 
 
 def labels_of(examples: Sequence[Example]) -> list[str]:

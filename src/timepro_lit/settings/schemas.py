@@ -119,6 +119,8 @@ class ScoreConfig:
     """The one that was asked."""
     classes: list[str] = field(default_factory=list)
     """Of the macro average over sound event classes; empty = those of the references."""
+    protocol: str | None = None
+    """Of a challenge whose files both are, in place of a task: dcase2026_task6."""
     decimals: int | None = None
     """Where given, Eb-F1 stands a second time, its collars compared after rounding to so many decimals."""
     paths: Paths = field(default_factory=Paths)

@@ -1,0 +1,139 @@
+"""Scores of moment retrieval by the files of DCASE 2026 Task 6, which lighthouse reads and writes as well.
+
+    references   {"qid", "query", "duration", "vid", "relevant_windows": [[start, end], ...]} a line
+    predictions  {"qid", "query", "vid", "pred_relevant_windows": [[start, end, score], ...]} a line, best window first
+
+An answer belongs to the query of the same qid. Times are in seconds, and count as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from timepro_lit.data.manifest import MAX_LINE_BYTES
+from timepro_lit.evaluation.scoring import Outcome, named_ids, outcome_of, table
+from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.json_object import shown
+from timepro_lit.metrics.moments import Moments
+from timepro_lit.metrics.suite import intervals
+from timepro_lit.records import Event, Example, Prediction
+
+PROTOCOL = "dcase2026_task6"
+SCORES = "scores.json"
+T = TypeVar("T")
+
+
+def score_moments(predictions: Path, references: Path, directory: Path, system: str) -> str:
+    """Score a file of windows against a file of moments; write scores.json, and return the table.
+
+    Queries without an answer, and those of which the references hold no moment, count as wrong; answers to unknown
+    queries do not count, and of repeated ones the first does. All of them are named. Raises ValueError naming file and
+    line of what is neither.
+    """
+    examples = read_queries(references)
+    outcome = outcome_of(read_windows(predictions), examples, [Moments()])
+    silent = [example.id for example in examples if not example.events]
+    directory.mkdir(parents=True, exist_ok=True)
+    write_atomically(directory / SCORES, json.dumps(_summary(outcome, silent, system), indent=1))
+    return table(outcome) + named_ids("queries without a moment", silent, "count as wrong")
+
+
+def read_queries(path: Path) -> list[Example]:
+    """The queries of a file. Raises ValueError naming the line at fault, or a qid that stands twice."""
+    found = [_query(row, where) for where, row in _rows(path)]
+    if not found:
+        raise ValueError(f"{path}: holds no query")
+    ids = [example.id for example in found]
+    if (
+        twice := next((id_ for n, id_ in enumerate(ids) if id_ in set(ids[:n])), None)
+        if len(set(ids)) < len(ids)
+        else None
+    ):
+        raise ValueError(f"{path}: qid {twice} stands twice")
+    return found
+
+
+def read_windows(path: Path) -> list[tuple[str, Prediction, str]]:
+    """The answers of a file, in its order: id, windows, and no text. Raises ValueError naming the line at fault."""
+    return [(_id(row, where), _windows(row, where), "") for where, row in _rows(path)]
+
+
+def _summary(outcome: Outcome, silent: list[str], system: str) -> dict[str, Any]:
+    spans = {name: list(span) for name, span in intervals([outcome.scores]).items()}
+    return {
+        "system": system,
+        "protocol": PROTOCOL,
+        "num_examples": len(outcome.scores.ids),
+        "moments": outcome.scores.values,
+        "intervals": {"moments": spans},
+        "missing": list(outcome.missing),
+        "duplicate": list(outcome.duplicate),
+        "unknown": list(outcome.unknown),
+        "without_moment": silent,
+    }
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with path.open("rb") as lines:
+        number = 0
+        while line := lines.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            where = f"{path}:{number}"
+            if len(line) > MAX_LINE_BYTES:
+                raise ValueError(f"{where}: the line is longer than {MAX_LINE_BYTES} bytes")
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.decode("utf-8-sig"))
+            except (ValueError, RecursionError) as error:
+                raise ValueError(f"{where}: not a JSON object: {error}") from None
+            if not isinstance(row, dict):
+                raise ValueError(f"{where}: a line must be a JSON object, not {type(row).__name__}")
+            yield where, row
+
+
+def _query(row: dict[str, Any], where: str) -> Example:
+    duration_s, query = row.get("duration"), row.get("query")
+    if not _is_time(duration_s) or duration_s <= 0:
+        raise ValueError(f"{where}: key 'duration' must be a length in seconds, not {shown(duration_s)}")
+    if not isinstance(query, str) or not isinstance(row.get("vid"), str):
+        raise ValueError(f"{where}: keys 'query' and 'vid' must be text")
+    moments = _listed(row, "relevant_windows", 2, where, lambda start, end: Event(start, end, query))
+    return Example(_id(row, where), "ag", row["vid"], float(duration_s), tuple(moments), query)
+
+
+def _windows(row: dict[str, Any], where: str) -> Prediction:
+    found = _listed(
+        row, "pred_relevant_windows", 3, where, lambda start, end, score: Event(start, end, "", score=score)
+    )
+    return Prediction(tuple(found), readable=True)
+
+
+def _listed(row: dict[str, Any], key: str, size: int, where: str, make: Callable[..., T]) -> list[T]:
+    """What a list of lists of `size` numbers holds."""
+    entries = row.get(key)
+    if not isinstance(entries, list):
+        raise ValueError(f"{where}: key '{key}' must be a list")
+    for entry in entries:
+        if not isinstance(entry, list) or len(entry) != size or not all(map(_is_time, entry)):
+            wanted = ["start", "end", "score"][:size]
+            raise ValueError(f"{where}: an entry of '{key}' must be [{', '.join(wanted)}], not {shown(entry)}")
+    return [make(*map(float, entry)) for entry in entries]
+
+
+def _id(row: dict[str, Any], where: str) -> str:
+    id_ = row.get("qid")
+    if not isinstance(id_, int | str) or isinstance(id_, bool):
+        raise ValueError(f"{where}: key 'qid' must be text or a whole number, not {shown(id_)}")
+    return str(id_)
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return False

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timepro_lit.evaluation.challenge import read_queries, read_windows, score_moments
+from timepro_lit.records import Event, Example
+
+QUERY = {"qid": "b_1", "query": "a horn", "duration": 299, "vid": "b", "relevant_windows": [[27, 28], [289, 290]]}
+ANSWER = {"qid": "b_1", "query": "a horn", "vid": "b", "pred_relevant_windows": [[27, 28, 0.9], [100, 120, 0.2]]}
+
+
+def written(path: Path, *rows: Any) -> Path:
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n")
+    return path
+
+
+def test_queries_and_windows_are_read(tmp_path: Path) -> None:
+    queries = read_queries(written(tmp_path / "r.jsonl", QUERY, QUERY | {"qid": 7, "relevant_windows": []}))
+    moments = (Event(27.0, 28.0, "a horn"), Event(289.0, 290.0, "a horn"))
+    assert queries == [
+        Example("b_1", "ag", "b", 299.0, moments, "a horn"),
+        Example("7", "ag", "b", 299.0, (), "a horn"),
+    ]
+    [(id_, prediction, _)] = read_windows(written(tmp_path / "p.jsonl", ANSWER))
+    assert id_ == "b_1"
+    assert [event.score for event in prediction.events] == [0.9, 0.2]
+
+
+def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
+    references = written(
+        tmp_path / "r.jsonl", QUERY, QUERY | {"qid": "c"}, QUERY | {"qid": "none", "relevant_windows": []}
+    )
+    answers = [ANSWER, ANSWER | {"pred_relevant_windows": []}, ANSWER | {"qid": "z"}, ANSWER | {"qid": "none"}]
+    predictions = written(tmp_path / "p.jsonl", *answers)
+    said = score_moments(predictions, references, tmp_path / "out", "mine")
+    assert "1 missing ids (count 0): c" in said
+    assert "1 duplicate ids (the first answer counts): b_1" in said
+    assert "1 unknown ids (not counted): z" in said
+    assert "1 queries without a moment (count as wrong): none" in said
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert scores["moments"]["R1@0.5"] == pytest.approx(100 / 3)
+    assert scores["moments"]["mAP"] == pytest.approx(50 / 3)
+    assert scores["moments"].keys() == {"R1@0.5", "R1@0.7", "mAP", "mAP@0.5", "mAP@0.75"}
+    assert scores["without_moment"] == ["none"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"qid": None}, "r.jsonl:1: key 'qid' must be text or a whole number, not None"),
+        ({"qid": True}, "key 'qid' must be"),
+        ({"duration": "60"}, "key 'duration' must be a length in seconds, not '60'"),
+        ({"duration": 0}, "key 'duration' must be"),
+        ({"vid": 3}, "keys 'query' and 'vid' must be text"),
+        ({"relevant_windows": None}, "key 'relevant_windows' must be a list"),
+        ({"relevant_windows": [[1]]}, r"must be \[start, end\], not \[1\]"),
+        ({"relevant_windows": [[1, "2"]]}, r"must be \[start, end\]"),
+        ({"relevant_windows": [[1, 9e999]]}, r"must be \[start, end\]"),
+    ],
+)
+def test_a_faulty_line_is_named(tmp_path: Path, changed: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        read_queries(written(tmp_path / "r.jsonl", QUERY | changed))
+
+
+def test_other_faults_are_named_as_well(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"r\.jsonl: qid b_1 stands twice"):
+        read_queries(written(tmp_path / "r.jsonl", QUERY, QUERY))
+    with pytest.raises(ValueError, match=r"r\.jsonl: holds no query"):
+        read_queries(written(tmp_path / "r.jsonl", ""))
+    with pytest.raises(ValueError, match=r"p\.jsonl:2: not a JSON object"):
+        read_windows(written(tmp_path / "p.jsonl", ANSWER, "{"))
+    with pytest.raises(ValueError, match=r"must be \[start, end, score\], not \[1, 2\]"):
+        read_windows(written(tmp_path / "p.jsonl", ANSWER | {"pred_relevant_windows": [[1, 2]]}))
