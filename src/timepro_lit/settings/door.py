@@ -23,6 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from timepro_lit.files.visible_text import visible
+from timepro_lit.runs.launched import end_with_launcher
 from timepro_lit.runs.naming import override_key
 from timepro_lit.runs.signals import ended_by_signals
 from timepro_lit.settings.help import help_text, options
@@ -205,6 +206,7 @@ def guarded(main: Main) -> Main:
 
     @functools.wraps(main)
     def checked(cfg: DictConfig) -> float | None:
+        end_with_launcher()
         job = HydraConfig.get()
         choices = job.runtime.choices
         launcher, looks_only = choices["hydra/launcher"], OmegaConf.select(cfg, "only")
