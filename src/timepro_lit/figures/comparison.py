@@ -178,11 +178,16 @@ def _clip_scores(lines: Sequence[Mapping[str, Any]], tasks: Mapping[str, ShownTa
     return {audio: fmean(scores) for audio, scores in found.items()}
 
 
-def _introduction(report: Mapping[str, Any]) -> str:
-    ours = [row for row in report["rows"].values() if row["kind"] == "ours"]
-    seeds = max((len(row["seeds"]) for row in ours), default=0)
+def _introduction(report: Mapping[str, Any]) -> str | None:
+    """A paragraph over many rows; None where each row can be told by itself."""
+    rows = list(report["rows"].values())
+    if len(rows) <= _MAX_SHOWN and len({row["about"] for row in rows}) == len(rows):
+        return None
+    trained = [row for row in rows if row["seeds"]]
+    seeds = max((len(row["seeds"]) for row in trained), default=0)
     mean = f", each the mean of up to {seeds} seeds" if seeds > 1 else ""
+    ways = f"{len(trained)} ways" if len(trained) > 1 else "A way"
     return (
-        f"{len(ours)} ways to teach an audio language model when things happen{mean}, on the same test clips, "
+        f"{ways} to teach an audio language model when things happen{mean}, on the same test clips, "
         "which the training never saw."
     )
