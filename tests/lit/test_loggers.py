@@ -17,6 +17,7 @@ from lightning.pytorch.loggers.logger import rank_zero_experiment
 from wandb_offline import offline_runs
 
 from timepro_lit.lit.loggers import finish, made_loggers
+from timepro_lit.lit.mlflow_logger import mlflow_logger
 from timepro_lit.lit.wandb_logger import wandb_logger
 
 MOMENTS = ("make", "experiment", "log_hyperparams", "log_metrics", "save", "finalize")
@@ -105,6 +106,17 @@ def test_stages_are_jobs_of_their_own_that_are_gone_on_with(tmp_path: Path) -> N
     first, second, again = offline_runs(tmp_path)
     assert (first.job_type, second.job_type, again.job_type) == ("sft", "grpo", "grpo")
     assert first.id != second.id == again.id
+
+
+def test_mlflow_is_left_alone_by_all_but_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    make = partial(mlflow_logger, "", "sft", "", project="timepro", tracking_uri="sqlite:////nowhere/mlflow.db")
+    left_out: set[str] = set()
+    [logger] = made_loggers({"mlflow": make}, left_out, {"seed": 1})
+    logger.log_metrics({"loss": 1.0}, 0)
+    logger.finalize("success")
+    finish([logger])
+    assert (logger.num_completions, left_out) == (0, set())
 
 
 def test_wandb_without_its_server(

@@ -8,10 +8,11 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from lightning.pytorch.loggers import MLFlowLogger
+from lightning.pytorch.loggers import Logger, MLFlowLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from timepro_lit.lit.loggers import id_of
+from timepro_lit.runs.stages import is_rank_zero
 
 WAITS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3"}
 """A server that does not answer is waited for so many seconds, and asked so often again; MLflow's own are minutes."""
@@ -29,11 +30,14 @@ def mlflow_logger(
     tracking_uri: str,
     run: str | None = None,
     tags: Mapping[str, Any] | None = None,
-) -> MLFlowLogger:
+) -> Logger:
     """Lightning's logger for the stage `name` in the experiment `project`; `version` is not used.
 
+    Processes other than rank zero get an idle one: MLflow's makes its database as soon as it is made itself.
     MLFLOW_TRACKING_URI goes before `tracking_uri`: it may hold a password, which belongs in no stored settings.
     """
+    if not is_rank_zero():
+        return Idle()
     for variable, value in WAITS.items():
         os.environ.setdefault(variable, value)
     import mlflow  # noqa: F401 (sets up its logging, which says more than a user needs to know)
@@ -42,6 +46,16 @@ def mlflow_logger(
     tags = {**(tags or {}), "stage": name, STAGE_ID: id_of(save_dir, name)}
     where = GIVEN_URI or tracking_uri
     return MLflow(project, f"{run or name}-{name}", where, tags)
+
+
+class Idle(Logger):
+    """Logs nothing."""
+
+    name = version = None
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None: ...
+
+    def log_hyperparams(self, params: Any) -> None: ...
 
 
 class MLflow(MLFlowLogger):
