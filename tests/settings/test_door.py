@@ -142,7 +142,7 @@ def test_a_failed_job_does_not_end_its_sweep(tmp_path: Path) -> None:
 def test_names_and_paths_of_every_door_are_free_texts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert free_texts("score") == ["predictions", "references", "output_dir", "system"]
+    assert free_texts("score") == ["predictions", "references", "output_dir", "system", "protocol"]
     called = door("score")(lambda cfg: None)
     monkeypatch.setattr(sys, "argv", ["score", "predictions=a, b.tsv", "output_dir=20240506_123456"])
     with pytest.raises(SystemExit):
