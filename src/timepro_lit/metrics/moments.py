@@ -64,7 +64,8 @@ def windows_of(prediction: Prediction) -> FloatArray:
 def first_hits(windows: FloatArray, moments: FloatArray) -> FloatArray:
     """(T,) 1 where the first of the (W, 3) windows overlaps one of the (M, 2) moments at each of `THRESHOLDS`."""
     best = overlaps(windows[:1], moments).max(initial=0.0)
-    return (best >= np.array(THRESHOLDS)).astype(np.float64)
+    hits: FloatArray = (best >= np.array(THRESHOLDS)).astype(np.float64)
+    return hits
 
 
 def average_precisions(windows: FloatArray, moments: FloatArray) -> FloatArray:
