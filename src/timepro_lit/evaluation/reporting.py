@@ -30,6 +30,8 @@ from timepro_lit.tasks.base import ScoredTask
 TITLES: Mapping[Layout, str] = {"table1": "Table 1", "table3": "Table 3"}
 _MAX_ACROSS = 4
 """Rows of a table that stand side by side in a terminal."""
+_WIDE = 170
+"""Columns of a terminal: no interval is cut off."""
 
 
 @dataclass(frozen=True)
@@ -95,18 +97,19 @@ def _one(members: Sequence[Evaluated], directory: Path, wish: Wish) -> str:
     write_atomically(page, comparison_page(report, [_shown(line) for line in lines], directory, read_audio))
     text = io.StringIO()
     small = len(lines) <= _MAX_ACROSS and wish.layout == "free" and wish.baseline is None
-    Console(file=text, width=100 if small else 130).print((results_table if small else comparison_table)(report))
+    Console(file=text, width=100 if small else _WIDE).print((results_table if small else comparison_table)(report))
     if outside:
         text.write(f"no row of {wish.layout}: {', '.join(system.short for system in outside)}\n")
     return f"{text.getvalue()}page: {page}\nbeside it: report.json, {', '.join(WRITERS)}\n"
 
 
 def _tasks(members: Sequence[Evaluated]) -> dict[str, ScoredTask]:
+    """Those that were scored, in the order of the runs' settings."""
     known: dict[str, ScoredTask] = {}
     for one in members:
-        for task in one.scores:
-            if task in one.tasks:
-                known.setdefault(task, one.tasks[task])
+        for name, task in one.tasks.items():
+            if name in one.scores:
+                known.setdefault(name, task)
     return known
 
 

@@ -178,7 +178,7 @@ def results_table(report: Mapping[str, Any]) -> Group:
 
 
 def comparison_table(report: Mapping[str, Any]) -> Group:
-    """The results of many rows for a terminal of 110 columns: rows down, metrics across, then the differences."""
+    """The results of many rows for a wide terminal: rows down, metrics across, then the differences."""
     found = results(report)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("", min_width=24)
