@@ -24,7 +24,7 @@ def main(cfg: DictConfig) -> None:
     if cfg.layout not in LAYOUTS:
         raise ValueError(f"layout: is {cfg.layout}, not one of {', '.join(LAYOUTS)}")
     runs = list(cfg.runs)
-    directory = Path(cfg.output_dir or f"{cfg.paths.outputs}/reports/{path_word(runs)}").absolute()
+    directory = Path(cfg.output_dir or f"{cfg.paths.outputs}/reports/{path_word(runs, places=True)}").absolute()
     say(report_over_runs(runs, directory, Wish(cfg.layout, cfg.quoted, cfg.baseline), list(cfg.trust)))
 
 

@@ -46,9 +46,8 @@ def main(cfg: DictConfig) -> None:
     metrics = with_rounded(task.metrics(), cfg.decimals)
     outcome = outcome_of(read_predictions(Path(cfg.predictions), task), references, metrics)
     directory = Path(cfg.output_dir).absolute()
-    system = cfg.system or (directory.parent.name if directory.name == name else directory.name)
     variant = variants_of(settings["task"])[name]
-    write_outcome(directory, outcome, task, system, grounds_of_scores(settings["task"]), variant)
+    write_outcome(directory, outcome, task, cfg.system, grounds_of_scores(settings["task"]), variant)
     say(table(outcome))
 
 

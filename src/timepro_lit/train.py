@@ -18,17 +18,13 @@ def table_of_sweep(runs: Sequence[Path]) -> None:
     """Print the table over the runs of a sweep, and write its report beside them."""
     from timepro_lit.evaluation.over_runs import report_over_runs
     from timepro_lit.evaluation.reporting import Wish
-    from timepro_lit.runs.config_file import CONFIG
     from timepro_lit.runs.naming import path_word
     from timepro_lit.runs.stages import say
 
-    made = [run for run in runs if (run / CONFIG).exists()]  # those that were not refused
-    if not made:
-        return
     experiments = list(dict.fromkeys(run.parent.name for run in runs))
     directory = runs[0].parents[1] / "reports" / path_word(experiments)
     try:
-        say(report_over_runs(list(map(str, made)), directory, Wish()))
+        say(report_over_runs(list(map(str, runs)), directory, Wish()))
     except (ValueError, OSError) as error:  # the runs are what counts, and each has its own table
         say(f"no table over the sweep: {error}")
 

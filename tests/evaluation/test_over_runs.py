@@ -20,6 +20,7 @@ from timepro_lit.evaluation.numbers import scores_by_task
 from timepro_lit.evaluation.over_runs import report_over_runs
 from timepro_lit.evaluation.reporting import Wish
 from timepro_lit.evaluation.scoring import outcome_of, read_predictions, read_references, write_outcome
+from timepro_lit.files.sealing import sealed
 from timepro_lit.records import Answer, Event, Example
 from timepro_lit.runs.config_file import write_config
 from timepro_lit.runs.determinants import grounds_of_scores
@@ -169,6 +170,43 @@ def test_what_is_not_to_be_compared_has_tables_of_its_own(tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
+def test_no_row_takes_the_place_of_another(tmp_path: Path) -> None:
+    write_run(tmp_path / "x" / "one", "ablation_astp", 1, 1)
+    write_run(tmp_path / "x" / "two", "ablation_astp", 1, 2)  # by other hands: nobody can say which one counts
+    write_run(tmp_path / "x" / "third", "ablation_astp", 2, 4)
+    write_run(tmp_path / "x" / "five", "ablation_astp", 1, 3, "time_prompt.stride=5")
+    for layout in ("free", "table3"):
+        _, report = reported(tmp_path, tmp_path / "x", layout=layout, quoted=False)
+        ours = [scores["ag"]["mIoU"] for scores in report["scores"].values() if scores]
+        assert sorted(ours) == [25.0, 50.0, 75.0, 100.0]
+        assert all(len(row["seeds"]) <= 1 for row in report["rows"].values())
+
+
+def test_a_row_of_the_paper_says_in_what_it_is_not_the_papers(tmp_path: Path) -> None:
+    write_run(tmp_path / "x" / "astp", "ablation_astp", 1, 1, "time_prompt.stride=5")
+    write_run(tmp_path / "x" / "base", "ablation_sft_baseline", 1, 1)
+    write_run(tmp_path / "x" / "random", "ablation_random_init", 1, 1, "lora.rank=4")
+    _, report = reported(tmp_path, tmp_path / "x", layout="table3", quoted=False)
+    ours = [name for name, row in report["rows"].items() if row["kind"] == "ours"]
+    assert ours == ["SFT baseline", "+ ASTP, random init (rank=4)", "+ ASTP (stride=5)"]
+
+
+def test_seeds_that_were_trained_on_other_data_are_apart_wherever_these_lie(tmp_path: Path) -> None:
+    for seed, data in ((1, "a"), (2, "a"), (3, "b")):
+        result = write_run(tmp_path / str(seed), "ablation_astp", seed, seed) / "sft" / "result" / "result.json"
+        result.parent.mkdir(parents=True)
+        result.write_text(sealed({"determinants": {"data": {"train": data}, "base": "c", "settings": {"seed": seed}}}))
+    _, report = reported(tmp_path, tmp_path / "[123]")
+    assert sorted(row["seeds"] for row in report["rows"].values()) == [[1, 2], [3]]
+
+
+def test_a_report_is_not_written_into_a_run(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", "ablation_astp", 1, 1)
+    for place in (run, run / "evaluation"):
+        with pytest.raises(ValueError, match=r"output_dir: .* lies in the run"):
+            report_over_runs([str(run)], place, Wish())
+
+
 def test_scores_of_another_system_stand_in_the_same_table(tmp_path: Path) -> None:
     write_run(tmp_path / "x" / "astp", "ablation_astp", 1, 2)
     write_manifest(tmp_path / "test.jsonl", EXAMPLES)
@@ -180,6 +218,13 @@ def test_scores_of_another_system_stand_in_the_same_table(tmp_path: Path) -> Non
     outcome = outcome_of(given, read_references(tmp_path / "test.jsonl", "ag"), task.metrics())
     other = tmp_path / "x" / "others" / "kimi" / "ag"
     write_outcome(other, outcome, task, "kimi", grounds_of_scores(node), variants_of(node)["ag"])
+    write_outcome(
+        tmp_path / "x" / "same" / "kimi", outcome, task, None, grounds_of_scores(node), variants_of(node)["ag"]
+    )
+    write_outcome(tmp_path / "x" / "ours", outcome, task, "SFT", grounds_of_scores(node), variants_of(node)["ag"])
+    _, report = reported(tmp_path, tmp_path / "x")
+    assert len(report["rows"]) == 4 and report["scores"]["SFT"]["ag"]["mIoU"] == 50.0  # ours, not theirs
+    shutil.rmtree(tmp_path / "x" / "same"), shutil.rmtree(tmp_path / "x" / "ours")
     table, report = reported(tmp_path, tmp_path / "x", baseline="kimi")
     assert report["rows"]["kimi"]["kind"] == "other"
     assert report["scores"]["kimi"]["ag"]["mIoU"] == 75.0

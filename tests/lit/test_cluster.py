@@ -39,6 +39,7 @@ def logs(folder: Path, pattern: str) -> str:
     return "".join(path.read_text() for path in sorted(folder.glob(pattern)))
 
 
+@pytest.mark.slow
 def test_a_job_out_of_time_goes_on_in_its_next_allocation(tmp_path: Path) -> None:
     script, tasks = str(CLUSTER / "one_node.sbatch"), "--ntasks-per-node=2"
     submit(tmp_path, "sbatch", tasks, script, "trainer=ddp_cpu", "stage=[sft]", "rows=[]")

@@ -67,6 +67,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "timepro_lit.train", *ARGUMENTS, *folders, *arguments]
 
 
+@pytest.mark.slow
 def test_every_process_says_the_same_and_ends(folder: Path) -> None:
     done = subprocess.run(command(folder), capture_output=True, text=True, cwd=folder, timeout=300)
     assert done.returncode == 1, done.stdout

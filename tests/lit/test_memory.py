@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).with_name("live_models.py")
 SMALL = (
     "+experiment=demo", "task=[ag]", "sizes.data.num_clips={train: 6, val: 2, test: 2}", "sizes.sft.max_steps=1",
@@ -12,6 +14,7 @@ SMALL = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_model_is_gone_before_the_next_one_is_made(tmp_path: Path) -> None:
     """Two stages and three rows."""
     folders = (f"paths.outputs={tmp_path / 'outputs'}", f"paths.data={tmp_path / 'data'}")

@@ -56,6 +56,7 @@ def test_a_megabyte_of_anything_is_read_quickly(task):
             assert "too_long" in prediction.repairs
 
 
+@pytest.mark.slow
 def test_reading_is_linear_also_without_the_cut(monkeypatch):
     monkeypatch.setattr(reading, "MAX_CHARS", 10**9)
 

@@ -103,6 +103,10 @@ def _query(row: dict[str, Any], where: str) -> Example:
     if not isinstance(query, str) or not isinstance(row.get("vid"), str):
         raise ValueError(f"{where}: keys 'query' and 'vid' must be text")
     moments = _listed(row, "relevant_windows", 2, where, lambda start, end: Event(start, end, query))
+    if reversed_ := [event for event in moments if event.offset < event.onset]:
+        raise ValueError(
+            f"{where}: the moment from {reversed_[0].onset} to {reversed_[0].offset} s ends before it begins"
+        )
     return Example(_id(row, where), "ag", row["vid"], float(duration_s), tuple(moments), query)
 
 

@@ -17,7 +17,7 @@ from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Method
 from timepro_lit.runs.config_file import CONFIG
 from timepro_lit.runs.directory import Run
-from timepro_lit.runs.origin import Grounds
+from timepro_lit.runs.origin import Grounds, key_of, read_record
 from timepro_lit.runs.stages import RECORD
 from timepro_lit.tasks.base import ScoredTask
 
@@ -43,6 +43,8 @@ class Evaluated:
     """None for a system that is none of ours."""
     seed: int | None = None
     run: Path | None = None
+    content: str | None = None
+    """Digest of what it was trained on and from, by content; None where the run does not say."""
 
 
 def folders_of(arguments: Sequence[str]) -> tuple[list[Path], list[Path]]:
@@ -58,7 +60,7 @@ def folders_of(arguments: Sequence[str]) -> tuple[list[Path], list[Path]]:
             missing = "holds no run and no scores" if places else "does not exist"
             raise ValueError(f"runs: {argument} {missing}")
         for path in found:
-            kind = runs if (path / CONFIG).exists() else scores
+            kind = runs if is_run(path) else scores
             kind[path.resolve()] = path.absolute()
     return list(runs.values()), list(scores.values())
 
@@ -76,7 +78,14 @@ def _below(place: Path) -> Iterator[Path]:
 
 
 def _is_one(folder: Path) -> bool:
-    return (folder / CONFIG).exists() or ((folder / SUMS).exists() and (folder / SCORES).exists())
+    scored = (folder / SUMS).exists() and (folder / SCORES).exists() and folder.parent.name != EVALUATION
+    return scored or is_run(folder)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether it has the settings of a run; others write a config.yaml as well."""
+    config = folder / CONFIG
+    return config.is_file() and b"\npaths:" in config.read_bytes()
 
 
 def evaluations_of(
@@ -112,8 +121,18 @@ def evaluations_of(
             answers = read_answers(folder, tasks())
             known = scores_by_task(answers, tasks()), questions_of([answer.example for answer in answers])
             rescored.append(folder)
-        found.append(Evaluated(folder, method.experiment, *known, variant, tasks(), method, seed, run))
+        content = _content(run, method)
+        found.append(Evaluated(folder, method.experiment, *known, variant, tasks(), method, seed, run, content))
     return found
+
+
+def _content(run: Path, method: Method) -> str | None:
+    """By the records of its stages' results; where data lie, settings do not say for all machines alike."""
+    records = [read_record(run / stage / "result" / RECORD) for stage in method.stage_keys]
+    origins = [record.get("determinants") for record in records if record]
+    if not origins or len(origins) < len(records) or not all(isinstance(one, dict) for one in origins):
+        return None
+    return key_of({"stages": [{key: one.get(key) for key in ("base", "data", "lengths")} for one in origins if one]})
 
 
 def scored_elsewhere(folder: Path, of_runs: Sequence[Evaluated], scoring: Callable[[str], Grounds]) -> Evaluated:
@@ -124,6 +143,8 @@ def scored_elsewhere(folder: Path, of_runs: Sequence[Evaluated], scoring: Callab
     """
     said = read_object(folder / SCORES)
     task, system, variant = (said.get(key) for key in ("task", "system", "variant"))
+    # Called by nobody, it is one with what was scored into the same folder, and with nothing else.
+    place = None if said.get("named") else str((folder.parent if folder.name == task else folder).resolve())
     alike = [one for one in of_runs if isinstance(task, str) and one.variant.get(task) == variant]
     if not alike:
         raise ValueError(
@@ -134,4 +155,4 @@ def scored_elsewhere(folder: Path, of_runs: Sequence[Evaluated], scoring: Callab
     )
     if known is None:
         raise ValueError(f"runs: {folder} was scored by other code, or changed since: score the answers again")
-    return Evaluated(folder, str(system), *known, {task: str(variant)}, alike[0].tasks)
+    return Evaluated(folder, str(system), *known, {task: str(variant)}, alike[0].tasks, content=place)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from timepro_lit.evaluation.quoted import ABLATION, FINE_TUNED, TIMEPRO_RL, ZERO_SHOT, Figures
-from timepro_lit.evaluation.systems import System, differences
+from timepro_lit.evaluation.systems import System, told_apart, unlike_most
 
 Layout = Literal["free", "table1", "table3"]
 LAYOUTS: tuple[Layout, ...] = ("free", "table1", "table3")
@@ -64,16 +64,25 @@ TABLE_3 = (
 def laid_out(systems: Sequence[System], layout: Layout, quoted: bool) -> tuple[list[Line], list[System]]:
     """The rows of a table, and the systems that have no place in it; `quoted`: with the paper's figures."""
     if layout == "free":
-        return [_own(system.short, system) for system in systems], []
+        return _unique([_own(system.short, system) for system in systems]), []
     lines = _table_3(systems, quoted) if layout == "table3" else _table_1(systems, quoted)
     placed = [line.system for line in lines]
-    return lines, [system for system in systems if system not in placed]
+    return _unique(lines), [system for system in systems if system not in placed]
+
+
+def _unique(lines: Sequence[Line]) -> list[Line]:
+    """A row that is called as one before it, as another system may be, gets a number."""
+    names = [line.name for line in lines]
+    return [
+        replace(line, name=f"{line.name} [{names[: n + 1].count(line.name)}]") if line.name in names[:n] else line
+        for n, line in enumerate(lines)
+    ]
 
 
 def _table_3(systems: Sequence[System], quoted: bool) -> list[Line]:
     lines = []
     for slot in TABLE_3:
-        lines += _filled(slot.name, [system for system in systems if slot.fits(system)])
+        lines += _filled(slot.name, [system for system in systems if slot.fits(system)], systems)
         lines += _quoted({slot.name: ABLATION[slot.name]}, "") if quoted else []
     return [*lines, *(_own(system.short, system) for system in systems if system.method is None)]
 
@@ -87,18 +96,18 @@ def _table_1(systems: Sequence[System], quoted: bool) -> list[Line]:
             lines += [_own(system.short, system) for system in systems if system.method is None]
         for model in models:
             fitting = [s for s in systems if slot.fits(s) and s.method is not None and s.method.model == model]
-            lines += _filled(f"{name} {model}", fitting)
+            lines += _filled(f"{name} {model}", fitting, systems)
     return lines
 
 
-def _filled(name: str, systems: Sequence[System]) -> list[Line]:
-    """The systems at one place; more than one say in what they differ; none is a missing row."""
-    if not systems:
+def _filled(name: str, fitting: Sequence[System], systems: Sequence[System]) -> list[Line]:
+    """The systems at one place; none is a missing row. One that differs in more than its row does says in what."""
+    if not fitting:
         return [Line(name, "missing")]
-    if len(systems) == 1:
-        return [_own(name, systems[0])]
-    told = [", ".join(differences(system, systems)) or str(system.trainings[0].run) for system in systems]
-    return [_own(f"{name} ({words})", system) for words, system in zip(told, systems, strict=True)]
+    if len(fitting) > 1:
+        return [_own(f"{name} ({told_apart(system, fitting)})", system) for system in fitting]
+    odd = unlike_most(fitting[0], systems)
+    return [_own(f"{name} ({', '.join(odd)})" if odd else name, fitting[0])]
 
 
 def _own(name: str, system: System) -> Line:

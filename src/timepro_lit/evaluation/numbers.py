@@ -81,6 +81,8 @@ def validation_score(scores: Mapping[str, float], tasks: Mapping[str, ScoredTask
 
 def _differences(later: Trained, earlier: Trained) -> dict[str, dict[str, Interval]]:
     shared = [task for task in later.scores if task in earlier.scores]
+    if ALL_TASKS in shared and set(later.scores[ALL_TASKS][0].ids) != set(earlier.scores[ALL_TASKS][0].ids):
+        shared.remove(ALL_TASKS)  # one of the two was asked other tasks as well
     same = later.seeds == earlier.seeds
     return {
         task: difference_intervals(later.scores[task], earlier.scores[task], same_trainings=same) for task in shared

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.console import Console
 from timepro_lit.data.audio import read_audio
 from timepro_lit.evaluation.answers import PREDICTIONS
 from timepro_lit.evaluation.comparison import compared
-from timepro_lit.evaluation.gathering import Evaluated
+from timepro_lit.evaluation.gathering import Evaluated, is_run
 from timepro_lit.evaluation.layouts import Layout, Line
 from timepro_lit.evaluation.numbers import ALL_TASKS
 from timepro_lit.evaluation.publish import cards, code_version
@@ -51,7 +52,11 @@ def report_over(evaluated: Sequence[Evaluated], directory: Path, wish: Wish) -> 
     """
     if not evaluated:
         raise ValueError("runs: none of them has an evaluation")
+    if within := next((place for place in (directory, *directory.parents) if is_run(place)), None):
+        raise ValueError(f"output_dir: {directory} lies in the run {within}, which has a report of its own")
     tables = tables_of(evaluated)
+    for name in ("report.json", "report.html", *WRITERS) if len(tables) > 1 else ():
+        (directory / name).unlink(missing_ok=True)  # of an earlier call, when all stood in one table
     names = _names(tables)
     texts, faults = [], []
     for name, members in zip(names, tables, strict=True):
@@ -90,7 +95,7 @@ def _one(members: Sequence[Evaluated], directory: Path, wish: Wish) -> str:
         **found,
         **({"note": "; ".join(notes)} if notes else {}),
     }
-    write_atomically(directory / "report.json", sealed(report))
+    write_atomically(directory / "report.json", sealed(_plain(report)))
     for name, write in WRITERS.items():
         write_atomically(directory / name, write(results(report)))
     page = directory / "report.html"
@@ -101,6 +106,15 @@ def _one(members: Sequence[Evaluated], directory: Path, wish: Wish) -> str:
     if outside:
         text.write(f"no row of {wish.layout}: {', '.join(system.short for system in outside)}\n")
     return f"{text.getvalue()}page: {page}\nbeside it: report.json, {', '.join(WRITERS)}\n"
+
+
+def _plain(node: Any) -> Any:
+    """As JSON has it: a figure that is not defined is null."""
+    if isinstance(node, Mapping):
+        return {key: _plain(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_plain(value) for value in node]
+    return None if isinstance(node, float) and not math.isfinite(node) else node
 
 
 def _tasks(members: Sequence[Evaluated]) -> dict[str, ScoredTask]:

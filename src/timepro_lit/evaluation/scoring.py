@@ -117,12 +117,13 @@ def _answer(example: Example, prediction: Prediction, text: str) -> Answer:
 
 
 def write_outcome(
-    directory: Path, outcome: Outcome, task: ScoredTask, system: str, scoring: Grounds, variant: str
+    directory: Path, outcome: Outcome, task: ScoredTask, system: str | None, scoring: Grounds, variant: str
 ) -> None:
     """Write scores.json, the answers as they were read, and the sums by which a report compares them.
 
-    `scoring` and `variant` say how they were scored, to a report that asks whether that is how it scores; what stands
-    beside the task's own metrics is in scores.json alone.
+    `system` is what it is called; None = as the folder, or the one above where that is called as the task. `scoring`
+    and `variant` say how they were scored, to a report that asks whether that is how it scores; what stands beside the
+    task's own metrics is in scores.json alone.
     """
     directory.mkdir(parents=True, exist_ok=True)
     metrics, of_all = task.metrics(), outcome.scores
@@ -131,7 +132,10 @@ def write_outcome(
     write_lines(directory, outcome.answers, scores, str)
     questions = questions_of([answer.example for answer in outcome.answers])
     write_sums(directory, directory / PREDICTIONS, scores, questions, scoring)
-    said = {"system": system, "variant": variant} | summary(outcome, task.name)
+    folder = directory.parent if directory.name == task.name else directory
+    said = {"system": system or folder.name, "named": system is not None, "variant": variant} | summary(
+        outcome, task.name
+    )
     write_atomically(directory / SCORES, json.dumps(said, indent=1))
 
 

@@ -14,6 +14,9 @@ from timepro_lit.evaluation.gathering import Evaluated
 from timepro_lit.evaluation.numbers import ALL_TASKS, Trained
 from timepro_lit.records import Method
 
+_OF_ROW = ("model.", "time_prompt", "stage.grpo.module.reward")
+"""What rows of the paper's tables differ in; the model as well, of which each has rows of its own."""
+
 
 @dataclass(frozen=True)
 class System:
@@ -47,7 +50,7 @@ class System:
 def tables_of(evaluated: Sequence[Evaluated]) -> list[list[Evaluated]]:
     """The models apart, by what may stand in one table: equal questions and metrics of each task, and one scale.
 
-    Systems of others have no scale; they stand with the first that were asked the same.
+    Systems of others have no scale; they stand with the first that were asked the same, and with none that were not.
     """
     tables: list[tuple[str | None, dict[str, tuple[str, str]], list[Evaluated]]] = []
     for one in sorted(evaluated, key=lambda e: e.method is None):
@@ -55,7 +58,9 @@ def tables_of(evaluated: Sequence[Evaluated]) -> list[list[Evaluated]]:
         asked = {task: (one.questions[task], one.variant[task]) for task in one.scores if task != ALL_TASKS}
         for of_scale, known, members in tables:
             shared = known.keys() & asked.keys()
-            if scale in (None, of_scale) and shared and all(known[task] == asked[task] for task in shared):
+            if scale in ((None, of_scale) if shared else (of_scale,)) and all(
+                known[task] == asked[task] for task in shared
+            ):
                 known.update(asked)
                 members.append(one)
                 break
@@ -68,33 +73,28 @@ def systems_of(evaluated: Iterable[Evaluated]) -> list[System]:
     """The systems among the models of one table, in the order in which they are met, their trainings by seed."""
     groups: dict[tuple[str, ...], list[Evaluated]] = {}
     for one in evaluated:
-        own = ("other", one.system) if one.method is None else tuple(sorted(map(repr, one.method.settings.items())))
-        groups.setdefault(own, []).append(one)
+        own = (one.system,) if one.method is None else tuple(sorted(map(repr, one.method.settings.items())))
+        groups.setdefault((str(one.method is None), str(one.content), *own), []).append(one)
     systems = [system for members in groups.values() for system in _apart(members)]
     return _told_apart(_alike_apart(systems))
 
 
 def _apart(members: Sequence[Evaluated]) -> list[System]:
-    """One system of trainings that differ in their seed; another one of each that says something else by the same."""
-    first = members[0]
-    if first.method is None:
+    """One system of trainings that differ in their seed; where two of the same seed said other things, one of each run.
+
+    Nobody knows then which belong together.
+    """
+    method = members[0].method
+    if method is None:
         return [_other(members)]
-    layers: list[dict[int | str | None, Evaluated]] = [{}]
-    seen: set[tuple[int | None, str]] = set()
-    for one in members:
-        said = digest_of_answers(one.folder)
-        seed = one.seed if first.method.stages else None
-        if (seed, said) in seen:  # the same result, found in another run
-            continue
-        seen.add((seed, said))
-        place = seed if first.method.stages else said  # what was not trained has no seed, only evaluations
-        layer = next((layer for layer in layers if place not in layer), None)
-        if layer is None:
-            layers.append(layer := {})
-        layer[place] = one
-    ordered = [sorted(layer.values(), key=lambda e: e.seed or 0) for layer in layers]
-    name, short = _names(first.method)
-    return [System(name, short, first.method.row.about, tuple(layer)) for layer in ordered]
+    distinct: dict[tuple[int | None, str], Evaluated] = {}
+    for one in members:  # the same result, found in another run, counts once; what was not trained has no seed
+        distinct.setdefault((one.seed if method.stages else None, digest_of_answers(one.folder)), one)
+    trainings = sorted(distinct.values(), key=lambda e: e.seed or 0)
+    seeds = [seed for seed, _ in distinct]
+    apart = [(one,) for one in trainings] if len(set(seeds)) < len(seeds) else [tuple(trainings)]
+    name, short = _names(method)
+    return [System(name, short, method.row.about, group) for group in apart]
 
 
 def _other(members: Sequence[Evaluated]) -> System:
@@ -134,13 +134,24 @@ def _told_apart(systems: Sequence[System]) -> list[System]:
     """Systems of one name with what they differ in, or, where that is nothing, with the folder of their run."""
     found = []
     for system in systems:
-        alike = [other for other in systems if other.short == system.short]
+        # One of others that is called as one of ours is told apart, and ours is not.
+        alike = [o for o in systems if o.short == system.short and (o.method or not system.method)]
         if len(alike) > 1:
-            words = differences(system, alike) or [str(system.trainings[0].run)]
-            told = f" ({', '.join(words)})"
-            system = replace(system, name=system.name + told, short=system.short + told)
+            told = told_apart(system, alike)
+            system = replace(system, name=f"{system.name} ({told})", short=f"{system.short} ({told})")
         found.append(system)
     return found
+
+
+def told_apart(system: System, others: Sequence[System]) -> str:
+    """What tells a system from others that would be called the same: settings, and the folder where these are equal."""
+    words = [] if system.method is None else differences(system, [other for other in others if other.method])
+    equal = [other for other in others if other is not system and _told(other) == _told(system)]
+    return ", ".join([*words, *([] if words and not equal else [str(system.trainings[0].folder)])])
+
+
+def _told(system: System) -> object:
+    return None if system.method is None else repr(sorted(map(str, system.method.settings.items())))
 
 
 def differences(system: System, others: Sequence[System]) -> list[str]:
@@ -157,3 +168,19 @@ def differences(system: System, others: Sequence[System]) -> list[str]:
     return [
         f"{word if last.count(word) == 1 else key}={own.get(key, absent)}" for key, word in zip(keys, last, strict=True)
     ]
+
+
+def unlike_most(system: System, others: Sequence[System]) -> list[str]:
+    """Settings, but those that make a row of the paper, in which a system differs from most others that have them.
+
+    A stride is told wherever it is not the paper's.
+    """
+    own = system.method.settings if system.method else {}
+    trees = [other.method.settings for other in others if other.method and other.method.stages]
+    odd = []
+    for key, value in own.items():
+        held = [repr(tree[key]) for tree in trees if key in tree]
+        usual = "1" if key == "time_prompt.stride" else max(dict.fromkeys(held), key=held.count, default=repr(value))
+        if repr(value) != usual and (key == "time_prompt.stride" or not key.startswith(_OF_ROW)):
+            odd.append(f"{key.rpartition('.')[2]}={value}")
+    return odd

@@ -82,8 +82,8 @@ def overlaps(windows: FloatArray, moments: FloatArray) -> FloatArray:
     onset = np.maximum(windows[:, None, 0], moments[None, :, 0])
     offset = np.minimum(windows[:, None, 1], moments[None, :, 1])
     shared = np.clip(offset - onset, 0.0, None)
-    lengths = (windows[:, 1] - windows[:, 0])[:, None] + (moments[:, 1] - moments[:, 0])[None, :]
-    return ratio(shared, lengths - shared)
+    lengths = np.clip(windows[:, 1] - windows[:, 0], 0.0, None), np.clip(moments[:, 1] - moments[:, 0], 0.0, None)
+    return np.nan_to_num(ratio(shared, lengths[0][:, None] + lengths[1][None, :] - shared))
 
 
 def _right(ious: FloatArray, threshold: float) -> list[bool]:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import yaml
 from omegaconf import OmegaConf
 
-from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.files.json_object import shown
 
 CONFIG = "config.yaml"
@@ -47,7 +47,7 @@ _Loader.add_implicit_resolver(_DECIMAL, re.compile(f"(?:{_FLOAT.pattern})$", re.
 def write_config(directory: Path, settings: Mapping[str, Any]) -> None:
     """Store settings, which hold their `paths`; the last line is a checksum of the others."""
     text = OmegaConf.to_yaml(OmegaConf.create(dict(settings)))
-    write_atomically(directory / CONFIG, f"{text}{_SEAL}{_digest(text)}\n")
+    write_if_changed(directory / CONFIG, f"{text}{_SEAL}{_digest(text)}\n")
 
 
 def read_config(directory: Path) -> dict[str, Any]:

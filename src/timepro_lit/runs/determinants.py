@@ -22,13 +22,11 @@ PLACEMENT = (
 """Trainer settings that say where a stage runs and what it shows, not what comes out."""
 PLAIN_STRATEGIES = (None, "auto", "single_device", "ddp", "ddp_spawn", "ddp_fork", "ddp_notebook")
 """They sum the same gradient on any number of processes; also with what is added as in `ddp_find_unused_...`."""
-PRESENCE = ("audio", "recordings", "max_skipped_share")
+PRESENCE = ("audio", "max_skipped_share")
 """Settings of the data that say where its recordings are and how many may be missing, not what is learnt from them."""
-PLACE = ("audio", "max_skipped_share")
-"""Those that are no other data where nobody looks at the content: soundscapes of other recordings are other ones."""
 CONTENT = (
     "corpus", "folder", "tasks", "train_split", "validation_split", "test_split", "batch_size", "eval_batch_size",
-    "num_workers", *PRESENCE,
+    "num_workers", "recordings", *PRESENCE,
 )  # fmt: skip
 """Settings of the data that its content stands for, or the stage, and those that change speed and memory alone."""
 WORDS = ("label", "about")
@@ -101,7 +99,7 @@ def method_of(settings: Mapping[str, Any], stages: Collection[str]) -> dict[str,
     if stages:
         found["callbacks"] = _acting(settings)
         found["time_prompt"] = _unseeded(found["time_prompt"], settings["seed"])
-        found["data"] = without(without_presence(settings["data"], PLACE), ("tasks", "eval_batch_size"))
+        found["data"] = without(without_presence(settings["data"]), ("tasks", "eval_batch_size"))
         found["stage"] = {name: _stage(settings["stage"][name]) for name in stages}
         for stage in found["stage"].values():
             stage["module"] = _unseeded(stage["module"], settings["seed"])
@@ -144,10 +142,10 @@ def without(node: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, value in node.items() if key not in keys}
 
 
-def without_presence(data: Any, keys: Collection[str] = PRESENCE) -> Any:
-    """The settings of the data without `PRESENCE`, or other keys, of whichever of its corpora."""
+def without_presence(data: Any) -> Any:
+    """The settings of the data without `PRESENCE`, of whichever of its corpora."""
     if isinstance(data, Mapping):
-        return {key: without_presence(value, keys) for key, value in data.items() if key not in keys}
+        return {key: without_presence(value) for key, value in data.items() if key not in PRESENCE}
     return data
 
 

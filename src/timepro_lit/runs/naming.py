@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 
@@ -39,15 +40,16 @@ def experiment_name(overrides: Sequence[str]) -> str:
     return _plain("-".join(chosen)) or "default"
 
 
-def path_word(arguments: Sequence[str]) -> str:
-    """What a report over these folders is called.
+def path_word(arguments: Sequence[str], places: bool = False) -> str:
+    """What a report over these names is called; of `places`, which may share their last names, a hash says which.
 
-    >>> path_word(["outputs/ablation_astp/", "outputs/a*"])
+    >>> path_word(["ablation_astp", "a*"])
     'ablation_astp-a'
     """
-    words = _plain("-".join(argument.rstrip("/").rpartition("/")[2] for argument in arguments)) or "all"
-    digest = hashlib.sha256("\n".join(arguments).encode()).hexdigest()[:8]
-    return words if len(words) <= MAX_CHARS else f"{words[:MAX_CHARS]}-{digest}"
+    words = _plain("-".join(argument.rstrip("/").rpartition("/")[2] for argument in arguments)).strip("-.") or "all"
+    where = [os.path.abspath(argument) for argument in arguments] if places else list(arguments)
+    digest = hashlib.sha256("\n".join(where).encode()).hexdigest()[:8]
+    return f"{words[:MAX_CHARS]}-{digest}" if places or len(words) > MAX_CHARS else words
 
 
 def run_path(name: str, overrides: Sequence[str], scale: str, seed: int) -> str:

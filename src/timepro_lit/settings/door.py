@@ -112,6 +112,7 @@ def with_plain(arguments: Sequence[str], key: str) -> list[str]:
 
 def _in_quotes(text: str) -> str:
     """As Hydra's grammar reads it back."""
+    text = text.replace("${", "\\${")
     return '"' + re.sub(r'(\\*)"', r'\1\1\\"', re.sub(r"(\\+)$", r"\1\1", text)) + '"'
 
 
@@ -151,7 +152,7 @@ def door(
     """Makes a function of settings the `main` of the door `name`, whose settings `conf/<name>.yaml` composes.
 
     Arguments that set no key are the elements of the list `plain`. `after_sweep` is called with the run directories of
-    a sweep's jobs when all have ended, well or not.
+    a sweep's jobs that have ended well.
     """
 
     def of(main: Main) -> Callable[[], None]:

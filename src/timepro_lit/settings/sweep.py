@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -18,7 +18,7 @@ NOTES = "TIMEPRO_SWEEP"
 
 
 class Notes(Callback):
-    """Each job notes its run directory when it has ended, well or not."""
+    """Each job that ends well notes its run directory."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Choose the folder; Hydra's own folder of the sweep is the same for all of them."""
@@ -26,7 +26,9 @@ class Notes(Callback):
         os.environ[NOTES] = str(Path(config.hydra.sweep.dir).absolute() / name)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
-        """Write the note."""
+        """Write the note; a job that was refused has not made what lies in its folder."""
+        if job_return.status != JobStatus.COMPLETED:
+            return
         folder, cfg = os.environ.get(NOTES), job_return.cfg
         if folder and isinstance(cfg, DictConfig) and cfg.get("output_dir") and not cfg.get("only"):
             write_atomically(Path(folder) / f"{int(config.hydra.job.num):05d}", str(cfg.output_dir))
