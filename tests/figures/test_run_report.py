@@ -147,7 +147,7 @@ def test_stages_behind_the_rows_are_told_and_drawn(run_dir: Path) -> None:
     ("written", "fault"),
     [
         (b"step,a\n1,x\n", "could not convert string to float: 'x'"),
-        (b"step,a\n1,2,3\n", "float"),
+        (b"step,a\n1,2,3\n", "more fields than there are columns"),
         (b"step,a\n\xff,1\n", "can't decode byte 0xff"),
         (b"stop,a\n1,2\n", "a row has no step"),
     ],

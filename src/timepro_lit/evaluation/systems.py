@@ -146,12 +146,9 @@ def _told_apart(systems: Sequence[System]) -> list[System]:
 def told_apart(system: System, others: Sequence[System]) -> str:
     """What tells a system from others that would be called the same: settings, and the folder where these are equal."""
     words = [] if system.method is None else differences(system, [other for other in others if other.method])
-    equal = [other for other in others if other is not system and _told(other) == _told(system)]
+    own = system.method.settings if system.method else None
+    equal = [o for o in others if o is not system and (o.method.settings if o.method else None) == own]
     return ", ".join([*words, *([] if words and not equal else [str(system.trainings[0].folder)])])
-
-
-def _told(system: System) -> object:
-    return None if system.method is None else repr(sorted(map(str, system.method.settings.items())))
 
 
 def differences(system: System, others: Sequence[System]) -> list[str]:

@@ -126,8 +126,11 @@ def read_curves(path: Path) -> list[dict[str, float]]:
     """One metrics.csv. Raises ValueError as `read_metrics`."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
-    except (ValueError, TypeError, csv.Error) as error:  # TypeError: more fields than columns
+            names, *lines = [line for line in csv.reader(file) if line] or [[]]
+        if any(len(line) > len(names) for line in lines):
+            raise ValueError("a row has more fields than there are columns")
+        rows = [{name: float(text) for name, text in zip(names, line, strict=False) if text} for line in lines]
+    except (ValueError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as curves: {error}") from error
     if not all("step" in row for row in rows):
         raise ValueError(f"{path} cannot be read as curves: a row has no step")

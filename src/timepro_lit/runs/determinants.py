@@ -119,13 +119,14 @@ def _acting(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def grounds_of_scores(tasks: Mapping[str, Any], package: Path = PACKAGE) -> Grounds:
-    """What the scores of given answers depend on: the settings of the tasks, and the code that reads and scores.
-
-    In what order a task names its classes counts for its questions alone.
-    """
+    """What the scores of given answers depend on: the settings of the tasks, and the code that reads and scores."""
     code = code_of(targets_of(tasks), package)
-    alike = {name: {**node, "classes": sorted(node.get("classes") or [])} for name, node in tasks.items()}
-    return Grounds({"task": alike}, {name: digest for name, digest in code.items() if name.startswith(READING)})
+    return Grounds(scored_alike(tasks), {name: digest for name, digest in code.items() if name.startswith(READING)})
+
+
+def scored_alike(tasks: Mapping[str, Any]) -> dict[str, Any]:
+    """What the settings of tasks say of their scores; in what order classes are named counts for questions alone."""
+    return {"task": {name: {**node, "classes": sorted(node.get("classes") or [])} for name, node in tasks.items()}}
 
 
 def unnamed(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from timepro_lit.records import Method
 from timepro_lit.runs.config_file import dotted, entries
-from timepro_lit.runs.determinants import grounds_of_scores, method_of
+from timepro_lit.runs.determinants import grounds_of_scores, method_of, scored_alike
 from timepro_lit.runs.origin import Grounds, key_of
 from timepro_lit.settings.config import tasks_of
 from timepro_lit.settings.description import rows_of
@@ -85,7 +85,7 @@ class Readers:
 
 def variants_of(tasks: Mapping[str, Any]) -> dict[str, str]:
     """By task, a digest of how it is scored: equal where scores may stand in one table."""
-    return {name: key_of(grounds_of_scores({name: node}).settings) for name, node in tasks.items()}
+    return {name: key_of(scored_alike({name: node})) for name, node in tasks.items()}
 
 
 def _kind(stage: Mapping[str, Any]) -> str:
