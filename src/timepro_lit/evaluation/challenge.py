@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from timepro_lit.data.manifest import MAX_LINE_BYTES
 from timepro_lit.evaluation.scoring import Outcome, named_ids, outcome_of, table
 from timepro_lit.files.atomic import write_atomically
-from timepro_lit.files.json_object import shown
+from timepro_lit.files.json_object import read_lines, shown
 from timepro_lit.metrics.moments import Moments
 from timepro_lit.metrics.suite import intervals
 from timepro_lit.records import Event, Example, Prediction
@@ -44,7 +44,7 @@ def score_moments(predictions: Path, references: Path, directory: Path, system: 
 
 def read_queries(path: Path) -> list[Example]:
     """The queries of a file. Raises ValueError naming the line at fault, or a qid that stands twice."""
-    found = [_query(row, where) for where, row in _rows(path)]
+    found = [_query(row, where) for where, row in read_lines(path, MAX_LINE_BYTES)]
     if not found:
         raise ValueError(f"{path}: holds no query")
     ids = [example.id for example in found]
@@ -59,7 +59,7 @@ def read_queries(path: Path) -> list[Example]:
 
 def read_windows(path: Path) -> list[tuple[str, Prediction, str]]:
     """The answers of a file, in its order: id, windows, and no text. Raises ValueError naming the line at fault."""
-    return [(_id(row, where), _windows(row, where), "") for where, row in _rows(path)]
+    return [(_id(row, where), _windows(row, where), "") for where, row in read_lines(path, MAX_LINE_BYTES)]
 
 
 def _summary(outcome: Outcome, silent: list[str], system: str) -> dict[str, Any]:
@@ -75,25 +75,6 @@ def _summary(outcome: Outcome, silent: list[str], system: str) -> dict[str, Any]
         "unknown": list(outcome.unknown),
         "without_moment": silent,
     }
-
-
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with path.open("rb") as lines:
-        number = 0
-        while line := lines.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            where = f"{path}:{number}"
-            if len(line) > MAX_LINE_BYTES:
-                raise ValueError(f"{where}: the line is longer than {MAX_LINE_BYTES} bytes")
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line.decode("utf-8-sig"))
-            except (ValueError, RecursionError) as error:
-                raise ValueError(f"{where}: not a JSON object: {error}") from None
-            if not isinstance(row, dict):
-                raise ValueError(f"{where}: a line must be a JSON object, not {type(row).__name__}")
-            yield where, row
 
 
 def _query(row: dict[str, Any], where: str) -> Example:

@@ -8,11 +8,12 @@ from typing import Literal
 
 from timepro_lit.evaluation.quoted import ABLATION, FINE_TUNED, TIMEPRO_RL, ZERO_SHOT, Figures
 from timepro_lit.evaluation.systems import System, told_apart, unlike_most
+from timepro_lit.settings.methods import ADAPTIVE, EB_F1_ONLY
 
 Layout = Literal["free", "table1", "table3"]
 LAYOUTS: tuple[Layout, ...] = ("free", "table1", "table3")
 Kind = Literal["ours", "other", "quoted", "missing"]
-ADAPTIVE, EB_F1_ONLY, RANDOM = "adaptive", "eb_f1_only", "random"
+RANDOM = "random"
 
 
 @dataclass(frozen=True)

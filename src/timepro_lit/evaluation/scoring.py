@@ -27,6 +27,7 @@ from timepro_lit.data.manifest import MAX_LINE_BYTES, read_manifest
 from timepro_lit.evaluation.answers import PREDICTIONS, SCORES, write_lines
 from timepro_lit.evaluation.sums import questions_of, write_sums
 from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.json_object import read_lines
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.bootstrap import Interval
 from timepro_lit.metrics.event_f1 import EventF1
@@ -81,16 +82,12 @@ def read_predictions(path: Path, task: ScoredTask) -> list[tuple[str, Prediction
     if path.suffix == ".tsv":
         return [(name, Prediction(events, readable=True), "") for name, events in read_events_tsv(path).items()]
     answers = []
-    with path.open("rb") as lines:
-        number = 0
-        while line := lines.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            if not line.strip():
-                continue
-            row = _row(line, f"{path}:{number}")
-            if row.get("task", task.name) == task.name:
-                text = row["text"] if isinstance(row.get("text"), str) else ""
-                answers.append((row["id"], _prediction(row, task, f"{path}:{number}"), text))
+    for where, row in read_lines(path, MAX_LINE_BYTES):
+        if not isinstance(row.get("id"), str):
+            raise ValueError(f"{where}: key 'id' must be text")
+        if row.get("task", task.name) == task.name:
+            text = row["text"] if isinstance(row.get("text"), str) else ""
+            answers.append((row["id"], _prediction(row, task, where), text))
     return answers
 
 
@@ -227,20 +224,6 @@ def _example(name: str, events: Sequence[Event], path: Path) -> Example:
             )
     end_s = max((event.offset for event in events), default=0.0)  # the clip's own length is not in the file
     return Example(name, "sed", name, end_s, tuple(sorted(events, key=lambda event: event.onset)))
-
-
-def _row(line: bytes, where: str) -> dict[str, Any]:
-    if len(line) > MAX_LINE_BYTES:
-        raise ValueError(f"{where}: the line is longer than {MAX_LINE_BYTES} bytes")
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where}: not a JSON object: {error}") from None
-    if not isinstance(row, dict):
-        raise ValueError(f"{where}: a line must be a JSON object, not {type(row).__name__}")
-    if not isinstance(row.get("id"), str):
-        raise ValueError(f"{where}: key 'id' must be text")
-    return row
 
 
 def _prediction(row: Mapping[str, Any], task: ScoredTask, where: str) -> Prediction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,29 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds no JSON object")
     return content
+
+
+def read_lines(path: Path, max_bytes: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a file that holds one a line, each with where it stands (file:line); empty lines are passed over.
+
+    Raises ValueError naming file and line of one that is longer than `max_bytes`, or no JSON object.
+    """
+    with path.open("rb") as lines:
+        number = 0
+        while line := lines.readline(max_bytes + 1):
+            number += 1
+            where = f"{path}:{number}"
+            if len(line) > max_bytes:
+                raise ValueError(f"{where}: the line is longer than {max_bytes} bytes")
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.decode("utf-8-sig"))
+            except (ValueError, RecursionError) as error:
+                raise ValueError(f"{where}: not a JSON object: {error}") from None
+            if not isinstance(row, dict):
+                raise ValueError(f"{where}: a line must be a JSON object, not {type(row).__name__}")
+            yield where, row
 
 
 def shown(value: Any) -> str:
