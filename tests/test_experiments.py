@@ -50,8 +50,9 @@ def commands(tmp_path: Path, script: str, *arguments: str, **environment: str) -
 @pytest.mark.parametrize(
     ("script", "arguments", "doors"),
     [
-        ("table3/run.sh", ["smoke"], ["train"] * 5 + ["report", "attend", "attend"]),
-        ("table3/run.sh", ["+scale=paper"], ["train"] * 15 + ["report", "attend", "attend"]),
+        ("table3/run.sh", ["smoke"], ["train"] * 10 + ["report", "attend", "attend"]),
+        ("table3/run.sh", ["+scale=paper"], ["train"] * 50 + ["report", "attend", "attend"]),
+        ("table3/run.sh", [], ["train"] * 53 + ["report", "attend", "attend"]),
         ("table1/run.sh", ["trainer=deepspeed_zero2"], ["train"] * 6 + ["report"]),
         ("table1/run.sh", ["+debug=plan"], ["train"] * 6),
     ],
@@ -63,6 +64,8 @@ def test_every_command_of_a_script_can_be_run(
     assert [door.removeprefix("timepro_lit.") for door, *_ in said] == doors
     for door, *rest in said:
         name = door.removeprefix("timepro_lit.")
+        if name == "train" and {"seed=2", "seed=3", "seed=4", "seed=5"} & set(rest):
+            continue
         cfg = compose(name, with_plain(rest, "runs") if name == "report" else rest)
         if name == "train":
             validate(cfg)

@@ -84,6 +84,17 @@ def test_two_processes_find_what_one_made(folder: Path, stage: Path) -> None:
 
 
 @pytest.mark.slow
+def test_rows_are_added_to_a_finished_run(folder: Path, stage: Path) -> None:
+    """So that a test split is opened when all is trained."""
+    assert "page: " not in train(folder, "later", "rows=[]")
+    assert not (folder / "later" / "evaluation").exists()
+    printed = train(folder, "later")
+    assert (said(printed), printed.count("page: ")) == ([f"sft: reused from {stage}"], 1)
+    assert "testing zero_shot" in train(folder, "later", "rows=[zero_shot,sft]")
+    assert said(train(folder, "later", "rows=[zero_shot]")) == []
+
+
+@pytest.mark.slow
 def test_one_process_finds_what_two_made(folder: Path, stage: Path) -> None:
     assert said(train(folder, "first", *TWO, outputs="others")) == []
     [found] = said(train(folder, "second", outputs="others"))

@@ -141,9 +141,15 @@ def is_up_to_date(
     init_from: str | None,
     rows: Sequence[str] | None,
 ) -> bool:
-    """Whether a finished run would come to the same today, as far as it can be told; says in what it would not."""
+    """Whether a finished run would come to the same today, as far as it can be told; says in what it would not.
+
+    One that other rows are asked of than it was when it was finished has these to answer still.
+    """
+    wanted = _wanted(described, rows)
+    if not all(is_complete(finished.directory / "evaluation" / row) for row in wanted):
+        return False
     try:
-        now = made_from(parts, grounds, answers, init_from, _wanted(described, rows))
+        now = made_from(parts, grounds, answers, init_from, wanted)
     except OSError:  # a copy of the run without its data or its base: there is nothing to compare
         return True
     if (outdated := finished.outdated(now)) is not None:

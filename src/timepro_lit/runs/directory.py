@@ -152,10 +152,11 @@ def _store_settings(directory: Path, settings: Mapping[str, Any]) -> None:
 def _compared(settings: Mapping[str, Any], paths: Mapping[str, str]) -> Any:
     """Settings without what says only where things lie, what they are called, who logs, how often, and how many load.
 
-    What lies in folders of data counts by its content, which the stages look at.
+    What lies in folders of data counts by its content, which the stages look at. Rows of the table may be added to a
+    run at any time.
     """
     compared = resolved(settings, paths)
-    for key in ("paths", "output_dir", "reuse", "only", "logger", "checkpoint_every"):
+    for key in ("paths", "output_dir", "reuse", "only", "logger", "checkpoint_every", "rows"):
         compared.pop(key, None)
     compared["stage"] = {name: unnamed(stage) for name, stage in compared.get("stage", {}).items()}
     compared["reward"] = unnamed(compared.get("reward") or {})
