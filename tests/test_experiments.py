@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shlex
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -44,7 +46,16 @@ def commands(tmp_path: Path, script: str, *arguments: str, **environment: str) -
     script = str(ROOT / "experiments" / script)
     done = subprocess.run(["bash", script, *arguments], capture_output=True, text=True, env=given, timeout=60)
     assert done.returncode == 0, done.stderr
-    return [shlex.split(line)[1:] for line in done.stdout.splitlines()]
+    said = map(shlex.split, done.stdout.splitlines())
+    return [arguments for option, *arguments in said if option == "-m"]
+
+
+def results() -> ModuleType:
+    """The script that makes results.json of the runs of Table 3."""
+    spec = importlib.util.spec_from_file_location("table3_results", ROOT / "experiments/table3/results.py")
+    sys.modules[spec.name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.parametrize(
@@ -71,6 +82,26 @@ def test_every_command_of_a_script_can_be_run(
             validate(cfg)
     models = {rest[2] for door, *rest in said if "table1" in script and "train" in door}
     assert models == ({"model=qwen2_audio_7b", "model=qwen2_5_omni_7b"} if "table1" in script else set())
+
+
+@pytest.mark.parametrize(
+    ("side", "intervals", "said"),
+    [
+        ("above", [(0.2, 1.0), (0.1, 3.0), (-1.0, 2.0)], "holds"),
+        ("above", [(0.2, 1.0), (0.1, 3.0), (-2.0, -0.1)], "does not hold"),
+        ("above", [(0.2, 1.0), (-2.0, 3.0), (-1.0, 2.0)], "cannot be told at this scale"),
+        ("above", [(-0.2, 0.9), (0.1, 0.3), (-0.5, 0.5)], "does not hold"),
+        ("below", [(-3.0, -1.0), (-0.2, -0.1), (-1.0, 2.0)], "holds"),
+        ("below", [(0.2, 1.0), (-3.0, -1.0), (-1.0, 2.0)], "does not hold"),
+        ("not below", [(-0.9, 2.0)], "holds"),
+        ("not below", [(-1.1, 2.0)], "cannot be told at this scale"),
+        ("not below", [(-1.1, -0.1)], "does not hold"),
+    ],
+)
+def test_a_claim_is_judged_by_the_rule_in_the_readme(
+    side: str, intervals: list[tuple[float, float]], said: str
+) -> None:
+    assert results().verdict(side, intervals) == said
 
 
 @pytest.mark.slow
@@ -103,4 +134,6 @@ def test_table_3_and_figure_2_come_out_of_one_command(tmp_path: Path) -> None:
         "SFT baseline", "+ ASTP, random init", "+ ASTP", "+ ASTP + RL (Eb-F1 only)", "+ ASTP + RL (adaptive)"
     ]  # fmt: skip
     assert {"report.html", "table.md", "table.tex", "table.csv"} <= {path.name for path in (made / "report").iterdir()}
+    found = json.loads((made / "results.json").read_text())
+    assert (list(found["rows"]), len(found["claims"])) == (ours, 5)
     assert list((made / "attention/picture").glob("*.png")) and (made / "attention/share/attention.json").exists()

@@ -46,6 +46,7 @@ runs "${grpo[@]}" | train "$@" 'rows=[]'
 runs "${sft[@]}" "${grpo[@]}" | train "$@"
 
 "$PYTHON" -m timepro_lit.report "$OUT"/ablation_* layout=table3 output_dir="$OUT/report"
+"$PYTHON" experiments/table3/results.py "$OUT"
 
 model="$OUT/ablation_adaptive/seed${seeds[0]}"
 first='import json, sys; print(next(row["id"] for row in map(json.loads, sys.stdin) if row["task"] == "ag"))'
@@ -54,4 +55,4 @@ rm -rf "$OUT/attention"  # of an earlier call, and the same models
 "$PYTHON" -m timepro_lit.attend checkpoint="$model" task=ag split=test example="$example" \
     output_dir="$OUT/attention/picture"
 "$PYTHON" -m timepro_lit.attend checkpoint="$model" task=ag split=test \
-    "against=[$OUT/ablation_random_init/seed${seeds[0]}]" output_dir="$OUT/attention/share"
+    "against=[$OUT/ablation_astp/seed${seeds[0]},$OUT/ablation_random_init/seed${seeds[0]}]" output_dir="$OUT/attention/share"

@@ -20,17 +20,22 @@ def report_over_runs(arguments: Sequence[str], directory: Path, wish: Wish, trus
 
     `arguments` are as in `folders_of`. Raises ValueError where one of them names nothing, or a run cannot be read.
     """
+    evaluated, odd = evaluated_in(arguments, trust)
+    return odd + report_over(evaluated, directory, wish)
+
+
+def evaluated_in(arguments: Sequence[str], trust: Collection[str] = ()) -> tuple[list[Evaluated], str]:
+    """All models that were evaluated, and what was odd about them, in lines. Raises as `report_over_runs` does."""
     runs, scores = folders_of(arguments)
     readers, rescored = Readers(trust), list[Path]()
     found = {run: _evaluated(run, readers, rescored) for run in runs}
     evaluated = [one for of_run in found.values() for one in of_run]
     evaluated += [scored_elsewhere(folder, evaluated, readers.scoring_of) for folder in scores]
-    table = report_over(evaluated, directory, wish)
     silent = [str(run) for run, of_run in found.items() if not of_run]
-    said = [f"no evaluation yet: {', '.join(silent)}\n"] if silent else []
+    odd = [f"no evaluation yet: {', '.join(silent)}\n"] if silent else []
     if rescored:
-        said.append(f"{len(rescored)} evaluations were scored again: they were stored by code that scores otherwise\n")
-    return "".join([*said, table])
+        odd.append(f"{len(rescored)} evaluations were scored again: they were stored by code that scores otherwise\n")
+    return evaluated, "".join(odd)
 
 
 def _evaluated(run: Path, readers: Readers, rescored: list[Path]) -> list[Evaluated]:

@@ -1,0 +1,152 @@
+"""From the runs of run.sh to results.json: rows, differences, a verdict on each claim, curves, and what has settled.
+
+python experiments/table3/results.py outputs/table3 [results.json]
+
+The rule by which a claim is judged stands in README.md; it was written before the test split was opened.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any, Literal
+
+from timepro_lit.evaluation.layouts import laid_out
+from timepro_lit.evaluation.numbers import figures_of
+from timepro_lit.evaluation.over_runs import evaluated_in
+from timepro_lit.evaluation.publish import code_version
+from timepro_lit.evaluation.systems import System, systems_of
+from timepro_lit.figures.curves import series
+from timepro_lit.figures.run_report import read_curves
+
+JUDGED = (("ag", "mIoU"), ("sed", "Eb-F1"), ("dac", "Eb-F1"))
+METEOR = (("dac", "METEOR"),)
+SETTLING = (("ag", "mIoU"), ("sed", "Eb-F1"))
+SETTLED_POINTS, EQUAL_POINTS = 1.5, 1.0
+BASELINE, RANDOM, ASTP = "SFT baseline", "+ ASTP, random init", "+ ASTP"
+EB_F1_ONLY, ADAPTIVE = "+ ASTP + RL (Eb-F1 only)", "+ ASTP + RL (adaptive)"
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper as a difference of two rows."""
+
+    says: str
+    later: str
+    earlier: str
+    side: Literal["above", "below", "not below"]
+
+
+CLAIMS = (
+    Claim("the time prompt helps", ASTP, BASELINE, "above"),
+    Claim("random timestamps hurt", RANDOM, BASELINE, "below"),
+    Claim("RL helps", ADAPTIVE, ASTP, "above"),
+    Claim("the adaptive reward beats Eb-F1 alone", ADAPTIVE, EB_F1_ONLY, "above"),
+    Claim("METEOR does not fall under the adaptive reward", ADAPTIVE, ASTP, "not below"),
+)
+
+
+def verdict(side: str, intervals: Sequence[Interval]) -> str:
+    """Of a claim, by the 95% intervals of its differences in points: the rule of README.md."""
+    if side == "not below":
+        [(low, high)] = intervals
+        return "holds" if low > -EQUAL_POINTS else "does not hold" if high < 0 else "cannot be told at this scale"
+    turned = [(-high, -low) for low, high in intervals] if side == "below" else list(intervals)
+    for_it, against = sum(low > 0 for low, _ in turned), sum(high < 0 for _, high in turned)
+    if for_it >= 2 and not against:
+        return "holds"
+    equal = all(low > -EQUAL_POINTS and high < EQUAL_POINTS for low, high in turned)
+    return "does not hold" if against or equal else "cannot be told at this scale"
+
+
+def judged(claim: Claim, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """A claim with its differences in points and its verdict."""
+    metrics = METEOR if claim.side == "not below" else JUDGED
+    scores, spans = figures["scores"], figures["intervals"][f"{claim.later} - {claim.earlier}"]
+    differences = {
+        f"{task}/{metric}": {
+            "difference": scores[claim.later][task][metric] - scores[claim.earlier][task][metric],
+            "interval": list(spans[task][metric]),
+        }
+        for task, metric in metrics
+    }
+    found = verdict(claim.side, [tuple(spans[task][metric]) for task, metric in metrics])
+    return asdict(claim) | {"differences": differences, "verdict": found}
+
+
+def curves_of(system: System) -> dict[str, dict[str, list[list[float]]]]:
+    """Stage -> column -> [step, mean over seeds, each seed's value...] of what is watched in validation."""
+    method = system.method
+    found: dict[str, dict[str, list[list[float]]]] = {}
+    for stage in method.stage_keys if method else ():
+        rows = [read_curves(one.run / stage / "metrics.csv") for one in system.trainings if one.run]
+        for task, metric in (*JUDGED, *METEOR):
+            column = f"val/{task}/{metric}"
+            points = [dict(series(of_seed, column)) for of_seed in rows]
+            steps = sorted(set.intersection(*map(set, points)))
+            table = [[step + 1, mean(p[step] for p in points), *(p[step] for p in points)] for step in steps]
+            found.setdefault(stage, {})[column] = table
+    return found
+
+
+def settling(half: Sequence[Path], curves: Mapping[str, Any]) -> dict[str, Any]:
+    """Last validation of the baseline after half of its steps and after all of them, means over the same seeds."""
+    found = {}
+    for task, metric in SETTLING:
+        column = f"val/{task}/{metric}"
+        halves = [series(read_curves(run / "sft" / "metrics.csv"), column)[-1] for run in half]
+        whole = curves["sft"][column][-1][2 : 2 + len(half)]
+        difference = mean(whole) - mean(value for _, value in halves)
+        found[f"{task}/{metric}"] = {"steps": halves[0][0] + 1, "half": [value for _, value in halves],
+                                     "whole": whole, "difference": difference}  # fmt: skip
+    return found | {"settled": all(abs(of["difference"]) < SETTLED_POINTS for of in found.values())}
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """Everything that is said of the runs below a folder."""
+    evaluated, odd = evaluated_in([str(path) for path in sorted(folder.glob("ablation_*"))])
+    print(odd, end="", file=sys.stderr)
+    lines, _ = laid_out(systems_of(evaluated), "table3", quoted=False)
+    systems = {line.name: line.system for line in lines if line.system is not None}
+    claims = [claim for claim in CLAIMS if {claim.later, claim.earlier} <= systems.keys()]
+    rows = {name: system.trained for name, system in systems.items()}
+    pairs = list(dict.fromkeys((claim.later, claim.earlier) for claim in claims))
+    figures = figures_of(rows, evaluated[0].tasks, pairs)
+    curves = {name: curves_of(system) for name, system in systems.items()}
+    half = sorted(path.parent for path in folder.glob("settling/seed*/sft"))
+    return {
+        "code": code_version(),
+        "rows": {
+            name: {
+                "seeds": list(system.seeds),
+                "scores": figures["scores"][name],
+                "intervals": figures["intervals"][name],
+                "of_seeds": {
+                    task: {metric: [one.values[metric] for one in rows[name].scores[task]]
+                           for metric in evaluated[0].tasks[task].headline}
+                    for task in evaluated[0].tasks
+                },
+                "settings": dict(system.method.settings) if system.method else {},
+            }
+            for name, system in systems.items()
+        },
+        "claims": [judged(claim, figures) for claim in claims],
+        "settling": settling(half, curves[BASELINE]) if half and BASELINE in curves else None,
+        "curves": curves,
+        "n_test": figures["n_test"],
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    found = results(Path(sys.argv[1]))
+    Path(sys.argv[2] if len(sys.argv) > 2 else Path(sys.argv[1]) / "results.json").write_text(
+        json.dumps(found, indent=1) + "\n"
+    )
+    for claim in found["claims"]:
+        print(f"{claim['says']}: {claim['verdict']}")
