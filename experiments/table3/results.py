@@ -23,6 +23,9 @@ from timepro_lit.evaluation.systems import System, systems_of
 from timepro_lit.figures.curves import series
 from timepro_lit.figures.run_report import read_curves
 
+EXPERIMENTS = (
+    "ablation_sft_baseline", "ablation_random_init", "ablation_astp", "ablation_eb_f1_only", "ablation_adaptive"
+)  # fmt: skip
 JUDGED = (("ag", "mIoU"), ("sed", "Eb-F1"), ("dac", "Eb-F1"))
 METEOR = (("dac", "METEOR"),)
 SETTLING = (("ag", "mIoU"), ("sed", "Eb-F1"))
@@ -110,7 +113,7 @@ def settling(half: Sequence[Path], curves: Mapping[str, Any]) -> dict[str, Any]:
 
 def results(folder: Path) -> dict[str, Any]:
     """Everything that is said of the runs below a folder."""
-    evaluated, odd = evaluated_in([str(path) for path in sorted(folder.glob("ablation_*"))])
+    evaluated, odd = evaluated_in([str(folder / name) for name in EXPERIMENTS])
     print(odd, end="", file=sys.stderr)
     lines, _ = laid_out(systems_of(evaluated), "table3", quoted=False)
     systems = {line.name: line.system for line in lines if line.system is not None}

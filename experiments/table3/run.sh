@@ -45,7 +45,8 @@ runs "${sft[@]}" | train "$@" 'rows=[]'
 runs "${grpo[@]}" | train "$@" 'rows=[]'
 runs "${sft[@]}" "${grpo[@]}" | train "$@"
 
-"$PYTHON" -m timepro_lit.report "$OUT"/ablation_* layout=table3 output_dir="$OUT/report"
+rows=("${sft[@]}" "${grpo[@]}")
+"$PYTHON" -m timepro_lit.report "${rows[@]/#/$OUT/}" layout=table3 output_dir="$OUT/report"
 "$PYTHON" experiments/table3/results.py "$OUT"
 
 model="$OUT/ablation_adaptive/seed${seeds[0]}"

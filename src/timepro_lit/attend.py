@@ -54,8 +54,9 @@ def main(cfg: DictConfig) -> None:
     others = {str(folder): (folder, None) for folder in cfg.against}
     asked = {cfg.checkpoint if cfg.row is None else f"{cfg.checkpoint} {cfg.row}": (cfg.checkpoint, cfg.row)} | others
     for folder, row in asked.values():  # before hours are spent on the first of them
-        if model_of(Path(folder).absolute(), row, cfg.trust)[0]["time_prompt"] is None:
-            raise ValueError(f"{folder}: the model has no time prompt, and so no timestamps to attend to")
+        time_prompt = model_of(Path(folder).absolute(), row, cfg.trust)[0]["time_prompt"]
+        if time_prompt is None or time_prompt.get("init") == "text":
+            raise ValueError(f"{folder}: the model has no timestamp embeddings to attend to")
     models = {name: partial(load, folder, row=row, **how) for name, (folder, row) in asked.items()}
     say(measure_attention(models, samples, task, output_dir))
 

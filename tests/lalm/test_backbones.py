@@ -217,6 +217,20 @@ def test_shared_positions_give_a_timestamp_its_frames_place(family_of) -> None:
     assert lalm.positions(ids, torch.tensor([[False] + [True] * 6])).tolist() == [[0, 0, 1, 1, 2, 2, 3]]
 
 
+    before = family_of("qwen2_5_omni").source().load(TimePrompt(share_positions=True, before=True))
+    ids = torch.tensor([[lalm.pad_id, 5, time, audio, time + 1, audio, 7]])
+    assert before.positions(ids, torch.tensor([[False] + [True] * 6])).tolist() == [[0, 0, 1, 1, 2, 2, 3]]
+
+
+def test_time_as_text_is_ordinary_tokens_between_the_frames(family_of) -> None:
+    source = family_of("qwen2_5_omni").source()
+    lalm = source.load(TimePrompt(stride=5, init="text"))
+    plain, told = (source.frontend(prompt).prompt_ids("When?", 7) for prompt in (None, TimePrompt(5, "text")))
+    start = plain.index(lalm.audio_id) + 5
+    assert told == plain[:start] + lalm.frontend.tokens("0.20") + plain[start:]
+    assert lalm.timestamps is None
+
+
 def test_frames_and_placeholders_must_agree(family_of) -> None:
     lalm = family_of("qwen2_5_omni").source().load(None)
     ids = torch.tensor([[lalm.audio_id, lalm.audio_id]])

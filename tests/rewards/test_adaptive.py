@@ -26,6 +26,13 @@ def test_eq_2_by_hand():
     assert adaptive([0.5, 0.5, 0.5, 0.6], [0.2, 0.4, 0.6, 1.0]) == [0.5, 0.5, 0.5, 0.6]
 
 
+def test_rescue_ranks_groups_without_any_main_reward_alone():
+    assert adaptive([0.0, 0.0], [0.2, 0.8], rescue=0.1) == pytest.approx([0.02, 0.08])
+    assert adaptive([0.5, 0.5], [0.2, 0.8], rescue=0.1) == [0.1, 0.4]
+    with pytest.raises(ValueError, match=r"rescue must lie in \[0, 1\], but is 2"):
+        AdaptiveReward(lambda p, e: [], None, rescue=2.0)
+
+
 def test_flatness_is_population_variance_below_the_threshold():
     # (a, a + d): population variance d^2 / 4, sample variance d^2 / 2
     assert is_flat([0.5, 0.5 + 0.0019])  # 9.0e-7; the sample variance 1.8e-6 would not be flat

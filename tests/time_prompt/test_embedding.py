@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from timepro_lit.time_prompt.embedding import mean_of_digits, random_rows
+from timepro_lit.time_prompt.embedding import mean_of_digits, random_rows, weighted_digits
 from timepro_lit.time_prompt.grid import TimeGrid
 
 CHARACTERS = ".0123456789"
@@ -39,6 +39,16 @@ def test_digit_order_is_lost_so_750_strings_have_386_vectors():
     assert len(torch.unique(rows, dim=0)) == 386
     kin = [texts.index(text) for text in ("0.48", "0.84", "4.08", "4.80", "8.04", "8.40")]
     assert all(torch.equal(rows[kin[0]], rows[k]) for k in kin)
+
+
+def test_weights_by_place_tell_all_750_strings_apart_within_the_span_of_the_digits():
+    texts = TimeGrid().texts()
+    rows = weighted_digits(texts, by_character, torch.eye(11))
+    assert len(torch.unique(rows, dim=0)) == 750
+    torch.testing.assert_close(rows.sum(dim=1), torch.ones(750))  # weighted means: nothing leaves the span
+    four, point, nil, eight = (CHARACTERS.index(c) for c in "4.08")
+    row = 15 * weighted_digits(["4.08"], by_character, torch.eye(11))[0]
+    assert [row[k].item() for k in (four, point, nil, eight)] == pytest.approx([8, 4, 2, 1])
 
 
 def test_rows_of_half_precision_embeddings_are_float32_means_without_gradient():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from timepro_lit.time_prompt.embedding import mean_of_digits, random_rows
+from timepro_lit.time_prompt.embedding import mean_of_digits, random_rows, weighted_digits
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 CHARACTERS = ".0123456789"
@@ -26,6 +26,9 @@ def test_the_table_follows_the_settings():
     assert torch.equal(
         digits.table(grid, by_character, embeddings), mean_of_digits(grid.texts(), by_character, embeddings)
     )
+    ordered = TimePrompt(stride=5, init="ordered").table(grid, by_character, embeddings)
+    assert torch.equal(ordered, weighted_digits(grid.texts(), by_character, embeddings))
+    assert TimePrompt(stride=5, init="text").table(grid, by_character, embeddings) is None
     assert torch.equal(small.table(grid, by_character, embeddings), random_rows(150, embeddings, 2, "small"))
 
 
@@ -34,9 +37,11 @@ def test_the_table_follows_the_settings():
     [
         ({"stride": 0}, r"time_prompt.stride must be at least 1"),
         ({"stride": 1.5}, r"time_prompt.stride must be a whole number"),
-        ({"init": "zeros"}, r"time_prompt.init must be digits or random, got 'zeros'"),
+        ({"init": "zeros"}, r"time_prompt.init must be one of digits, ordered, random, text, got 'zeros'"),
         ({"distribution": "uniform"}, r"time_prompt.distribution must be one of matched, small, unit"),
         ({"share_positions": "no"}, r"time_prompt.share_positions must be true or false"),
+        ({"before": 1}, r"time_prompt.before must be true or false, got 1"),
+        ({"init": "text", "share_positions": True}, r"tokens of a text advance the position, so it must be false"),
         ({"seed": -1}, r"time_prompt.seed must not be negative"),
         ({"seed": None}, r"time_prompt.seed must be a whole number"),
     ],

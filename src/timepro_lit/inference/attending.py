@@ -63,11 +63,11 @@ class Attention:
 def attention_of(listener: Listener, sample: Sample, task: ScoredTask, layers: Sequence[int]) -> Attention:
     """Ask, and look at what the answer attends to in some layers, from 0 or, negative, from the end.
 
-    Raises ValueError for a model without a time prompt, and for a layer that it does not have.
+    Raises ValueError for a model without timestamp embeddings, and for a layer that it does not have.
     """
     lalm = listener.lalm
-    if lalm.frontend.grid is None:
-        raise ValueError("the model has no time prompt, and so no timestamps to attend to")
+    if lalm.frontend.grid is None or lalm.timestamps is None:
+        raise ValueError("the model has no timestamp embeddings to attend to")
     numbers = layer_numbers(layers, num_layers(listener))
     batch = Collate(lalm.frontend, {task.name: task}, multiple=1)([sample]).to(listener.device)
     with listener.precision():

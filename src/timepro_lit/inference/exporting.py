@@ -126,7 +126,7 @@ def _write_card(folder: Path, kind: str, row: str, settings: Mapping[str, Any], 
         "```",
         "",
     ]
-    if settings["time_prompt"] is not None:
+    if settings["time_prompt"] is not None and settings["time_prompt"].get("init") != "text":
         lines += [
             "Its prompts interleave the audio with timestamps: `time_prompt.safetensors` holds their embeddings, "
             "`time_prompt.json` says after how many frames each stands.",

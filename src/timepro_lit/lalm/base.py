@@ -188,8 +188,14 @@ class LALM(nn.Module):
 
     def positions(self, ids: Tensor, mask: Tensor) -> Tensor:
         """(B, L) running positions of left-padded ids; timestamps advance them or share their frame's."""
-        advances = mask if not self.share_positions else mask & (ids < self.first_timestamp_id)
-        return (advances.long().cumsum(1) - 1).clamp(min=0)
+        if not self.share_positions:
+            return (mask.long().cumsum(1) - 1).clamp(min=0)
+        is_time = ids >= self.first_timestamp_id
+        shared = (mask & ~is_time).long().cumsum(1) - 1
+        time_prompt = self.frontend.time_prompt
+        if time_prompt is not None and time_prompt.before:  # its frame is the next one
+            shared += is_time
+        return shared.clamp(min=0)
 
     def new_cache(self) -> DynamicCache:
         """An empty key-value cache for `decode`."""

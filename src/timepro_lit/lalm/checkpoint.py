@@ -115,7 +115,8 @@ class ModelSource:
                 f"the adapter {folder} was trained on another base, {theirs['base']} ({hashes[0]}), "
                 f"not on {ours['base']} ({hashes[1]})"
             )
-        before, now = theirs["time_prompt"] or {}, ours["time_prompt"] or {}
+        # What an earlier version did not have yet has its default there.
+        before, now = (asdict(TimePrompt()) | one if one else {} for one in (theirs["time_prompt"], ours["time_prompt"]))
         differing = [
             f"{key} = {before.get(key)}, now {now.get(key)}"
             for key in sorted(before.keys() | now.keys())

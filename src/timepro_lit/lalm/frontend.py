@@ -73,12 +73,14 @@ class Frontend:
         self.frames_per_second = audio.frames_per_second
         self.max_duration_s = audio.max_duration_s
         self.grid = None if time_prompt is None else audio.grid(time_prompt)
+        self.time_prompt = time_prompt
         self.first_timestamp_id = first_timestamp_id
         self.audio_id = audio_id
         self.end_ids = tuple(end_ids)
         self.pad_id: int = self.end_ids[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         self.chat = chat
         self.num_tokens = len(tokenizer)
+        self._timestamp_ids = self._ids_of_timestamps()
 
     def num_mel_frames(self, num_samples: int) -> int:
         """Mel frames of a clip that hold its own samples."""
@@ -122,10 +124,19 @@ class Frontend:
         return ids[:at] + self._audio_ids(num_frames) + ids[at + 1 :]
 
     def _audio_ids(self, num_frames: int) -> list[int]:
-        if self.grid is None:
+        if self.grid is None or self.time_prompt is None:
             return [self.audio_id] * num_frames
         self.grid.timestamps_for(num_frames)  # raises for empty clips and for those past the end of the grid
-        return interleave(num_frames, self.grid.stride, self.audio_id, self.first_timestamp_id)
+        before = self.time_prompt.before
+        return interleave(num_frames, self.grid.stride, self.audio_id, lambda k: self._timestamp_ids[k - 1], before)
+
+    def _ids_of_timestamps(self) -> list[list[int]]:
+        """Of each timestamp of the grid: its row's id, or the tokens of its text."""
+        if self.grid is None or self.time_prompt is None:
+            return []
+        if not self.time_prompt.has_rows:
+            return [self.tokens(text) for text in self.grid.texts()]
+        return [[self.first_timestamp_id + k] for k in range(self.grid.num_timestamps)]
 
     def answer_ids(self, text: str) -> list[int]:
         """Ids of an answer, end of turn included."""

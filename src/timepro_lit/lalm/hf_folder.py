@@ -93,11 +93,12 @@ def check_time_prompt(lalm: LALM, time_prompt: TimePrompt | None, folder: Path) 
     """Raise ValueError where a folder's stored timestamps, or what it says of them, are not those of the model."""
     table, words = folder / f"{TIME_PROMPT}.safetensors", folder / f"{TIME_PROMPT}.json"
     for path in (table, words):
-        if path.exists() != (time_prompt is not None):
+        if path.exists() != (time_prompt is not None and time_prompt.has_rows):
             raise ValueError(f"{folder}: its settings and {path.name} disagree on whether there is a time prompt")
     if time_prompt is None or lalm.timestamps is None:
         return
-    stored, wanted = read_object(words), _described(lalm, time_prompt)
+    # What an earlier version did not have yet has its default there.
+    stored, wanted = asdict(TimePrompt()) | read_object(words), _described(lalm, time_prompt)
     if differing := [key for key in (*wanted, *stored) if stored.get(key) != wanted.get(key)]:
         key = differing[0]
         raise ValueError(

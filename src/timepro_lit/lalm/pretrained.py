@@ -206,10 +206,11 @@ class Pretrained:
 
 
 def timestamp_table(time_prompt: TimePrompt | None, frontend: Frontend, embeddings: Tensor) -> Tensor | None:
-    """(K, D) frozen timestamp rows, by eq. (1) or at random, in the dtype of `embeddings`; None without a prompt."""
+    """(K, D) frozen timestamp rows in the dtype of `embeddings`; None where timestamps have none."""
     if time_prompt is None or frontend.grid is None:
         return None
-    return time_prompt.table(frontend.grid, frontend.tokens, embeddings).to(embeddings.dtype)
+    table = time_prompt.table(frontend.grid, frontend.tokens, embeddings)
+    return None if table is None else table.to(embeddings.dtype)
 
 
 def _without_blocks(outer_class: type[PreTrainedModel]) -> type[PreTrainedModel]:

@@ -4,6 +4,8 @@ Event-based F1 is thresholded, so the answers to one prompt often all score the 
 group the main reward is multiplied by a smoother one:
 
     r = r_main * r_aux  where Var(r_main) < threshold over the group,  r = r_main  elsewhere
+
+Where all main rewards are 0 the product is 0 as well. A `rescue` above 0 ranks these groups too, by rescue * r_aux.
 """
 
 from __future__ import annotations
@@ -37,14 +39,22 @@ class AdaptiveReward:
     """
 
     def __init__(
-        self, main: Reward, auxiliary: Reward | None, variance_threshold: float = 1e-6, label: str | None = None
+        self,
+        main: Reward,
+        auxiliary: Reward | None,
+        variance_threshold: float = 1e-6,
+        label: str | None = None,
+        rescue: float = 0.0,
     ) -> None:
         if variance_threshold < 0.0:
             raise ValueError(f"variance_threshold must not be negative, but is {variance_threshold}.")
+        if not 0.0 <= rescue <= 1.0:
+            raise ValueError(f"rescue must lie in [0, 1], but is {rescue}.")
         self.main = main
         self.auxiliary = auxiliary
         self.variance_threshold = variance_threshold
         self.label = label
+        self.rescue = rescue
 
     def __call__(self, predictions: Sequence[Prediction], example: Example) -> list[float]:
         """Total rewards of the G answers, in [0, 1]."""
@@ -61,20 +71,28 @@ class AdaptiveReward:
         if self.auxiliary is None or not is_flat(main, self.variance_threshold):
             return GroupReward(total=main, main=main, auxiliary=None, switched=False)
         auxiliary = _checked(self.auxiliary(predictions, example), len(predictions), "auxiliary", example)
-        total = adaptive(main, auxiliary, self.variance_threshold)
+        total = adaptive(main, auxiliary, self.variance_threshold, self.rescue)
         return GroupReward(total=total, main=main, auxiliary=auxiliary, switched=True)
 
 
-def adaptive(main: Sequence[float], auxiliary: Sequence[float], threshold: float = 1e-6) -> list[float]:
+def adaptive(
+    main: Sequence[float], auxiliary: Sequence[float], threshold: float = 1e-6, rescue: float = 0.0
+) -> list[float]:
     """Eq. (2) for one group: the product where the (G,) main rewards are flat, else the main rewards.
+
+    Where they are all 0, `rescue` times the auxiliary ones.
 
     >>> adaptive([0.5, 0.5], [0.2, 0.8])
     [0.1, 0.4]
     >>> adaptive([0.0, 1.0], [0.2, 0.8])
     [0.0, 1.0]
+    >>> adaptive([0.0, 0.0], [0.2, 0.8], rescue=0.5)
+    [0.1, 0.4]
     """
     if not is_flat(main, threshold):
         return list(main)
+    if not any(main):
+        return [rescue * r_aux for r_aux in auxiliary]
     return [r_main * r_aux for r_main, r_aux in zip(main, auxiliary, strict=True)]
 
 

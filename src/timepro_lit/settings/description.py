@@ -67,6 +67,12 @@ def _timestamps(time_prompt: Mapping[str, Any] | None) -> tuple[str, str]:
         return "without timestamps", "it hears the audio without timestamps"
     stride = time_prompt.get("stride", 1)
     every = "" if stride == 1 else f", one to {stride} frames"
-    if time_prompt.get("init") == "random":
-        return f"with random timestamps{every}", f"timestamps with random embeddings stand between its frames{every}"
-    return f"with the time prompt{every}", f"timestamps stand between the audio frames that it hears{every}"
+    every += ", each before its frame" if time_prompt.get("before") else ""
+    kinds = {
+        "random": ("random timestamps", "timestamps with random embeddings stand between its frames"),
+        "ordered": ("ordered timestamps", "timestamps whose digits weigh by their place stand between its frames"),
+        "text": ("time as text", "the time stands between its frames in digits"),
+    }
+    usual = ("the time prompt", "timestamps stand between the audio frames that it hears")
+    name, heard = kinds.get(str(time_prompt.get("init")), usual)
+    return f"with {name}{every}", f"{heard}{every}"

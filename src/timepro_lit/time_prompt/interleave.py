@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 
-def interleave(num_frames: int, stride: int, audio_id: int, first_timestamp_id: int) -> list[int]:
-    """Token ids of one clip: `stride` audio placeholders, a timestamp, and so on.
+from collections.abc import Callable, Sequence
 
-    Timestamp k (from 1) has id `first_timestamp_id + k - 1`. Frames of an incomplete last stride end the sequence
+
+def interleave(
+    num_frames: int, stride: int, audio_id: int, timestamp: Callable[[int], Sequence[int]], before: bool = False
+) -> list[int]:
+    """Token ids of one clip: `stride` audio placeholders, a timestamp, and so on; or the timestamp `before` them.
+
+    `timestamp` gives the ids of timestamp k (from 1). Frames of an incomplete last stride end the sequence
     without a timestamp, for the moment it would name lies past the clip. Whether the clip is short enough for the
     table is `TimeGrid.timestamps_for`'s business. Raises ValueError for an empty clip or a stride below 1.
 
-    >>> interleave(5, stride=2, audio_id=0, first_timestamp_id=100)
+    >>> interleave(5, stride=2, audio_id=0, timestamp=lambda k: [99 + k])
     [0, 0, 100, 0, 0, 101, 0]
+    >>> interleave(5, stride=2, audio_id=0, timestamp=lambda k: [99 + k], before=True)
+    [100, 0, 0, 101, 0, 0, 0]
     """
     if num_frames < 1:
         raise ValueError(f"a clip needs at least one audio frame, got {num_frames}.")
@@ -19,7 +26,7 @@ def interleave(num_frames: int, stride: int, audio_id: int, first_timestamp_id: 
         raise ValueError(f"stride must be at least 1 audio frame, got {stride}.")
     num_timestamps, num_trailing = divmod(num_frames, stride)
     ids: list[int] = []
-    for k in range(num_timestamps):
-        ids += [audio_id] * stride
-        ids.append(first_timestamp_id + k)
+    for k in range(1, num_timestamps + 1):
+        frames = [audio_id] * stride
+        ids += [*timestamp(k), *frames] if before else [*frames, *timestamp(k)]
     return ids + [audio_id] * num_trailing

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Ablations that the paper does not have, on the embedded model beside the rows of ../table3, whose stages they share:
+#   bash experiments/ablations/run.sh          two seeds; hours on two cores, and JOBS=2 runs two side by side
+#   bash experiments/ablations/run.sh smoke    whether it all goes through, in minutes
+# A second call goes on where the first one ended. ROWS="ordered text" runs these alone.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+PYTHON=${PYTHON:-.venv/bin/python} OUT=${OUT:-outputs/table3} SEEDS=${SEEDS:-1,2} JOBS=${JOBS:-1}
+read -ra rows <<<"${ROWS:-ordered advancing text rescue stride5 stride25 group4 group16 before}"
+
+if [[ ${1:-} == smoke ]]; then
+    shift
+    OUT=${OUT%/}-smoke SEEDS=1
+    set -- sizes=smoke "$@"
+elif [[ $# == 0 ]]; then
+    set -- sizes=comparison
+fi
+IFS=, read -ra seeds <<<"$SEEDS"
+((JOBS == 1)) || export OMP_NUM_THREADS=1
+
+for row in "${rows[@]}"; do
+    for seed in "${seeds[@]}"; do
+        printf '%s\0' "+experiment=ablation_$row" "seed=$seed" "output_dir=$OUT/ablation_$row/seed$seed"
+    done
+done | xargs -0 -n 3 -P "$JOBS" "$PYTHON" -m timepro_lit.train paths.outputs="$OUT" "$@"
+
+folders=("$OUT/ablation_astp" "${rows[@]/#/$OUT/ablation_}")
+[[ -d ${folders[0]} ]] || folders=("${folders[@]:1}")
+"$PYTHON" -m timepro_lit.report "${folders[@]}" output_dir="$OUT/ablations"
