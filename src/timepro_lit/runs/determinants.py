@@ -45,7 +45,7 @@ STAGE_CODE = ("lit.fit",)
 ANSWERS_CODE = ("lit.base", "lit.datamodule", "inference.answering", "lalm.checkpoint")
 """What makes them besides what the settings name."""
 _READERS = (
-    "brackets", "entries", "named_times", "names", "prose", "ranges", "reading", "rows", "thinking", "times",
+    "absence", "brackets", "entries", "named_times", "names", "prose", "ranges", "reading", "rows", "thinking", "times",
     "typography", "well_formed",
 )  # fmt: skip
 READING = ("events/", "metrics/", "rewards/", *(f"tasks/{name}.py" for name in _READERS))
