@@ -40,13 +40,16 @@ def test_a_query_is_needed_and_occurrences_are_one_or_any() -> None:
 
 
 QUERIES = st.one_of(
-    st.sampled_from(["none", "a dog [1.0, 2.0]", "no such sound", "time", "event", 'says "hé, {you}"', "2-3 dogs", "{}"]),
-    st.text(st.characters(exclude_categories=["Cs", "Cc", "Z", "Pi", "Pf", "Ps"], exclude_characters="＂＇"), min_size=1),
+    st.sampled_from(
+        ["none", "a dog [1.0, 2.0]", "no such sound", "time", "event", 'says "hé, {you}"', "2-3 dogs", "{}"]
+    ),
+    st.text(st.characters(exclude_categories=["Cs", "Cc", "Z", "Pi", "Pf", "Ps"]), min_size=1),
 )
 TIMES_S = st.integers(0, 99_999).map(lambda hundredths: hundredths / 100)
 
 
 @given(QUERIES, st.lists(st.tuples(TIMES_S, TIMES_S), max_size=5))
+@settings(max_examples=settings.default.max_examples // 10)
 def test_target_and_parse_are_inverses(query: str, times: list[tuple[float, float]]) -> None:
     prediction = TASK.parse(TASK.target(example(*times, query=query)))
     assert (prediction.readable, prediction.repairs) == (True, ())
@@ -78,7 +81,7 @@ def test_none(text: str) -> None:
     "text",
     [
         "", "  ", "0", "12", "1.2.3", "{", "]", "lorem ipsum", "{hello world}", "[1,2, 3,48]", "<think>{}",
-        '{"a dog barks": [', '{"a dog barks": [1.20]}', '{"x": "soon"}', '{"query": "a dog barks"}', "maybe", "no", "not",
+        '{"a dog barks": [', '{"a dog barks": [1.20]}', '{"x": "soon"}', '{"query": "a dog barks"}', "maybe", "no",
         "I am not sure.", "I'm not sure whether there is no dog.", "It may not be present.", "no idea",
         "It does not occur after 3.0 s.", "The dog does not occur again.", "nothing else", "no other occurrences",
         "If it does not occur, answer [].", "I cannot hear the audio.", "No audio was provided.", "There is no audio.",

@@ -36,7 +36,8 @@ _HAPPENS = (
     r"feature|identif|locate|notice|perceiv|discern)"
 )
 _SENTENCE = re.compile(
-    rf"(?:\b(?:do|does|did|is|are|was|were|has|have|could|can|be)[ ]?(?:not|n['’]t)|\bcannot|\bcan['’]t|\bnever)[ ]{_GAP}{_HAPPENS}"
+    r"(?:\b(?:do|does|did|is|are|was|were|has|have|could|can|be)[ ]?(?:not|n['’]t)|\bcannot|\bcan['’]t|\bnever)"
+    rf"[ ]{_GAP}{_HAPPENS}"
     rf"|\bthere(?:[ ](?:is|are|was|were)|['’]s)[ ](?:{_NO}|not[ ]any\b|nothing\b)"
     r"|\bthere[ ](?:is|are|was|were)n['’]t[ ](?:any|an?)\b"
     rf"|{_NO}(?:{_WORD}[ ]){{1,6}}(?:(?:is|are|was|were|can[ ]be|could[ ]be)[ ])?{_HAPPENS}"
@@ -92,7 +93,7 @@ def says_none(plain: str, root: Group) -> bool:
 def is_of_another(plain: str, root: Group, spans: Sequence[Span]) -> bool:
     """Whether an answer denies what was asked for first, and gives the times of another, quoted thing.
 
-    `{"a dog barks": null, "a cat meows": [1.20, 3.48]}`, or `There is no dog. "A cat meows" is heard from 1.20 to 3.48`.
+    `{"a dog barks": null, "a cat meows": [1.20, 3.48]}`, or `There is no dog. "A cat meows" from 1.20 to 3.48`.
     """
     groups = [value for _, values in root.entries for value in values if isinstance(value, Group)]
     if groups:
