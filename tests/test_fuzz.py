@@ -29,15 +29,13 @@ from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 EVENTS = (Event(0.5, 1.5, "dog"), Event(2.0, 4.0, "bell"))
-EXAMPLES = {
-    task: Example("x", task, "x.flac", 5.0, EVENTS, query="a dog barks") for task in ("ag", "sed", "dac", "moments")
-}
 TASKS = {
     "ag": Grounding(),
     "sed": SoundEventDetection(["dog", "bell"]),
     "dac": DenseCaptioning(),
     "moments": Grounding("moments", "any"),
 }
+EXAMPLES = {task: Example("x", task, "x.flac", 5.0, EVENTS, query="a dog barks") for task in TASKS}
 QUERIED = ("ag", "moments")
 MAIN = PerTask({task: EventF1Reward(match_labels=task == "sed") for task in TASKS} | {"moments": SegmentF1Reward()})
 AUXILIARY = PerTask({task: IoUReward(task == "sed") for task in TASKS} | {"moments": CountReward()})
@@ -47,8 +45,8 @@ PIECES = [
     "{", "}", "[", "]", "(", ")", ",", ":", '"', "'", "\\", "|||", "```json\n", "\n", "\r", "\r\n", "\0", "\u2028",
     "\u200f", "\u202e", "\ud800", "\u0663", "-", " - ", " to ", "from ", "between ", " and ", "dog", '"dog": ', "bell",
     "0.50", "1.5", "2", "4.00", "1e9", "-1", "9" * 400, "NaN", "Infinity", "null", "0:01", "1:02:03.5", " seconds", "s",
-    "ms", "no", "there is no ", " does not occur", "none", '"onset": ', '"offset": ', '"event": ', "[0.50, 1.50]", '{"dog": [0.5, 1.5]}', "0.50-1.50, a dog barks\n",
-    "* ", "1. ",
+    "ms", '"onset": ', '"offset": ', '"event": ', "[0.50, 1.50]", '{"dog": [0.5, 1.5]}', "0.50-1.50, a dog barks\n",
+    "* ", "1. ", "no ", "there is no ", " does not occur", "none",
 ]  # fmt: skip
 LONG = [
     "9", " ", "[", "]", "{", "(", "\r\n", "\n", "\0", "\ud800", "\u200f", "|||", "1-", "1-2, a\n", '"', "'", "\\", "a ",
