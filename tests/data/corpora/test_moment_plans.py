@@ -17,8 +17,8 @@ OCCURRENCES = (0.2, 0.25, 0.2, 0.15, 0.1, 0.1)
 
 
 def moments(folder: Path, num_clips: int = 200) -> Soundscapes:
-    clips = {"train": num_clips}
-    return Soundscapes(str(folder), clips, clip_s=6.0, event_s=(0.4, 1.6), num_workers=1, occurrences=OCCURRENCES)
+    lengths = {"clip_s": 4.2, "clip_spread_s": 0.2, "event_s": (0.4, 1.0)}
+    return Soundscapes(str(folder), {"train": num_clips}, num_workers=1, occurrences=OCCURRENCES, **lengths)
 
 
 def test_soundscapes_without_the_question_are_what_they_were(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_soundscapes_without_the_question_are_what_they_were(tmp_path: Path) -> 
 
 def test_a_clip_is_asked_for_a_sound_that_occurs_up_to_five_times(tmp_path: Path) -> None:
     corpus = moments(tmp_path)
-    assert corpus.root.name == "soundscapes-f5b1a8db"
+    assert corpus.root.name == "soundscapes-87fde95c"
     planned = corpus.planned("train")
     clips = [{e.task: e for e in planned[n : n + 4]} for n in range(0, 800, 4)]
     assert [list(clip) for clip in clips] == [["ag", "sed", "dac", "moments"]] * 200
@@ -61,7 +61,7 @@ def test_the_same_clip_on_any_machine(tmp_path: Path) -> None:
         (
             "train-000000-moments",
             "a dog barks",
-            tuple(Event(*times, "a dog barks") for times in ((0.2, 1.16), (2.12, 3.28), (4.84, 5.84))),
+            tuple(Event(*times, "a dog barks") for times in ((0.2, 0.92), (1.72, 2.52), (2.96, 3.68))),
         )
     ]
 
