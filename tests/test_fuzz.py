@@ -20,17 +20,25 @@ from timepro_lit.metrics.meteor import shared_meteor
 from timepro_lit.records import Event, Example
 from timepro_lit.rewards.adaptive import AdaptiveReward
 from timepro_lit.rewards.base import PerTask
+from timepro_lit.rewards.count import CountReward
 from timepro_lit.rewards.event_f1 import EventF1Reward
 from timepro_lit.rewards.iou import IoUReward
+from timepro_lit.rewards.segment_f1 import SegmentF1Reward
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 EVENTS = (Event(0.5, 1.5, "dog"), Event(2.0, 4.0, "bell"))
-EXAMPLES = {task: Example("x", task, "x.flac", 5.0, EVENTS, query="a dog barks") for task in ("ag", "sed", "dac")}
-TASKS = {"ag": Grounding(), "sed": SoundEventDetection(["dog", "bell"]), "dac": DenseCaptioning()}
-MAIN = PerTask({task: EventF1Reward(match_labels=task == "sed") for task in TASKS})
-AUXILIARY = PerTask({"ag": IoUReward(False), "sed": IoUReward(True), "dac": IoUReward(False)})
+TASKS = {
+    "ag": Grounding(),
+    "sed": SoundEventDetection(["dog", "bell"]),
+    "dac": DenseCaptioning(),
+    "moments": Grounding("moments", "any"),
+}
+EXAMPLES = {task: Example("x", task, "x.flac", 5.0, EVENTS, query="a dog barks") for task in TASKS}
+QUERIED = ("ag", "moments")
+MAIN = PerTask({task: EventF1Reward(match_labels=task == "sed") for task in TASKS} | {"moments": SegmentF1Reward()})
+AUXILIARY = PerTask({task: IoUReward(task == "sed") for task in TASKS} | {"moments": CountReward()})
 REWARDS = (AdaptiveReward(MAIN, AUXILIARY), MAIN, AUXILIARY)
 
 PIECES = [
@@ -38,7 +46,7 @@ PIECES = [
     "\u200f", "\u202e", "\ud800", "\u0663", "-", " - ", " to ", "from ", "between ", " and ", "dog", '"dog": ', "bell",
     "0.50", "1.5", "2", "4.00", "1e9", "-1", "9" * 400, "NaN", "Infinity", "null", "0:01", "1:02:03.5", " seconds", "s",
     "ms", '"onset": ', '"offset": ', '"event": ', "[0.50, 1.50]", '{"dog": [0.5, 1.5]}', "0.50-1.50, a dog barks\n",
-    "* ", "1. ",
+    "* ", "1. ", "no ", "there is no ", " does not occur", "none",
 ]  # fmt: skip
 LONG = [
     "9", " ", "[", "]", "{", "(", "\r\n", "\n", "\0", "\ud800", "\u200f", "|||", "1-", "1-2, a\n", '"', "'", "\\", "a ",
@@ -165,14 +173,15 @@ def test_events_are_read_back_from_every_notation(events: list[Event], data: st.
                 f"It barks 2-3 times, from {ranges[0]}." * (len(events) == 1),
                 json.dumps(ranges),
             ],
+            "moments": ["; ".join(ranges), json.dumps(ranges)],
             "sed": [f"[{', '.join(records)}]", _table(events, told), track],
             "dac": [rows, cues, track, _table(events, told), f"[{', '.join(records)}]"],
         }
         for name, texts in written.items():
             for text in filter(None, texts):
                 read = TASKS[name].parse(thought.format(text) if "{" in thought else text)
-                found = [(e.onset, e.offset) for e in read.events] if name == "ag" else list(read.events)
-                assert found == (times if name == "ag" else events), (kind, text, read)
+                found = [(e.onset, e.offset) for e in read.events] if name in QUERIED else list(read.events)
+                assert found == (times if name in QUERIED else events), (kind, text, read)
     pairs = ", ".join(
         f"{left}{n}{right}: [{e.onset:.2f}, {e.offset:.2f}]" for n, e in zip("abcd", events, strict=False)
     )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from timepro_lit.data.absent import WithAbsent
 from timepro_lit.data.corpora.soundscapes import Soundscapes
 from timepro_lit.records import Event, Example
 
@@ -75,6 +76,7 @@ def assumed_examples(
     Soundscapes are planned as they will be generated. Of others the paper's numbers are taken. Raises ValueError for
     tasks that the paper does not have.
     """
+    corpus = corpus.corpus if isinstance(corpus, WithAbsent) else corpus
     if isinstance(corpus, Soundscapes):
         kinds = [example for example in corpus.planned(split) if example.task in tasks]
         return AssumedExamples(kinds, np.arange(len(kinds))), "as they will be generated"

@@ -81,7 +81,15 @@ def count_matches(
     With `match_labels`, only events of equal label pair up; without, all events are of one class.
     """
     collars = (onset_collar_s, offset_collar_s, offset_collar_rate)
-    candidates = _candidates(reference, estimate, *collars, match_labels, decimals)
+    return most_pairs(_candidates(reference, estimate, *collars, match_labels, decimals))
+
+
+def most_pairs(candidates: Sequence[Sequence[int]]) -> int:
+    """The size of a maximum one-to-one matching; `candidates` are of each reference the estimates it may go with.
+
+    >>> most_pairs([[0, 1], [0]])
+    2
+    """
     owner_of: dict[int, int] = {}  # estimate -> reference
     for i, hitting in enumerate(candidates):
         for j in hitting:

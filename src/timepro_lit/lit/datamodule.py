@@ -12,6 +12,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 from torchdata.stateful_dataloader import StatefulDataLoader
 
+from timepro_lit.data.absent import WithAbsent
 from timepro_lit.data.batches import Drawing, Rows, limited, training_batches
 from timepro_lit.data.collate import BUDGET_MULTIPLE, ROW_MULTIPLE, Collate, CollateInterviews, Frontend
 from timepro_lit.data.corpora.prepared import Corpus, Prepared
@@ -45,6 +46,7 @@ class ClipDataModule(LightningDataModule):
         weights: share of each task in a training epoch; None takes every example once.
         max_validation_examples: at most so many per task, the same ones for every seed; None for all.
         max_skipped_share: of a run's examples; where more recordings cannot be used, the run stops.
+        absent_share: of the questions about all occurrences, so many ask for what does not occur (`data.absent`).
 
     Raises ValueError where a split lacks one of the tasks, shares recordings with another, or cannot make a target.
     """
@@ -61,9 +63,11 @@ class ClipDataModule(LightningDataModule):
         weights: Mapping[str, float] | None = None,
         max_validation_examples: int | None = None,
         max_skipped_share: float = 0.01,
+        absent_share: float = 0.0,
     ) -> None:
         super().__init__()
-        self.corpus = corpus
+        of_any = [name for name, task in tasks.items() if getattr(task, "occurrences", "one") == "any"]
+        self.corpus = WithAbsent(corpus, absent_share, of_any) if absent_share else corpus
         self.tasks = dict(tasks)
         self.train_split = train_split
         self.validation_split = validation_split
@@ -260,6 +264,7 @@ def prepared_folder(
     weights: Mapping[str, float] | None = None,
     max_validation_examples: int | None = None,
     max_skipped_share: float = 0.01,
+    absent_share: float = 0.0,
 ) -> ClipDataModule:
     """The data of one folder: `timepro_lit.prepare` wrote it, or it holds train, val and test.jsonl and their audio.
 
@@ -273,4 +278,5 @@ def prepared_folder(
         weights=weights,
         max_validation_examples=max_validation_examples,
         max_skipped_share=max_skipped_share,
+        absent_share=absent_share,
     )

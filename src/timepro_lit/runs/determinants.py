@@ -26,7 +26,7 @@ PRESENCE = ("audio", "max_skipped_share")
 """Settings of the data that say where its recordings are and how many may be missing, not what is learnt from them."""
 CONTENT = (
     "corpus", "folder", "tasks", "train_split", "validation_split", "test_split", "batch_size", "eval_batch_size",
-    "num_workers", "recordings", *PRESENCE,
+    "num_workers", "recordings", "absent_share", *PRESENCE,
 )  # fmt: skip
 """Settings of the data that its content stands for, or the stage, and those that change speed and memory alone."""
 WORDS = ("label", "about")
@@ -45,7 +45,7 @@ STAGE_CODE = ("lit.fit",)
 ANSWERS_CODE = ("lit.base", "lit.datamodule", "inference.answering", "lalm.checkpoint")
 """What makes them besides what the settings name."""
 _READERS = (
-    "brackets", "entries", "named_times", "names", "prose", "ranges", "reading", "rows", "thinking", "times",
+    "absence", "brackets", "entries", "named_times", "names", "prose", "ranges", "reading", "rows", "thinking", "times",
     "typography", "well_formed",
 )  # fmt: skip
 READING = ("events/", "metrics/", "rewards/", *(f"tasks/{name}.py" for name in _READERS))
@@ -100,6 +100,8 @@ def method_of(settings: Mapping[str, Any], stages: Collection[str]) -> dict[str,
         found["callbacks"] = _acting(settings)
         found["time_prompt"] = _unseeded(found["time_prompt"], settings["seed"])
         found["data"] = without(without_presence(settings["data"]), ("tasks", "eval_batch_size"))
+        if not found["data"].get("absent_share"):  # as in runs from before it was a setting
+            found["data"] = without(found["data"], ("absent_share",))
         found["stage"] = {name: _stage(settings["stage"][name]) for name in stages}
         for stage in found["stage"].values():
             stage["module"] = _unseeded(stage["module"], settings["seed"])

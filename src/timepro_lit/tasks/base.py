@@ -82,9 +82,14 @@ def seconds_text(time_s: float) -> str:
     return f"{time_s:.2f}"
 
 
+def pair_text(event: Event) -> str:
+    """`[1.20, 3.48]`."""
+    return f"[{seconds_text(event.onset)}, {seconds_text(event.offset)}]"
+
+
 def pairs_text(events: Iterable[Event]) -> str:
     """`[1.20, 3.48]` for one event, `[[0.10, 0.60], [2.00, 2.40]]` for several: JSON cannot repeat a key."""
-    pairs = [f"[{seconds_text(event.onset)}, {seconds_text(event.offset)}]" for event in events]
+    pairs = [pair_text(event) for event in events]
     return pairs[0] if len(pairs) == 1 else f"[{', '.join(pairs)}]"
 
 

@@ -6,7 +6,8 @@ An answer goes one way, and what is found first is the answer:
 2. what was thought before it is left out (`thinking`);
 3. rows: subtitles, label tracks, tables (`rows`);
 4. brackets: keys that name times, pairs, ranges (`brackets`, `entries`);
-5. words: named times, ranges with a unit or two decimals, bare ranges, bare lists (`prose`, `ranges`).
+5. words: named times, ranges with a unit or two decimals, bare ranges, bare lists (`prose`, `ranges`);
+6. that there is nothing to be told, where a task asks for all occurrences of one thing (`absence`).
 
 Times are read whole or not at all (`times`, which lists the notations that cannot be told apart).
 """
@@ -14,9 +15,9 @@ Times are read whole or not at all (`times`, which lists the notations that cann
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from timepro_lit.tasks import well_formed
+from timepro_lit.tasks import absence, well_formed
 from timepro_lit.tasks.brackets import Group, read_groups
 from timepro_lit.tasks.entries import MAX_EVENTS, Findings, read_entries
 from timepro_lit.tasks.named_times import Span
@@ -53,6 +54,24 @@ def read_events(text: str) -> Reading:
         return Reading(spans, False, ())
     text, plain, repairs = _answer(text)
     return _read(text, plain, repairs)
+
+
+def read_occurrences(text: str) -> Reading:
+    """All times at which one thing happens, as `read_events` reads them; `says_none` where it is said not to happen.
+
+    Times win over words, unless they are of another thing (`absence.is_of_another`).
+    """
+    if len(text) <= MAX_CHARS and absence.is_empty_object(text):
+        return Reading((), True, ())
+    reading = read_events(text)
+    if "ambiguous" in reading.repairs:
+        return replace(reading, says_none=False)
+    text, plain, _ = _answer(text)
+    root = read_groups(text, plain, [])
+    if reading.spans:
+        denied = absence.is_of_another(plain, root, reading.spans)
+        return Reading((), True, _once([*reading.repairs, "of_another"])) if denied else reading
+    return replace(reading, says_none=absence.says_none(plain, root))
 
 
 def read_lines(text: str) -> Reading:

@@ -11,7 +11,7 @@ from timepro_lit.tasks.typography import unwrapped
 
 _TIME = r"[0-9]{1,6}\.[0-9]{2}"
 _PAIR = rf"\[{_TIME}, {_TIME}\]"
-_ENTRY = rf'"((?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-f]{{4}})*+)": ({_PAIR}|\[{_PAIR}(?:, {_PAIR})++\])'
+_ENTRY = rf'"((?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-f]{{4}})*+)": ({_PAIR}|\[{_PAIR}(?:, {_PAIR})*+\])'
 _OBJECT = re.compile(rf"\{{{_ENTRY}(?:, {_ENTRY})*+\}}")
 _ENTRIES = re.compile(_ENTRY)
 _PAIRS = re.compile(rf"\[({_TIME}), ({_TIME})\]")

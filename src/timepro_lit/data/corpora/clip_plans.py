@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from timepro_lit.data.corpora.synthesis import SAMPLING_RATE
 
-_SAME_CLASS_GAP_S = 0.28
+SAME_CLASS_GAP_S = 0.28
 """Two sounds of one class closer than this would be heard as one."""
 _COUNT_WEIGHTS = (0.3, 0.35, 0.2, 0.15)
 """Chance of 1, 2, 3 and 4 events."""
@@ -58,6 +58,8 @@ class ClipPlan:
     sounds: tuple[Sound, ...]
     asked: int
     """Index of the sound that the grounding question is about; its class occurs once in the clip."""
+    sought: str | None = None
+    """Class of the sounds that the question about all occurrences asks for; None where it is not asked."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,14 @@ class SoundscapeSettings:
     """Grid of lengths, onsets and offsets: 0.04 is the audio frame, 0.01 gives times off the frames."""
     event_s: tuple[float, float]
     snr_db: tuple[float, float]
+    occurrences: tuple[float, ...] | None = None
+    """Chances of 0, 1, 2, ... occurrences of a sound that is asked for; None where no question asks for all of them."""
 
     def __post_init__(self) -> None:
+        if self.occurrences is not None and not (
+            min(self.occurrences, default=-1.0) >= 0 and abs(sum(self.occurrences) - 1) < 1e-6
+        ):
+            raise ValueError(f"occurrences are chances that sum to 1, not {list(self.occurrences)}")
         if self.clip_s - self.clip_spread_s <= self.event_s[0]:
             raise ValueError(
                 f"clip_s - clip_spread_s must exceed the shortest event, event_s[0] = {self.event_s[0]:g} s"
@@ -84,12 +92,17 @@ class SoundscapeSettings:
             )
 
 
+def length_of(settings: SoundscapeSettings, rng: RandomState) -> int:
+    """Ticks of one clip."""
+    shortest = round((settings.clip_s - settings.clip_spread_s) / settings.tick_s)
+    return int(rng.randint(shortest, round((settings.clip_s + settings.clip_spread_s) / settings.tick_s) + 1))
+
+
 def plan_clip(settings: SoundscapeSettings, source: SoundSource, rng: RandomState) -> ClipPlan:
     """Length and sounds of one clip; at least one class occurs exactly once, so that it can be asked for."""
     tick_s = settings.tick_s
-    shortest = round((settings.clip_s - settings.clip_spread_s) / tick_s)
-    num_ticks = int(rng.randint(shortest, round((settings.clip_s + settings.clip_spread_s) / tick_s) + 1))
-    gap = round(_SAME_CLASS_GAP_S / tick_s)
+    num_ticks = length_of(settings, rng)
+    gap = round(SAME_CLASS_GAP_S / tick_s)
     while True:
         sounds: list[Sound] = []
         for _ in range(1 + rng.choice(len(_COUNT_WEIGHTS), p=_COUNT_WEIGHTS)):

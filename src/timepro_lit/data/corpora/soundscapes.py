@@ -23,6 +23,7 @@ from rich.progress import track
 from timepro_lit.data.audio import write_audio
 from timepro_lit.data.corpora.audibility import as_heard
 from timepro_lit.data.corpora.clip_plans import ClipPlan, Sound, SoundscapeSettings, SoundSource, plan_clip, render
+from timepro_lit.data.corpora.moment_plans import plan_moments
 from timepro_lit.data.corpora.recordings import Recordings
 from timepro_lit.data.corpora.synthesis import SAMPLING_RATE, Synthesiser
 from timepro_lit.data.manifest import write_prepared
@@ -70,7 +71,7 @@ def to_whole_seconds(event: Event, duration_s: float) -> Event:
 
 
 def examples_of(split: str, clip_id: str, audio: str, plan: ClipPlan, settings: SoundscapeSettings) -> list[Example]:
-    """The three tasks' questions about one clip.
+    """The three tasks' questions about one clip, and one about all occurrences of the sound that is sought in it.
 
     Clips of the base split are also asked the listening questions; the answers to the three tasks are rough there, in
     whole seconds and bare names, so that a base model knows the formats and not yet when.
@@ -84,6 +85,8 @@ def examples_of(split: str, clip_id: str, audio: str, plan: ClipPlan, settings: 
         questions = _base_questions(detected, captioned, duration_s)
     else:
         questions = [("ag", (_queried(asked),)), ("sed", detected), ("dac", captioned)]
+        if plan.sought is not None:
+            questions.append(("moments", tuple(_queried(event) for event in detected if event.label == plan.sought)))
     names = [task for task, _ in questions]
     return [
         Example(
@@ -92,14 +95,18 @@ def examples_of(split: str, clip_id: str, audio: str, plan: ClipPlan, settings: 
             audio=audio,
             duration_s=duration_s,
             events=events,
-            query=events[0].label if task in ("ag", "place") else None,
+            query=_query(plan.sought) if task == "moments" else events[0].label if task in ("ag", "place") else None,
         )
         for number, (task, events) in enumerate(questions)
     ]
 
 
 def _queried(event: Event) -> Event:
-    return replace(event, label=QUERIES.get(event.label, f"{event.label} sounds"))
+    return replace(event, label=_query(event.label))
+
+
+def _query(label: str | None) -> str:
+    return QUERIES.get(str(label), f"{label} sounds")
 
 
 def _base_questions(
@@ -123,7 +130,8 @@ class Soundscapes:
     """The embedded corpus on disk: FLAC clips and one manifest a split, under a folder named by the settings.
 
     `num_clips` maps split names (base, train, val, test) to their sizes; a split of another size is another manifest
-    over the same clips. `recordings` is a folder of recorded sounds (see `Recordings`) or None for synthesis.
+    over the same clips. `recordings` is a folder of recorded sounds (see `Recordings`) or None for synthesis. With
+    `occurrences`, the chances of 0, 1, 2, ... of them, clips are asked for all occurrences of a sound as well.
     """
 
     def __init__(
@@ -138,6 +146,7 @@ class Soundscapes:
         snr_db: tuple[float, float] = (8.0, 26.0),
         recordings: str | None = None,
         num_workers: int = 2,
+        occurrences: Sequence[float] | None = None,
     ) -> None:
         unknown = sorted(set(num_clips) - set(SPLITS))
         if unknown:
@@ -150,11 +159,13 @@ class Soundscapes:
             tick_s,
             tuple(event_s),
             tuple(snr_db),  # type: ignore[arg-type]
+            None if occurrences is None else tuple(occurrences),
         )
         self.recordings = recordings
         self.num_workers = num_workers
         content = None if recordings is None else Recordings(recordings).content
-        described = json.dumps([asdict(self.settings), content], sort_keys=True)
+        told = {key: value for key, value in asdict(self.settings).items() if value is not None}
+        described = json.dumps([told, content], sort_keys=True)
         self.root = Path(folder) / f"soundscapes-{hashlib.sha256(described.encode()).hexdigest()[:8]}"
 
     def manifests(self, split: str) -> Sequence[tuple[Path, str]]:
@@ -217,7 +228,7 @@ def _plan(
     audio = f"{split}/{index // 1000:03d}/{clip_id}.flac"
     rng = RandomState([settings.seed, SPLITS.index(split), index])
     source = _source(recordings, split)
-    plan = plan_clip(settings, source, rng)
+    plan = (plan_clip if settings.occurrences is None else plan_moments)(settings, source, rng)
     plan = as_heard(plan, settings, source, rng) if source.fades else plan
     examples = examples_of(split, clip_id, audio, plan, settings)
     if split == "base":
