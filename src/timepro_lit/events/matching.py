@@ -81,7 +81,15 @@ def count_matches(
     With `match_labels`, only events of equal label pair up; without, all events are of one class.
     """
     collars = (onset_collar_s, offset_collar_s, offset_collar_rate)
-    candidates = _candidates(reference, estimate, *collars, match_labels, decimals)
+    return maximum_matching(_candidates(reference, estimate, *collars, match_labels, decimals))
+
+
+def maximum_matching(candidates: Sequence[Sequence[int]]) -> int:
+    """Size of the largest one-to-one matching, where each reference may have one of the estimates it lists.
+
+    >>> maximum_matching([[0, 1], [0]])
+    2
+    """
     owner_of: dict[int, int] = {}  # estimate -> reference
     for i, hitting in enumerate(candidates):
         for j in hitting:
