@@ -2,7 +2,7 @@
 
 Definition: Vedantam, Zitnick and Parikh, "CIDEr: Consensus-based Image Description Evaluation" (CVPR 2015), by
 pycocoevalcap, whose CIDEr is CIDEr-D (counts are clipped, and other lengths weigh less). As METEOR's joined variant, it
-compares all captions of a clip in onset order with those of its one reference. Words are those of our METEOR, unstemmed.
+compares all captions of a clip in onset order with those of its one reference. Words are those of our METEOR.
 
 How rare words are is counted over the references of all clips that are scored together, so this is for a whole set of
 answers alone. The bootstrap resamples the clips' scores and leaves the counts as they are.

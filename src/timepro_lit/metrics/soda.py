@@ -3,8 +3,8 @@
 Definition: Fujita et al., "SODA: Story Oriented Dense Video Captioning Evaluation Framework" (ECCV 2020), as its
 program counts. Captions of a clip stand in onset order, and are paired so that no two pairs cross and the sum of
 IoU x METEOR is the greatest. These sums over all clips, divided by the number of captions answered and by that of the
-references, are precision and recall; SODA_c is their F1. METEOR is this package's. The program leaves clips out that have no answer;
-here their references count, as do those of unreadable answers.
+references, are precision and recall; SODA_c is their F1. METEOR is this package's. The program leaves clips out that
+have no answer; here their references count, as do those of unreadable answers.
 """
 
 from __future__ import annotations
