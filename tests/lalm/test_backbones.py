@@ -216,7 +216,6 @@ def test_shared_positions_give_a_timestamp_its_frames_place(family_of) -> None:
     ids = torch.tensor([[lalm.pad_id, 5, audio, time, audio, time + 1, 7]])
     assert lalm.positions(ids, torch.tensor([[False] + [True] * 6])).tolist() == [[0, 0, 1, 1, 2, 2, 3]]
 
-
     before = family_of("qwen2_5_omni").source().load(TimePrompt(share_positions=True, before=True))
     ids = torch.tensor([[lalm.pad_id, 5, time, audio, time + 1, audio, 7]])
     assert before.positions(ids, torch.tensor([[False] + [True] * 6])).tolist() == [[0, 0, 1, 1, 2, 2, 3]]

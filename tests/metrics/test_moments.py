@@ -88,3 +88,11 @@ def test_an_overlap_at_the_threshold_counts() -> None:
     assert first_hits(windows, moments).tolist() == [1.0] + [0.0] * 9
     assert average_precisions(windows, moments).tolist() == [1.0] + [0.0] * 9
     assert len(THRESHOLDS) == 10 and THRESHOLDS[-1] == 0.95
+
+
+def test_queries_that_do_not_occur_are_wrong_or_left_out() -> None:
+    pairs = [(answer((0.0, 10.0)), query(MOMENTS[0], id_="a")), (answer(), query(id_="b"))]
+    assert score([Moments()], pairs).values["mAP"] == score([Moments()], pairs).values["R1@0.7"] == 50.0
+    scores = score([Moments(of_present=True)], pairs)
+    assert scores.values["mAP"] == scores.values["R1@0.7"] == 100.0
+    assert scores.examples == ({"AP": 100.0}, {})

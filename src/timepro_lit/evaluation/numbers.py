@@ -12,7 +12,7 @@ from timepro_lit.metrics.bootstrap import Interval
 from timepro_lit.metrics.parse_rate import ParseRate
 from timepro_lit.metrics.suite import Scores, difference_intervals, intervals, mean_values, score
 from timepro_lit.records import Answer
-from timepro_lit.tasks.base import ScoredTask
+from timepro_lit.tasks.base import ScoredTask, metrics_of_test
 
 ALL_TASKS = "all"
 """Key of the scores that run over every task: the parse rate."""
@@ -40,8 +40,8 @@ def scores_by_task(answers: Sequence[Answer], tasks: Mapping[str, ScoredTask]) -
 
 
 def metrics_of(name: str, tasks: Mapping[str, ScoredTask]) -> Sequence[SumMetric]:
-    """New metrics of a task, or those over all of them."""
-    return [ParseRate()] if name == ALL_TASKS else tasks[name].metrics()
+    """New metrics of a task's test, or those over all of them."""
+    return [ParseRate()] if name == ALL_TASKS else metrics_of_test(tasks[name])
 
 
 def figures_of(

@@ -34,7 +34,7 @@ from timepro_lit.metrics.event_f1 import EventF1
 from timepro_lit.metrics.suite import Scores, from_rows, intervals, score
 from timepro_lit.records import Answer, Event, Example, Prediction
 from timepro_lit.runs.origin import Grounds
-from timepro_lit.tasks.base import ScoredTask
+from timepro_lit.tasks.base import ScoredTask, metrics_of_test
 
 MISSING = Prediction(events=(), readable=False)
 """Stands for an answer that was never given; like an unreadable one, it scores 0."""
@@ -123,7 +123,7 @@ def write_outcome(
     task's own metrics is in scores.json alone.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    metrics, of_all = task.metrics(), outcome.scores
+    metrics, of_all = metrics_of_test(task), outcome.scores
     own = of_all.rows[:, : sum(metric.num_sums for metric in metrics)]
     scores = {task.name: replace(from_rows(metrics, of_all.ids, of_all.clips, own), examples=of_all.examples)}
     write_lines(directory, outcome.answers, scores, str)

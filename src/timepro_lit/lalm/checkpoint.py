@@ -116,7 +116,8 @@ class ModelSource:
                 f"not on {ours['base']} ({hashes[1]})"
             )
         # What an earlier version did not have yet has its default there.
-        before, now = (asdict(TimePrompt()) | one if one else {} for one in (theirs["time_prompt"], ours["time_prompt"]))
+        prompts = theirs["time_prompt"], ours["time_prompt"]
+        before, now = (asdict(TimePrompt()) | prompt if prompt else {} for prompt in prompts)
         differing = [
             f"{key} = {before.get(key)}, now {now.get(key)}"
             for key in sorted(before.keys() | now.keys())

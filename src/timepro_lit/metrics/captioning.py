@@ -84,21 +84,26 @@ def clip_meteors(
 
 
 def _joined(prediction: Prediction, example: Example) -> list[tuple[str, str]]:
-    return [(_join(prediction.events), _join(example.events))]
+    return [(joined(prediction.events), joined(example.events))]
 
 
 def _matched(prediction: Prediction, example: Example) -> list[tuple[str, str]]:
     pairs = match_by_iou(example.events, prediction.events, min_iou=0.5)
-    return [(_cut(prediction.events[j].label), _cut(example.events[i].label)) for i, j in pairs]
+    return [(cut(prediction.events[j].label), cut(example.events[i].label)) for i, j in pairs]
 
 
-def _join(events: Sequence[Event]) -> str:
-    """Captions in onset order; those with an onset that is no number come last."""
-    in_order = sorted(events, key=lambda event: event.onset if math.isfinite(event.onset) else math.inf)
-    return ". ".join(_cut(event.label) for event in in_order)
+def joined(events: Sequence[Event]) -> str:
+    """Captions in onset order, as one text."""
+    return ". ".join(cut(event.label) for event in in_time_order(events))
 
 
-def _cut(caption: str) -> str:
+def in_time_order(events: Sequence[Event]) -> list[Event]:
+    """By onset; those with an onset that is no number come last."""
+    return sorted(events, key=lambda event: event.onset if math.isfinite(event.onset) else math.inf)
+
+
+def cut(caption: str) -> str:
+    """The caption's first `MAX_CAPTION_WORDS` words."""
     return " ".join(caption.split(maxsplit=MAX_CAPTION_WORDS)[:MAX_CAPTION_WORDS])
 
 

@@ -8,7 +8,8 @@ mAP@t  mean over queries of the average precision of the windows, best score fir
        precision is interpolated (at a recall, the best at that recall or beyond)
 mAP    mean of mAP@t over t = 0.5, 0.55, ..., 0.95
 
-Of a query at most ten windows count, the first ones of the answer. A query without a moment counts as wrong.
+Of a query at most ten windows count, the first ones of the answer. A query without a moment counts as wrong, unless
+queries that do not occur are asked on purpose (`of_present`).
 This is not `GroundingIoU`, which compares the time that all windows cover.
 """
 
@@ -30,16 +31,20 @@ class Moments(SumMetric):
     """{"R1@0.5", "R1@0.7", "mAP", "mAP@0.5", "mAP@0.75"} in percent, means over queries.
 
     Windows are ranked by `Event.score`; those without one, and equal ones, in the order of the answer.
+    With `of_present`, queries without a moment are left out of the means: no window can be right there, and what is
+    right, `metrics.presence` says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, of_present: bool = False) -> None:
         super().__init__(num_sums=1 + 2 * len(THRESHOLDS))
+        self.of_present = of_present
 
     def rows(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> FloatArray:
-        """(N, 1 + 2 thresholds): 1, R1 at each threshold, average precision at each."""
+        """(N, 1 + 2 thresholds): 1, R1 at each threshold, average precision at each; all 0 for a query left out."""
         rows = np.ones((len(examples), self.num_sums))
         for n, (prediction, example) in enumerate(zip(predictions, examples, strict=True)):
             windows, moments = windows_of(prediction), _spans(example.events)
+            rows[n, 0] = bool(example.events) or not self.of_present
             rows[n, 1:] = np.concatenate([first_hits(windows, moments), on_grid(average_precisions(windows, moments))])
         return rows
 
@@ -51,7 +56,9 @@ class Moments(SumMetric):
         return found | {"mAP": ap.mean(axis=-1)} | {f"mAP@{t:g}": ap[..., THRESHOLDS.index(t)] for t in MAP_SHOWN}
 
     def clip_scores(self, prediction: Prediction, example: Example) -> dict[str, float]:
-        """{"AP": percent} of one query."""
+        """{"AP": percent} of one query; nothing of one that is left out."""
+        if self.of_present and not example.events:
+            return {}
         return {"AP": 100.0 * float(average_precisions(windows_of(prediction), _spans(example.events)).mean())}
 
 

@@ -68,8 +68,25 @@ class ScoredTask(Task, Protocol):
         ...
 
     def metrics(self) -> tuple[SumMetric, ...]:
-        """New metrics: those named above and variants beside them. Raises OSError where one cannot run here."""
+        """New metrics: those named above and variants beside them, for validations and tests.
+
+        Raises OSError where one cannot run here.
+        """
         ...
+
+
+@runtime_checkable
+class FullyScored(ScoredTask, Protocol):
+    """A task with metrics for whole tests alone: too dear for every validation, or made of all answers at once."""
+
+    def test_metrics(self) -> tuple[SumMetric, ...]:
+        """New metrics beside those of `metrics`, in no headline. Raises OSError where one cannot run here."""
+        ...
+
+
+def metrics_of_test(task: ScoredTask) -> tuple[SumMetric, ...]:
+    """New metrics of a whole test: those of validations, and what a task has beside them."""
+    return (*task.metrics(), *(task.test_metrics() if isinstance(task, FullyScored) else ()))
 
 
 def scored(tasks: Mapping[str, Task]) -> dict[str, ScoredTask]:

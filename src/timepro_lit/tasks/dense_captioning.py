@@ -7,9 +7,11 @@ from typing import ClassVar
 
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.captioning import MeteorMetric
+from timepro_lit.metrics.cider import CiderD
 from timepro_lit.metrics.event_f1 import EventF1
 from timepro_lit.metrics.meteor import shared_meteor
 from timepro_lit.metrics.parse_rate import ParseRate
+from timepro_lit.metrics.soda import SodaC
 from timepro_lit.records import Event, Example, Prediction
 from timepro_lit.tasks.base import in_onset_order, seconds_text
 from timepro_lit.tasks.reading import read_lines
@@ -48,6 +50,9 @@ class DenseCaptioning:
     def metrics(self) -> tuple[SumMetric, ...]:
         scorer = shared_meteor()
         return MeteorMetric("joined", scorer), MeteorMetric("matched", scorer), EventF1(), ParseRate()
+
+    def test_metrics(self) -> tuple[SumMetric, ...]:
+        return SodaC(shared_meteor()), CiderD()
 
 
 def _line(event: Event) -> str:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from timepro_lit.metrics.base import SumMetric
+from timepro_lit.metrics.counts import Counting
 from timepro_lit.metrics.event_f1 import EventF1
 from timepro_lit.metrics.grounding import GroundingIoU
 from timepro_lit.metrics.moments import Moments
 from timepro_lit.metrics.parse_rate import ParseRate
+from timepro_lit.metrics.presence import Presence
+from timepro_lit.metrics.segment_f1 import SegmentF1
 from timepro_lit.records import Event, Example, Prediction
 from timepro_lit.tasks.base import in_onset_order, pair_text, pairs_text
 from timepro_lit.tasks.reading import read_events, read_occurrences
@@ -42,15 +45,17 @@ class Grounding:
 
     @property
     def headline(self) -> tuple[str, ...]:
-        return ("R1@0.7", "mAP") if self._any else ("mIoU", "R@0.5", "R@0.7", "R@0.9")
+        if self._any:
+            return ("R1@0.5", "R1@0.7", "mAP", "F1@IoU", "presence_F1")
+        return ("mIoU", "R@0.5", "R@0.7", "R@0.9")
 
     @property
     def watched(self) -> tuple[str, ...]:
-        return ("mAP",) if self._any else ("mIoU",)
+        return ("F1@IoU", "mAP") if self._any else ("mIoU",)
 
     @property
     def clip_score(self) -> str:
-        return "AP" if self._any else "IoU"
+        return "F1@IoU" if self._any else "IoU"
 
     def prompt(self, example: Example) -> str:
         query, key = _query(example), json.dumps(_query(example))
@@ -77,7 +82,7 @@ class Grounding:
 
     def metrics(self) -> tuple[SumMetric, ...]:
         if self._any:
-            return Moments(), EventF1(), ParseRate()
+            return Moments(of_present=True), SegmentF1(), Counting(), Presence(), EventF1(), ParseRate()
         return GroundingIoU(), EventF1(), ParseRate()
 
     @property

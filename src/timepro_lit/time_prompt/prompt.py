@@ -17,7 +17,6 @@ from timepro_lit.time_prompt.embedding import (
 )
 from timepro_lit.time_prompt.grid import TimeGrid
 
-
 Init = Literal["digits", "ordered", "random", "text"]
 INITS: tuple[Init, ...] = ("digits", "ordered", "random", "text")
 

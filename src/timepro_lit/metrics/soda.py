@@ -1,0 +1,74 @@
+"""SODA_c of dense captions: right words at the right time, in the right order, and no more of them than needed.
+
+Definition: Fujita et al., "SODA: Story Oriented Dense Video Captioning Evaluation Framework" (ECCV 2020), as its
+program counts. Captions of a clip stand in onset order, and are paired so that no two pairs cross and the sum of
+IoU x METEOR is the greatest. These sums over all clips, divided by the number of captions answered and by that of the
+references, are precision and recall; SODA_c is their F1. METEOR is this package's. The program leaves clips out that
+have no answer; here their references count, as do those of unreadable answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from timepro_lit.events.intervals import iou
+from timepro_lit.metrics.base import FloatArray, SumMetric, on_grid, ratio
+from timepro_lit.metrics.captioning import CaptionScorer, cut, in_time_order
+from timepro_lit.metrics.event_f1 import scored_events
+from timepro_lit.records import Event, Example, Prediction
+
+
+class SodaC(SumMetric):
+    """{"SODA_c"} in percent. All captions of all clips go to the scorer in one call."""
+
+    def __init__(self, scorer: CaptionScorer) -> None:
+        super().__init__(num_sums=3)
+        self.scorer = scorer
+
+    def rows(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> FloatArray:
+        """(N, 3): number of captions answered, of the reference, and the best sum of IoU x METEOR."""
+        answered = [in_time_order(scored_events(prediction)) for prediction in predictions]
+        reference = [in_time_order(example.events) for example in examples]
+        ious = [_ious(r, a) for r, a in zip(reference, answered, strict=True)]
+        texts = [
+            (cut(a[j].label), cut(r[i].label))
+            for r, a, of_clip in zip(reference, answered, ious, strict=True)
+            for i, j in np.argwhere(of_clip > 0.0)
+        ]
+        scores = iter(self.scorer.score(texts))
+        for of_clip in ious:  # what does not overlap is worth nothing, whatever it says
+            of_clip[of_clip > 0.0] *= [next(scores) for _ in range(np.count_nonzero(of_clip))]
+        sums = [best_in_order(worth) for worth in ious]
+        lengths = [[len(a) for a in answered], [len(r) for r in reference]]
+        return np.stack([*np.array(lengths, dtype=np.float64), on_grid(sums)], axis=1)
+
+    def values(self, sums: FloatArray) -> dict[str, FloatArray]:
+        """{"SODA_c"} in percent; NaN without any caption."""
+        return {"SODA_c": 100.0 * ratio(2.0 * sums[..., 2], sums[..., 0] + sums[..., 1])}
+
+    def clip_scores(self, prediction: Prediction, example: Example) -> dict[str, float]:
+        """SODA_c of one clip, in percent: 100 where neither side has a caption, 0 where unreadable."""
+        answered, reference, best = self.rows([prediction], [example])[0]
+        if answered + reference == 0.0:
+            return {"SODA_c": 100.0 * prediction.readable}
+        return {"SODA_c": 200.0 * float(best / (answered + reference))}
+
+
+def best_in_order(worth: FloatArray) -> float:
+    """Greatest sum over one-to-one pairs that do not cross, of an (R, A) matrix of what pairs are worth (>= 0).
+
+    >>> best_in_order(np.array([[0.0, 0.5], [0.9, 0.5]]))
+    1.0
+    """
+    best = np.zeros(worth.shape[1] + 1)  # of the rows so far, with the first k columns
+    for row in worth:
+        best[1:] = np.maximum.accumulate(np.maximum(best[1:], best[:-1] + row))
+    return float(best[-1])
+
+
+def _ious(reference: Sequence[Event], answered: Sequence[Event]) -> FloatArray:
+    """(R, A)."""
+    found = [[iou((r.onset, r.offset), (a.onset, a.offset)) for a in answered] for r in reference]
+    return np.array(found, dtype=np.float64).reshape(len(reference), len(answered))

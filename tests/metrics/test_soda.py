@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import itertools
+import math
+import random
+
+import numpy as np
+import pytest
+
+from timepro_lit.metrics.soda import SodaC, best_in_order
+from timepro_lit.metrics.suite import score
+from timepro_lit.records import Event, Example, Prediction
+
+Triple = tuple[float, float, str]
+
+
+class Equal:
+    """1 for equal texts and 0.5 for others; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[tuple[str, str]]] = []
+
+    def score(self, pairs):
+        self.calls.append(list(pairs))
+        return [1.0 if hypothesis == reference else 0.5 for hypothesis, reference in pairs]
+
+
+def example(*events: Triple, id_: str = "a") -> Example:
+    return Example(id_, "dac", f"{id_}.wav", 10.0, tuple(Event(*e) for e in events))
+
+
+def answer(*events: Triple, readable: bool = True) -> Prediction:
+    return Prediction(tuple(Event(*e) for e in events), readable)
+
+
+def test_words_count_as_far_as_times_overlap() -> None:
+    scorer = Equal()
+    found = answer((0.0, 2.0, "a dog"), (4.0, 5.0, "a bird"), (8.0, 9.0, "wind"))
+    reference = example((0.0, 2.0, "a dog"), (4.0, 6.0, "birds sing"))
+    # IoU 1 x 1, and IoU 0.5 x 0.5; 3 captions against 2
+    assert score([SodaC(scorer)], [(found, reference)]).values["SODA_c"] == pytest.approx(100 * 2 * 1.25 / 5)
+    assert scorer.calls[0] == [("a dog", "a dog"), ("a bird", "birds sing")]
+
+
+def test_one_call_for_all_clips_and_sums_over_clips() -> None:
+    scorer = Equal()
+    pairs = [
+        (answer((0.0, 1.0, "a dog")), example((0.0, 1.0, "a dog"), id_="a")),
+        (answer((0.0, 1.0, "wind"), (0.5, 1.0, "a bell")), example((0.0, 1.0, "rain"), (2.0, 3.0, "a car"), id_="b")),
+        (answer((0.0, 1.0, "a dog"), readable=False), example((0.0, 1.0, "a dog"), id_="c")),
+        (answer(), example(id_="d")),
+    ]
+    metric = SodaC(scorer)
+    rows = metric.rows(*zip(*pairs, strict=True))
+    assert rows.tolist() == [[1.0, 1.0, 1.0], [2.0, 2.0, 0.5], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    assert len(scorer.calls) == 1
+    assert score([metric], pairs).values["SODA_c"] == pytest.approx(100 * 2 * 1.5 / 7)
+    assert [own["SODA_c"] for own in score([metric], pairs).examples] == [100.0, 25.0, 0.0, 100.0]
+
+
+def test_pairs_do_not_cross() -> None:
+    # in order of onset, a pair of the second caption with the first reference leaves nothing for the other two
+    assert best_in_order(np.array([[0.2, 0.9], [0.8, 0.1]])) == 0.9
+    reference = example((0.0, 6.0, "one"), (1.0, 2.0, "two"))
+    found = answer((1.0, 2.0, "two"), (0.0, 6.0, "one"))  # in any order of the answer
+    assert SodaC(Equal()).clip_scores(found, reference) == {"SODA_c": 100.0}
+
+
+def test_the_sum_is_the_greatest_of_all_ways() -> None:
+    rng = random.Random(0)
+    for _ in range(100):
+        worth = np.array([[rng.random() for _ in range(4)] for _ in range(3)])
+        ways = [
+            sum(worth[i, j] for i, j in zip(rows, columns, strict=True))
+            for size in range(4)
+            for rows in itertools.combinations(range(3), size)
+            for columns in itertools.combinations(range(4), size)
+        ]
+        assert best_in_order(worth) == pytest.approx(max(ways))
+    assert best_in_order(np.zeros((0, 3))) == best_in_order(np.zeros((3, 0))) == 0.0
+
+
+def test_times_that_are_none_are_worth_nothing() -> None:
+    scorer = Equal()
+    found = answer((math.nan, 1.0, "a dog"), (1.0, 0.0, "a dog"), (0.0, math.inf, "a dog"))
+    assert SodaC(scorer).clip_scores(found, example((0.0, 1.0, "a dog"))) == {"SODA_c": 0.0}
+    assert scorer.calls == [[]]
