@@ -58,8 +58,11 @@ def test_help_says_what_is_needed_what_is_chosen_and_what_there_is() -> None:
     predict, prepare, train = (help_text(name) for name in ("predict", "prepare", "train"))
     assert "  checkpoint=???          Run directory, or folder of `export`.\n" in predict
     assert "  figures=false           Also draw a timeline for each recording.\n" in predict
-    assert "  corpus=???              audiogrounding, audiotime, desed, ftar, soundscapes\n" in prepare
-    assert "  class_list=...          desed, none, soundscapes; comes with corpus\n" in prepare
+    assert (
+        "  corpus=???              audiogrounding, audioset_strong, audiotime, castella, desed, ftar, moments,\n"
+        in prepare
+    )
+    assert "  class_list=...          audioset, desed, none, soundscapes, urbansed; comes with corpus\n" in prepare
     assert "  stage=[sft,grpo]        grpo, pretrain, sft\n" in train
     assert "  +scale=...              paper\n" in train
 

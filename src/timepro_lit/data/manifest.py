@@ -4,8 +4,8 @@
 
 `query` belongs to tasks that ask for something. `recording` is what the recording is called in every corpus, e.g.
 "audioset:b0RFKhbpFJA"; where it is absent, the name of the audio file says it, or nothing does. A window of a longer
-recording says where it begins and how long the recording is, `"start_s": 30, "recording_s": 299.2`; `duration_s` and the
-times of the events are then the window's.
+recording says where it begins, and how long the recording is: `"start_s": 30, "recording_s": 299.2`; `duration_s` and
+the times of the events are then the window's.
 """
 
 from __future__ import annotations

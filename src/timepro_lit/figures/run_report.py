@@ -16,6 +16,7 @@ from timepro_lit.figures.curves import Chart, Rows, learning_charts
 from timepro_lit.figures.page import DEFAULT_TITLE, ClipGroup, render_page
 from timepro_lit.figures.player import audio_uri
 from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.fragments import without_fragment
 from timepro_lit.files.sealing import read_sealed
 from timepro_lit.records import Event
 
@@ -40,8 +41,8 @@ def write_report(
 ) -> Path:
     """Write `run_dir`/report.html from report.json, evaluation/<row>/predictions.jsonl and <row>/metrics.csv.
 
-    `read_audio` decodes a file, or a member of a tar shard, to (n,) float32, mono, 16 kHz. Predictions and metrics may
-    be missing, the page then goes without those parts. Raises ValueError where report.json is missing or holds no
+    `read_audio` decodes a file, or a member of a tar shard, or a stretch of either (`files.fragments`), to (n,) float32,
+    mono, 16 kHz. Predictions and metrics may be missing, the page then goes without those parts. Raises ValueError where report.json is missing or holds no
     row, or naming file and line of a bad record.
     """
     report = read_results(run_dir)
@@ -206,7 +207,8 @@ def _place(run_dir: Path, audio: str) -> str:
 
 def _sound(place: str, read_audio: Callable[[str], Tensor]) -> Tensor | None:
     """The decoded clip, where it lies on this machine and can be read: a page is made without a network."""
-    path = place.partition("::file://")[2] if place.startswith("tar://") else place
+    path, _ = without_fragment(place)
+    path = path.partition("::file://")[2] if path.startswith("tar://") else path
     if not path or not Path(path).is_file():
         return None
     try:
