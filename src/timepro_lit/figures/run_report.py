@@ -41,9 +41,9 @@ def write_report(
 ) -> Path:
     """Write `run_dir`/report.html from report.json, evaluation/<row>/predictions.jsonl and <row>/metrics.csv.
 
-    `read_audio` decodes a file, or a member of a tar shard, or a stretch of either (`files.fragments`), to (n,) float32,
-    mono, 16 kHz. Predictions and metrics may be missing, the page then goes without those parts. Raises ValueError where report.json is missing or holds no
-    row, or naming file and line of a bad record.
+    `read_audio` decodes a file, or a member of a tar shard, or a stretch of either (`files.fragments`), to (n,)
+    float32, mono, 16 kHz. Predictions and metrics may be missing, the page then goes without those parts. Raises
+    ValueError where report.json is missing or holds no row, or naming file and line of a bad record.
     """
     report = read_results(run_dir)
     rows = {key: row["short"] for key, row in report.get("rows", {}).items()}
