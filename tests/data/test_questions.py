@@ -7,17 +7,20 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.conftest import noise
+from timepro_lit.data.audio import write_audio
 from timepro_lit.data.corpora.annotated import Annotation, Dropped
 from timepro_lit.data.corpora.castella import Castella
 from timepro_lit.data.corpora.prepared import Prepared
 from timepro_lit.data.corpora.tacos import Tacos
 from timepro_lit.data.dataset import ClipDataset
 from timepro_lit.data.manifest import read_manifest
-from timepro_lit.data.measuring import Measurement
+from timepro_lit.data.measuring import Measurement, measure, measure_all
 from timepro_lit.data.preparation import prepare
 from timepro_lit.data.questions import Cutting, Question, questions
+from timepro_lit.data.store import AudioFolder
 from timepro_lit.data.table import ExampleTable
 from timepro_lit.records import Event, Sample
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
@@ -81,6 +84,24 @@ def test_a_window_to_which_neither_answer_is_right_is_left_out() -> None:
     assert (sorted(found), dropped["window with an event without extent"]) == ([0.0], 2)
     assert asked((40.0, 40.0)) == ({}, {"event without extent": 1, "no events": 1})
     assert asked((5.0, 7.5), (9.0, 9.0), duration_s=20.0)[0] == {}  # not all of its occurrences are known
+
+
+def test_a_window_of_nothing_but_zeros_is_left_out(tmp_path: Path) -> None:
+    samples = torch.full((75 * 16_000,), 0.25)
+    samples[24 * 16_000 : 51 * 16_000] = 0
+    samples[60 * 16_000 : 60 * 16_000 + 9_000] = 0
+    write_audio(tmp_path / "a.wav", samples, 16_000)
+    found = measure(AudioFolder(tmp_path), 900.0, "a.wav")
+    assert (found.duration_s, found.silences) == (75.0, ((24.0, 51.0),))
+    again = measure_all(AudioFolder(tmp_path), ["a.wav"], tmp_path / "audio.jsonl", 900.0, 0)
+    assert (
+        measure_all(AudioFolder(tmp_path), ["a.wav"], tmp_path / "audio.jsonl", 900.0, 0) == again == {"a.wav": found}
+    )
+    one = Annotation("1", "moments", "a.wav", (Event(1, 2, "x"),), "train", "x.json[0]", "x", complete=True)
+    dropped: list[Dropped] = []
+    asked = questions("mine", [one], again, TASKS, Cutting(30.0, 1.0), 30.0, dropped)
+    assert [question.example.start_s for question in asked] == [0.0, 50.0]
+    assert [(d.reason, d.detail) for d in dropped] == [("window of zeros", "25 - 50 s of a.wav")]
 
 
 def test_times_past_the_end_are_cut_or_named() -> None:

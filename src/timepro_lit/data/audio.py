@@ -29,8 +29,8 @@ from timepro_lit.files.atomic import replacing
 from timepro_lit.files.fragments import without_fragment
 
 __all__ = [
-    "AUDIO_SUFFIXES", "LENGTH_TOLERANCE_S", "AudioError", "Stream", "decode_audio", "decode_window", "measure_audio",
-    "open_audio", "read_audio", "read_place", "write_audio",
+    "AUDIO_SUFFIXES", "LENGTH_TOLERANCE_S", "AudioError", "Stream", "decode_audio", "decode_window", "listen",
+    "measure_audio", "open_audio", "read_audio", "read_place", "write_audio",
 ]  # fmt: skip
 
 AUDIO_SUFFIXES = (
@@ -133,10 +133,19 @@ def measure_audio(stream: Stream, name: str, sampling_rate: int, max_duration_s:
 
     Raises AudioError as it does, and where every sample is 0: no annotator heard anything there.
     """
-    waveform, file_sampling_rate = _decode(stream, name, sampling_rate, max_duration_s)
+    return listen(stream, name, sampling_rate, max_duration_s)[0]
+
+
+def listen(
+    stream: Stream, name: str, sampling_rate: int, max_duration_s: float
+) -> tuple[float, list[tuple[float, float]]]:
+    """As `measure_audio`, and from when to when, in seconds, every sample is 0 for a second or longer."""
+    waveform, rate = _decode(stream, name, sampling_rate, max_duration_s)
     if not bool(waveform.any()):
         raise AudioError(f"{name}: every sample is 0", "silent")
-    return min(len(waveform) / file_sampling_rate, max_duration_s)
+    edges = torch.nn.functional.pad(waveform == 0, (1, 1)).int().diff().nonzero().squeeze(1).reshape(-1, 2)
+    long = edges[edges[:, 1] - edges[:, 0] >= rate]
+    return min(len(waveform) / rate, max_duration_s), [(a / rate, b / rate) for a, b in long.tolist()]
 
 
 def write_audio(path: str | Path, waveform: Tensor, sampling_rate: int) -> None:

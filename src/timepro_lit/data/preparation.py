@@ -71,11 +71,7 @@ def prepare(
     found = list(questions(corpus.name, annotations, measured, tasks, cutting, max_duration_s, dropped))
     outcome = _split(corpus, found, _elsewhere(exclude), dropped)
     _write_splits(outcome, out)
-    store: dict[str, str] = {"folder": str(root.resolve())}
-    if shard_bytes is not None:
-        used = {question.example.audio for of_split in outcome.splits.values() for question in of_split}
-        write_shards(folder, used, out / SHARDS, shard_bytes)
-        store = {"shards": SHARDS}
+    store = _packed(outcome, folder, out, shard_bytes)
     counts = _counts(corpus, outcome, tasks, count_tokens, max_answer_tokens)
     if is_cut:
         counts |= {**asdict(cutting), "none": _nones(outcome)}
@@ -88,6 +84,15 @@ def prepare(
     settings = {"corpus": corpus.name, "root": str(root.resolve()), "audio": store, "note": outcome.note}
     write_if_changed(out / SETTINGS, sealed(settings) + "\n")  # last: its presence says that all is there
     return counts
+
+
+def _packed(outcome: SortedQuestions, folder: AudioFolder, out: Path, shard_bytes: int | None) -> dict[str, str]:
+    """Where the recordings are for training: where they were, or in shards that are written here."""
+    if shard_bytes is None:
+        return {"folder": folder.root}
+    used = {question.example.audio for of_split in outcome.splits.values() for question in of_split}
+    write_shards(folder, used, out / SHARDS, shard_bytes)
+    return {"shards": SHARDS}
 
 
 def _write_splits(outcome: SortedQuestions, out: Path) -> None:

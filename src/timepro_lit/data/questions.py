@@ -69,13 +69,14 @@ def questions(
         if fault is not None:
             dropped.append(fault)
             continue
-        duration_s = measured[one.audio].duration_s
+        measurement = measured[one.audio]
+        duration_s = measurement.duration_s
         assert duration_s is not None
         events = _within(one, duration_s, dropped)
         if not events and not (one.complete and one.query is not None and not one.events):
             dropped.append(Dropped(one.where, "no events", one.audio, one.task))
             continue
-        for example in _examples(one, corpus, duration_s, events, cutting, dropped):
+        for example in _examples(one, corpus, measurement, events, cutting, dropped):
             key = one.recording or recording_key(corpus, one.audio)
             example = replace(example, recording=key)
             try:
@@ -127,40 +128,54 @@ def _within(one: Annotation, duration_s: float, dropped: list[Dropped]) -> list[
 
 
 def _examples(
-    one: Annotation, corpus: str, duration_s: float, events: Sequence[Event], cutting: Cutting, dropped: list[Dropped]
+    one: Annotation,
+    corpus: str,
+    measurement: Measurement,
+    events: Sequence[Event],
+    cutting: Cutting,
+    dropped: list[Dropped],
 ) -> Iterator[Example]:
     """One of the whole recording, or one of each of its windows."""
+    duration_s = measurement.duration_s or 0.0
     query = None if one.query is None else " ".join(one.query.split())
     whole = Example(f"{corpus}/{one.id}", one.task, one.audio, duration_s, tuple(events), query)
     if not one.complete:
         yield whole
         return
-    blurred = [stretch for event in one.events if (stretch := _blur(event, duration_s)) is not None]
     cut = windows(duration_s, cutting.window_s)
+    unclear = [stretch for event in one.events if (stretch := _blur(event, duration_s)) is not None]
     for start_s, length_s in cut:
+        end_s = start_s + length_s
         id_ = whole.id if len(cut) == 1 else f"{whole.id}@{start_s:g}"
         parts = [part_within(event, start_s, length_s) for event in events]
-        found = tuple(part for part, _ in parts if part is not None)
         reason = None
-        if any(onset < start_s + length_s and offset >= start_s for onset, offset in blurred):
+        if any(onset < end_s and offset >= start_s for onset, offset in unclear):
             reason = "window with an event without extent"
-        elif not found and any(holds for _, holds in parts):
-            reason = "window with too little of an event"
-        elif not found and one.query is None:
-            reason = "window without an event"
-        elif not found and len(cut) > 1 and hash_of(f"none:{id_}") >= cutting.none_rate:
-            reason = "window without the event, not drawn"
+        elif any(start <= start_s and end >= end_s for start, end in measurement.silences):
+            reason = "window of zeros"
+        elif not any(part for part, _ in parts):
+            reason = _unasked(one, any(holds for _, holds in parts), len(cut) > 1, hash_of(f"none:{id_}"), cutting)
         elif any(part is None and holds for part, holds in parts):
-            dropped.append(Dropped(one.where, "too small a part of an event", _named(one, start_s, length_s), one.task))
+            dropped.append(Dropped(one.where, "too small a part of an event", _named(one, start_s, end_s), one.task))
         if reason is not None:
-            dropped.append(Dropped(one.where, reason, _named(one, start_s, length_s), one.task))
+            dropped.append(Dropped(one.where, reason, _named(one, start_s, end_s), one.task))
             continue
+        found = tuple(part for part, _ in parts if part is not None)
         recording_s = None if len(cut) == 1 else duration_s
         yield replace(whole, id=id_, duration_s=length_s, events=found, start_s=start_s, recording_s=recording_s)
 
 
-def _named(one: Annotation, start_s: float, length_s: float) -> str:
-    return f"{start_s:g} - {start_s + length_s:g} s of {one.audio}"
+def _unasked(one: Annotation, holds: bool, is_part: bool, lot: float, cutting: Cutting) -> str | None:
+    """Why a window without an event is not asked about; None where it is, and none is the answer."""
+    if holds:
+        return "window with too little of an event"
+    if one.query is None:
+        return "window without an event"
+    return "window without the event, not drawn" if is_part and lot >= cutting.none_rate else None
+
+
+def _named(one: Annotation, start_s: float, end_s: float) -> str:
+    return f"{start_s:g} - {end_s:g} s of {one.audio}"
 
 
 def _blur(event: Event, duration_s: float) -> tuple[float, float] | None:
