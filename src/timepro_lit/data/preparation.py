@@ -75,9 +75,8 @@ def prepare(
     counts = _counts(corpus, outcome, tasks, count_tokens, max_answer_tokens)
     if is_cut:
         counts |= {**asdict(cutting), "none": _nones(outcome)}
-    write_if_changed(
-        out / DROPPED, "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in outcome.dropped)
-    )
+    lines = [json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in outcome.dropped]
+    write_if_changed(out / DROPPED, "".join(lines))
     if not outcome.splits:
         raise ValueError(f"{root}: no question became an example ({_reasons(counts)}); see {out / DROPPED}")
     write_if_changed(out / COUNTS, json.dumps(counts, indent=1) + "\n")
