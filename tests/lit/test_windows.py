@@ -55,7 +55,5 @@ def test_windows_of_one_recording_may_not_stand_in_two_splits(data: ClipDataModu
     write_audio(tmp_path / "c.wav", torch.linspace(-0.5, 0.5, 38_400), 16_000)
     write_manifest(tmp_path / "test.jsonl", windows_of("c.wav", "one"))
     again = prepared_folder(str(tmp_path), {"moments": Grounding("moments", "any")})
-    with pytest.raises(
-        ValueError, match=r"1 recording is in both .* under other names: a\.wav is c\.wav"
-    ):
+    with pytest.raises(ValueError, match=r"1 recording is in both .* under other names: a\.wav is c\.wav"):
         again.refuse_same_content("train", "test")

@@ -230,13 +230,15 @@ def _load_clip(
         by_task[task].append(_question(of_question, tasks[task]))
     first = next(iter(next(iter(answers.values())).values()))
     waveform = _sound(place, read_audio)
-    path = Path(place.removeprefix("tar://").partition("::")[0])
+    whole, window = without_fragment(place)
+    path = Path(whole.removeprefix("tar://").partition("::")[0])
+    own_file = path if window is None and path.is_file() else None
     return Clip(
-        name=path.name,
+        name=path.name if window is None else f"{path.name}, {window[0]:g} to {window[1]:g} s",
         duration_s=float(first["duration_s"]),
         questions=tuple(q for of_task in by_task.values() for q in of_task[:_QUESTIONS_PER_TASK]),
         waveform=waveform,
-        audio=None if waveform is None else audio_uri(path if path.is_file() else None, waveform, max_bytes),
+        audio=None if waveform is None else audio_uri(own_file, waveform, max_bytes),
         num_left_out=sum(len(of_task[_QUESTIONS_PER_TASK:]) for of_task in by_task.values()),
     )
 
