@@ -12,7 +12,7 @@ from resource import RUSAGE_CHILDREN, getrusage
 import pytest
 from omegaconf import OmegaConf
 
-from timepro_lit.settings.help import help_text, is_group, key_docs
+from timepro_lit.settings.help import help_text, is_group, key_docs, options
 from timepro_lit.settings.schemas import CONF, ROOT, SCHEMAS
 
 GROUPS = {path.name for path in CONF.iterdir() if path.is_dir()} - {"hydra", "paths"}
@@ -58,8 +58,8 @@ def test_help_says_what_is_needed_what_is_chosen_and_what_there_is() -> None:
     predict, prepare, train = (help_text(name) for name in ("predict", "prepare", "train"))
     assert "  checkpoint=???          Run directory, or folder of `export`.\n" in predict
     assert "  figures=false           Also draw a timeline for each recording.\n" in predict
-    assert "  corpus=???              audiogrounding, audiotime, desed, ftar, soundscapes\n" in prepare
-    assert "  class_list=...          desed, none, soundscapes; comes with corpus\n" in prepare
+    assert "  corpus=???              audiogrounding, audioset_strong, audiotime, castella, desed, ftar," in prepare
+    assert "  class_list=...          audioset, desed, none, soundscapes, urbansed; comes with corpus\n" in prepare
     assert "  stage=[sft,grpo]        grpo, pretrain, sft\n" in train
     assert "  +scale=...              paper\n" in train
 
@@ -84,7 +84,9 @@ def test_the_settings_of_every_door_can_be_looked_at(name: str, tmp_path: Path) 
 
 def test_what_was_not_given_is_named_with_what_there_is(tmp_path: Path) -> None:
     done = door(tmp_path, "prepare", "out=x")
-    write = "write corpus=audiogrounding|audiotime|desed|ftar|soundscapes root=..."
+    corpora = "|".join(options("corpus"))
+    assert "audiotime|castella|desed" in corpora
+    write = f"write corpus={corpora} root=..."
     assert (done.returncode, done.stderr) == (1, f"error: nothing was given for corpus, root: {write}\n")
 
 

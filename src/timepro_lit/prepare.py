@@ -16,6 +16,7 @@ from timepro_lit.settings.door import door
 def main(cfg: DictConfig) -> None:
     """Read the public files, write manifests, print what became of everything."""
     from timepro_lit.data.preparation import COUNTS, DROPPED, prepare
+    from timepro_lit.data.questions import Cutting
     from timepro_lit.figures.counts import counts_text
     from timepro_lit.runs.stages import say
     from timepro_lit.settings.config import build_preparation
@@ -37,6 +38,7 @@ def main(cfg: DictConfig) -> None:
         max_answer_tokens=cfg.max_answer_tokens,
         shard_bytes=None if cfg.shard_mb is None else cfg.shard_mb * 1_000_000,
         num_workers=cfg.num_workers,
+        cutting=Cutting(cfg.window_s, cfg.none_rate),
     )
     say(f"{counts_text(counts)}everything that was not taken over: {out / DROPPED}\nthese counts: {out / COUNTS}")
 

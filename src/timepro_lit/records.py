@@ -66,6 +66,15 @@ class Example:
     """What to look for (grounding only)."""
     recording: str | None = None
     """What the recording is called in every corpus; None where it is known by its path alone."""
+    start_s: float = 0.0
+    """Where in its recording the clip begins, in seconds; all other times are the clip's own."""
+    recording_s: float | None = None
+    """How long the recording is that the clip is a window of; None where it is all of it, or where nobody knows."""
+
+    @property
+    def is_window(self) -> bool:
+        """Whether the clip is a stretch of its recording, and not all of it."""
+        return self.start_s > 0 or self.recording_s is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,25 @@ def test_the_key_of_a_recording_is_as_written_or_as_the_audio_says(tmp_path: Pat
     assert read_manifest(path) == examples
 
 
+def test_a_window_of_a_recording_survives_the_file_and_old_lines_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    windows = [
+        replace(GROUNDING, start_s=30.0, recording_s=299.5),
+        replace(GROUNDING, id="first", recording_s=299.5),
+        replace(GROUNDING, id="unknown", start_s=3.5),
+        DETECTION,
+    ]
+    write_manifest(path, windows)
+    assert read_manifest(path) == windows
+    lines = path.read_text().splitlines()
+    assert '"start_s": 30.0, "duration_s": 10.0, "recording_s": 299.5, "query"' in lines[0]
+    assert '"start_s": 0.0' in lines[1]
+    assert lines[3] == (
+        '{"id": "sed-1", "task": "sed", "audio": "audio/1.flac", "duration_s": 10.0, '
+        '"events": [[0.0, 0.5, "hund – «bell»"], [2.0, 9.0, "dog"]]}'
+    )
+
+
 def test_byte_order_mark_crlf_blank_lines_and_unsorted_events_are_read(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     first = row(events=[[5, 6, "b"], [1, 2, "a"]])
@@ -89,6 +108,12 @@ def test_byte_order_mark_crlf_blank_lines_and_unsorted_events_are_read(tmp_path:
         (row(audio="http://x/a.wav"), "audio must be a plain path below"),
         (row(audio="a\\..\\b.wav"), "audio must be a plain path below"),
         (row(audio="a\0.wav"), "audio must be"),
+        (row(start_s=-1), "start_s is -1.0, no clip begins before its recording"),
+        (row(start_s=None), "start_s must be a number of seconds, not NoneType"),
+        (row(start_s="3"), "start_s must be a number of seconds, not str"),
+        (row(start_s=5, recording_s=14.8), "the clip ends at 15 s, but its recording lasts 14.8 s"),
+        (row(recording_s=True), "recording_s must be a number of seconds, not bool"),
+        (row(start_s=float("nan")), "NaN is not a number of JSON"),
         (row(id="first"), "id 'first' was used in line 1 already"),
         (row(query="x" * MAX_LINE_BYTES), "the line is longer than"),
     ],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,21 @@ def test_several_manifests_follow_each_other_under_their_prefixes(manifest: Path
     assert [both.manifest_of(place).name for place in (2, 3)] == ["train.jsonl", "more.jsonl"]
 
 
+def test_two_windows_of_a_recording_are_two_clips_and_one_recording(tmp_path: Path) -> None:
+    windows = [(0.0, 30.0, 60.0), (30.0, 30.0, 60.0), (0.0, 30.0, 60.0), (0.0, 60.0, None), (0.0, 60.5, None)]
+    examples = [
+        Example(str(n), "moments", "a.wav", duration_s, (), "rain", None, start_s, recording_s)
+        for n, (start_s, duration_s, recording_s) in enumerate(windows)
+    ]
+    write_manifest(tmp_path / "train.jsonl", examples)
+    table = ExampleTable([(tmp_path / "train.jsonl", "one/")])
+    assert [replace(example, audio="a.wav") for example in table] == examples
+    assert table.clips.tolist() == [0, 1, 0, 2, 2]
+    assert table.select(np.array([3, 1])).clips.tolist() == [0, 1]
+    assert table.audio_files == ["one/a.wav"]
+    assert table.select(np.array([0])).shared_with(table.select(np.array([1]))).tolist() == [[0, 0]]
+
+
 def test_a_recording_is_shared_by_its_name_or_by_its_path(tmp_path: Path) -> None:
     def table(name: str, *audio: str, prefix: str = "", **more: str) -> ExampleTable:
         examples = [Example(str(n), "sed", one, 1.0, (), **more) for n, one in enumerate(audio)]
@@ -85,7 +101,7 @@ def test_a_recording_is_shared_by_its_name_or_by_its_path(tmp_path: Path) -> Non
 
 def test_a_file_of_an_earlier_version_is_made_again(manifest: Path) -> None:
     path = arrow_file(manifest)
-    old = map_arrow(path).drop_columns(["recording"])
+    old = map_arrow(path).drop_columns(["start_s", "recording_s"])
     write_arrow(path, old.to_batches(), old.schema.with_metadata({"manifest": file_digest(manifest)}))
     write_checksum(path)
     assert list(ExampleTable([(manifest, "")])) == EXAMPLES

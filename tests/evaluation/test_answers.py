@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from timepro_lit.evaluation.answers import (
+    digest_of_answers,
     found_record,
     is_complete,
     read_answers,
@@ -51,6 +54,35 @@ def test_predictions_read_back_give_the_same_scores(tmp_path: Path) -> None:
     # A run that was interrupted pairs answers that it reads with answers that it has just got.
     between = figures_of({"sft": once(again), "grpo": once(scores)}, TASKS)["intervals"]["grpo - sft"]
     assert between["ag"]["mIoU"] == between["sed"]["Eb-F1"] == (0.0, 0.0)
+
+
+def test_answers_about_windows_say_which_and_others_are_written_as_before(tmp_path: Path) -> None:
+    windows = [
+        replace(one, example=replace(one.example, id=f"w{n}", audio="long.flac", start_s=4.0 * n, recording_s=9.5))
+        for n, one in enumerate(EXACT)
+    ]
+    answers = [*windows, *ODD]
+    scores = scores_by_task(answers, TASKS)
+    assert scores["ag"].clips == ("long.flac",)  # what the bootstrap draws is the recording
+    write_evaluation(tmp_path / "sft", answers, scores, lambda audio: f"/there/{audio}", {}, ORIGIN, SCORING)
+    assert [one.example for one in read_answers(tmp_path / "sft", TASKS)] == [one.example for one in answers]
+    first, second, plain, *_ = map(json.loads, (tmp_path / "sft/predictions.jsonl").read_text().split("\n")[:-1])
+    assert [first["audio"], second["audio"]] == ["/there/long.flac#t=0.0000,4.0000", "/there/long.flac#t=4.0000,8.0000"]
+    assert (second["start_s"], second["recording_s"], second["clip"]) == (4.0, 9.5, "long.flac")
+    assert set(first) - set(plain) == {"start_s", "recording_s"}
+    before = digest_of_answers(tmp_path / "sft")
+    moved = [replace(windows[0], example=replace(windows[0].example, start_s=1.0)), *answers[1:]]
+    write_evaluation(tmp_path / "moved", moved, scores, lambda audio: f"/there/{audio}", {}, ORIGIN, SCORING)
+    assert digest_of_answers(tmp_path / "moved") != before
+
+
+def test_a_digest_of_answers_is_that_of_earlier_versions(tmp_path: Path) -> None:
+    write_evaluation(tmp_path / "sft", ODD[:1], scores_by_task(ODD[:1], TASKS), str, {}, ORIGIN, SCORING)
+    prompt = json.dumps(ODD[0].prompt)
+    said = (
+        f'[["0-sed", "sed", "0.flac", 4.0, null, {prompt}, [[1.0, 2.0, "dog"]], "{{\\"dog\\": [1.00, 2.00]}}", false]]'
+    )
+    assert digest_of_answers(tmp_path / "sft") == hashlib.sha256(said.encode()).hexdigest()
 
 
 def once(scores: Mapping[str, Scores]) -> Trained:

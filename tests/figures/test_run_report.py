@@ -214,6 +214,23 @@ def test_clips_in_shards_have_players_and_those_of_buckets_are_not_asked_for(run
     assert all(f"<h3>{name}</h3>" in page for name in ("one.flac", "two.flac", "3.flac"))
 
 
+def test_windows_of_a_recording_are_clips_with_players_of_their_own(run_dir: Path) -> None:
+    places = ["one.flac#t=0.0000,1.0000", "one.flac#t=1.0000,2.0000", "gone.flac#t=1.0000,2.0000"]
+    write_predictions(run_dir, "sft", [prediction("sed", place, str(i)) for i, place in enumerate(places)])
+    heard: list[str] = []
+
+    def read(place: str) -> Tensor:
+        heard.append(Path(place).name)
+        return data_audio.read_place(place)
+
+    page = write_report(run_dir, read).read_text(encoding="utf-8")
+    assert sorted(heard) == places[:2]
+    assert all(f"<h3>{name} s</h3>" in page for name in ("one.flac, 0 to 1", "one.flac, 1 to 2", "gone.flac, 1 to 2"))
+    sounds = re.findall(r'src="data:audio/wav;base64,([^"]+)"', page)
+    assert len(set(sounds)) == 2
+    assert all(len(base64.b64decode(sound)) == pytest.approx(16_000, abs=100) for sound in sounds)
+
+
 def test_odd_events_are_told_instead_of_drawn(run_dir: Path) -> None:
     odd = [[1.0, 0.5, "dog"], [float("nan"), 1.0, "dog"], [5.0, 6.0, "dog"]] + [[0.1, 0.2, "dog"]] * 50
     write_predictions(run_dir, "sft", [prediction("sed", "one.flac", "a", events=odd)])

@@ -136,7 +136,7 @@ def test_soundscapes_of_recordings_have_the_classes_of_their_folders(tmp_path: P
 def test_every_corpus_can_be_prepared(corpus: str) -> None:
     reader, tasks = build_preparation(compose("prepare", [f"corpus={corpus}", "root=a", "out=b"]))
     assert reader.name == corpus
-    assert set(tasks) <= {"ag", "sed", "dac"}
+    assert set(tasks) <= {"ag", "sed", "dac", "moments"}
 
 
 def test_a_mistake_about_a_corpus_is_named() -> None:

@@ -23,13 +23,14 @@ from torch import Tensor
 from timepro_lit.data.audio_error import AudioError
 from timepro_lit.data.containers.spliced import Stream
 from timepro_lit.data.containers.streams import beginning, streams_in
-from timepro_lit.data.media import decode_media, media_format
-from timepro_lit.data.waveforms import check_format, check_length, mono, resampled
+from timepro_lit.data.media import decode_media, media_blocks, media_format
+from timepro_lit.data.waveforms import check_format, check_length, mono, resampled, stretch
 from timepro_lit.files.atomic import replacing
+from timepro_lit.files.fragments import without_fragment
 
 __all__ = [
-    "AUDIO_SUFFIXES", "LENGTH_TOLERANCE_S", "AudioError", "Stream", "decode_audio", "measure_audio", "open_audio",
-    "read_audio", "write_audio",
+    "AUDIO_SUFFIXES", "LENGTH_TOLERANCE_S", "AudioError", "Stream", "decode_audio", "decode_window", "listen",
+    "measure_audio", "open_audio", "read_audio", "read_place", "write_audio",
 ]  # fmt: skip
 
 AUDIO_SUFFIXES = (
@@ -86,15 +87,65 @@ def decode_audio(stream: Stream, name: str, sampling_rate: int, max_duration_s: 
     return waveform[: int(max_duration_s * sampling_rate)].clamp_(-1.0, 1.0)
 
 
+def decode_window(
+    stream: Stream,
+    name: str,
+    sampling_rate: int,
+    start_s: float,
+    duration_s: float,
+    recording_s: float | None = None,
+) -> Tensor:
+    """What `decode_audio` would give of a whole recording from `start_s` on, for `duration_s` seconds or to its end.
+
+    Sought where the format can be, to the sample; MP3 and what FFmpeg reads is decoded from the beginning, and no
+    further than the window. Raises AudioError as `decode_audio` does, where the recording ends before the window
+    begins, and where its header gives it another length than `recording_s`.
+    """
+    parts: list[Tensor] = []
+    place, wanted, from_rate = 0, range(0), sampling_rate
+    for samples, from_rate, skipped in _blocks(stream, name, sampling_rate, (start_s, duration_s), recording_s):
+        needed, wanted = stretch(from_rate, sampling_rate, start_s, duration_s)
+        place += skipped
+        if place + len(samples) > needed.start:
+            parts.append(samples[max(0, needed.start - place) : needed.stop - place])
+        place += len(samples)
+        if place >= needed.stop:
+            break
+    if not parts:
+        raise AudioError(f"{name}: ends before its clip from {start_s:.2f} s begins", "truncated")
+    waveform = mono(torch.cat(parts), name)
+    if from_rate != sampling_rate:
+        waveform = resampled(waveform, from_rate, sampling_rate)
+    return waveform[wanted.start : wanted.stop].clamp(-1.0, 1.0)
+
+
+def read_place(place: str, sampling_rate: int = 16_000) -> Tensor:
+    """As `read_audio`, of a file or URL, or of the stretch of it that a fragment names (`files.fragments`)."""
+    path, window = without_fragment(place)
+    if window is None:
+        return read_audio(path, sampling_rate)
+    with open_audio(path) as stream:
+        return decode_window(stream, place, sampling_rate, window[0], window[1] - window[0])
+
+
 def measure_audio(stream: Stream, name: str, sampling_rate: int, max_duration_s: float) -> float:
     """Length in seconds of what `decode_audio` would return, without the price of resampling.
 
     Raises AudioError as it does, and where every sample is 0: no annotator heard anything there.
     """
-    waveform, file_sampling_rate = _decode(stream, name, sampling_rate, max_duration_s)
+    return listen(stream, name, sampling_rate, max_duration_s)[0]
+
+
+def listen(
+    stream: Stream, name: str, sampling_rate: int, max_duration_s: float
+) -> tuple[float, list[tuple[float, float]]]:
+    """As `measure_audio`, and from when to when, in seconds, every sample is 0 for a second or longer."""
+    waveform, rate = _decode(stream, name, sampling_rate, max_duration_s)
     if not bool(waveform.any()):
         raise AudioError(f"{name}: every sample is 0", "silent")
-    return min(len(waveform) / file_sampling_rate, max_duration_s)
+    edges = torch.nn.functional.pad(waveform == 0, (1, 1)).int().diff().nonzero().squeeze(1).reshape(-1, 2)
+    long = edges[edges[:, 1] - edges[:, 0] >= rate]
+    return min(len(waveform) / rate, max_duration_s), [(a / rate, b / rate) for a, b in long.tolist()]
 
 
 def write_audio(path: str | Path, waveform: Tensor, sampling_rate: int) -> None:
@@ -134,6 +185,68 @@ def _decode(stream: Stream, name: str, sampling_rate: int, max_duration_s: float
     return mono(parts[0] if len(parts) == 1 else torch.cat(parts), name), rates[0]
 
 
+def _blocks(
+    stream: Stream, name: str, sampling_rate: int, window_s: tuple[float, float], recording_s: float | None
+) -> Iterator[tuple[Tensor, int, int]]:
+    """(num_samples, num_channels) after each other, their rate, and how many were passed over before them."""
+    start, head = beginning(stream)
+    format_ = media_format(head)
+    if format_ is not None:
+        yield from ((samples, rate, 0) for samples, rate in media_blocks(stream, name, format_, sampling_rate))
+        return
+    parts = streams_in(stream, name, start, head)
+    before: tuple[int, int] | None = None
+    for part in parts:
+        # A file by its descriptor: soundfile would believe the suffix of its name (.raw) instead of the contents.
+        source = part.fileno() if isinstance(part, FileIO) else part
+        try:
+            with soundfile.SoundFile(source, closefd=False) as sound:
+                _check_readable(sound, name, sampling_rate)
+                kind = sound.samplerate, sound.channels
+                if kind != (before or kind):
+                    raise AudioError(f"{name}: goes on with another sampling rate or number of channels",
+                                     "sampling_rate")  # fmt: skip
+                before = kind
+                if len(parts) == 1:
+                    _check_recording(sound, name, recording_s)
+                yield from _blocks_of(sound, name, stretch(kind[0], sampling_rate, *window_s)[0], len(parts) == 1)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"{name}: cannot be decoded: {error.error_string}", "unreadable") from error
+
+
+def _blocks_of(sound: soundfile.SoundFile, name: str, needed: range, is_all: bool) -> Iterator[tuple[Tensor, int, int]]:
+    """As `_blocks`, of one stream, up to the last sample that is needed; sought where that is exact."""
+    rate, num_frames = sound.samplerate, min(sound.frames, needed.stop)
+    first = 0
+    # MP3 frames lean on those before them; of a stream whose length nobody knows the end cannot be sought either.
+    if is_all and sound.seekable() and sound.format != "MP3" and sound.frames < _UNKNOWN_LENGTH:
+        first = sound.seek(min(needed.start, num_frames))
+    skipped, place = first, first
+    for block in sound.blocks(rate, frames=num_frames - first, dtype="float32", always_2d=True):
+        if not len(block):  # the end of a stream whose length nobody knows
+            break
+        yield torch.from_numpy(block), rate, skipped
+        skipped, place = 0, place + len(block)
+    if sound.frames < _UNKNOWN_LENGTH and num_frames - place > LENGTH_TOLERANCE_S * rate:
+        found, promised = place / rate, sound.frames / rate
+        raise AudioError(f"{name}: holds {found:.2f} s, its header promises {promised:.2f} s", "truncated")
+
+
+def _check_readable(sound: soundfile.SoundFile, name: str, sampling_rate: int) -> None:
+    if sound.format not in _READ_FORMATS:
+        raise AudioError(f"{name}: recordings in {sound.format_info} are not read", "unreadable")
+    check_format(name, sound.samplerate, sound.channels, sampling_rate)
+
+
+def _check_recording(sound: soundfile.SoundFile, name: str, recording_s: float | None) -> None:
+    """Raises AudioError where the header gives another length: the clip would be a window of something else."""
+    lasts = sound.frames / sound.samplerate
+    known = recording_s is not None and sound.frames < _UNKNOWN_LENGTH
+    if known and abs(lasts - recording_s) > LENGTH_TOLERANCE_S:
+        says = f"lasts {lasts:.2f} s, the manifest says {recording_s:.2f} s of the recording"
+        raise AudioError(f"{name}: {says}", "truncated")
+
+
 def _decode_part(
     stream: Stream, name: str, sampling_rate: int, max_duration_s: float, before_s: float
 ) -> tuple[Tensor, int]:
@@ -143,9 +256,7 @@ def _decode_part(
     try:
         with soundfile.SoundFile(source, closefd=False) as sound:
             rate, num_frames = sound.samplerate, sound.frames
-            if sound.format not in _READ_FORMATS:
-                raise AudioError(f"{name}: recordings in {sound.format_info} are not read", "unreadable")
-            check_format(name, rate, sound.channels, sampling_rate)
+            _check_readable(sound, name, sampling_rate)
             most = math.floor((max_duration_s - before_s) * rate)
             if num_frames >= _UNKNOWN_LENGTH:
                 blocks = list(sound.blocks(rate, frames=most + 1, dtype="float32", always_2d=True))

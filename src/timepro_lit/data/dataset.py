@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from torch import Tensor
 from torch.utils.data import Dataset
 
-from timepro_lit.data.audio import LENGTH_TOLERANCE_S, AudioError, decode_audio
+from timepro_lit.data.audio import LENGTH_TOLERANCE_S, AudioError, Stream, decode_audio, decode_window
 from timepro_lit.data.store import AudioStore
+from timepro_lit.data.waveforms import check_length
 from timepro_lit.records import Example, Sample, Skipped
 
 
 class ClipDataset(Dataset[Sample | Skipped]):
     """Map-style: index -> `Sample`, decoded afresh each time, or `Skipped` where its recording is unusable.
 
-    That is one that cannot be read, or does not last as long as its example says.
+    That is one that cannot be read, or does not last as long as its example says. Of a window's recording the window
+    alone is decoded.
     """
 
     def __init__(
@@ -34,16 +37,24 @@ class ClipDataset(Dataset[Sample | Skipped]):
         try:
             where = self.store.location(example.audio)
             with self.store.open(example.audio) as stream:
-                waveform = decode_audio(stream, where, self.sampling_rate, self.max_duration_s)
+                waveform = self._waveform(stream, where, example)
             decoded_s = len(waveform) / self.sampling_rate
             if abs(decoded_s - example.duration_s) > LENGTH_TOLERANCE_S:
-                says = f"lasts {decoded_s:.2f} s, the manifest says {example.duration_s:.2f} s"
+                lasts = f"from {example.start_s:.2f} s on lasts" if example.is_window else "lasts"
+                says = f"{lasts} {decoded_s:.2f} s, the manifest says {example.duration_s:.2f} s"
                 raise AudioError(f"{where}: {says}", "truncated")
             if not bool(waveform.any()):
                 raise AudioError(f"{where}: every sample is 0", "silent")
         except AudioError as error:
             return Skipped(example, error.kind or "unreadable", str(error))
         return Sample(example, waveform)
+
+    def _waveform(self, stream: Stream, where: str, example: Example) -> Tensor:
+        if not example.is_window:
+            return decode_audio(stream, where, self.sampling_rate, self.max_duration_s)
+        check_length(where, example.duration_s, self.max_duration_s)
+        window = example.start_s, example.duration_s, example.recording_s
+        return decode_window(stream, where, self.sampling_rate, *window)
 
 
 class InterviewDataset(Dataset[tuple[Sample, ...] | Skipped]):

@@ -1,9 +1,11 @@
-"""Manifests: one JSON object a line, one `Example` each; `query` and `recording` may be absent. One such line:
+"""Manifests: one JSON object a line, one `Example` each. One such line:
 
 {"id": "7", "task": "ag", "audio": "a/7.flac", "duration_s": 10, "query": "rain", "events": [[1.2, 3.48, "rain"]]}
 
-`recording` is what the recording is called in every corpus, e.g. "audioset:b0RFKhbpFJA". Where it is absent, the name
-of the audio file says it, or nothing does.
+`query` belongs to tasks that ask for something. `recording` is what the recording is called in every corpus, e.g.
+"audioset:b0RFKhbpFJA"; where it is absent, the name of the audio file says it, or nothing does. A window of a longer
+recording says where it begins, and how long the recording is: `"start_s": 30, "recording_s": 299.2`; `duration_s` and
+the times of the events are then the window's.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ END_TOLERANCE_S = 0.1
 """How far an event may reach past the clip's end; annotation tools and resamplers round differently."""
 
 _REQUIRED = ("id", "task", "audio", "duration_s", "events")
-_KEYS = frozenset((*_REQUIRED, "query", "recording"))
+_KEYS = frozenset((*_REQUIRED, "query", "recording", "start_s", "recording_s"))
 
 
 def read_manifest(path: str | Path) -> list[Example]:
@@ -100,12 +102,12 @@ def checked_line(example: Example, where: str) -> str:
 
 
 def _line(example: Example) -> str:
-    row: dict[str, Any] = {
-        "id": example.id,
-        "task": example.task,
-        "audio": example.audio,
-        "duration_s": example.duration_s,
-    }
+    row: dict[str, Any] = {"id": example.id, "task": example.task, "audio": example.audio}
+    if example.is_window:
+        row["start_s"] = example.start_s
+    row["duration_s"] = example.duration_s
+    if example.recording_s is not None:
+        row["recording_s"] = example.recording_s
     if example.query is not None:
         row["query"] = example.query
     if example.recording is not None:
@@ -130,6 +132,7 @@ def _parse_line(line: bytes, where: str) -> Example:
     if duration_s <= 0:
         raise ValueError(f"{where}: duration_s is {duration_s}, it must be above 0")
     audio = _relative_path(row["audio"], f"{where}: audio")
+    start_s = _seconds(row.get("start_s", 0.0), f"{where}: start_s")
     return Example(
         id=_text(row["id"], f"{where}: id"),
         task=_text(row["task"], f"{where}: task"),
@@ -138,7 +141,21 @@ def _parse_line(line: bytes, where: str) -> Example:
         events=_events(row["events"], duration_s, where),
         query=_text_or_none(row.get("query"), f"{where}: query"),
         recording=_text_or_none(row.get("recording"), f"{where}: recording") or video_key(audio),
+        start_s=start_s,
+        recording_s=_recording_s(row.get("recording_s"), start_s, duration_s, where),
     )
+
+
+def _recording_s(value: Any, start_s: float, duration_s: float, where: str) -> float | None:
+    if start_s < 0:
+        raise ValueError(f"{where}: start_s is {start_s}, no clip begins before its recording")
+    if value is None:
+        return None
+    recording_s = _seconds(value, f"{where}: recording_s")
+    if start_s + duration_s > recording_s + END_TOLERANCE_S:
+        end_s = start_s + duration_s
+        raise ValueError(f"{where}: the clip ends at {end_s:g} s, but its recording lasts {recording_s:g} s")
+    return recording_s
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

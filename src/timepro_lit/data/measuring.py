@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 from rich.progress import track
 
-from timepro_lit.data.audio import AudioError, measure_audio
+from timepro_lit.data.audio import AudioError, listen
 from timepro_lit.data.store import AudioFolder
 from timepro_lit.data.workers import worker_pool
 from timepro_lit.files.atomic import naming, write_if_changed
@@ -31,6 +32,8 @@ class Measurement:
     fault: str | None = None
     """Kind of `AudioError`; `duration_s` is then None."""
     detail: str = ""
+    silences: tuple[tuple[float, float], ...] = ()
+    """From when to when, in seconds, every sample is 0, for a second or longer."""
 
 
 def measure_all(
@@ -57,10 +60,11 @@ def measure(folder: AudioFolder, max_duration_s: float, audio: str) -> Measureme
     stamp = _stamp(folder, audio)
     try:
         with folder.open(audio) as stream:
-            duration_s = measure_audio(stream, audio, SAMPLING_RATE, max_duration_s)
+            duration_s, silences = listen(stream, audio, SAMPLING_RATE, max_duration_s)
     except AudioError as error:
         return Measurement(audio, stamp, None, error.kind, str(error))
-    return Measurement(audio, stamp, round(duration_s, 4))
+    rounded = tuple((round(start_s, 4), round(end_s, 4)) for start_s, end_s in silences)
+    return Measurement(audio, stamp, round(duration_s, 4), silences=rounded)
 
 
 def _measure(
@@ -81,7 +85,8 @@ def _read(journal: Path) -> Iterator[Measurement]:
         try:
             row = json.loads(line)
             check = row.pop("check", None)
-            measurement = Measurement(**row)
+            silences = tuple((float(start_s), float(end_s)) for start_s, end_s in row.pop("silences", ()))
+            measurement = Measurement(**row, silences=silences)
         except (ValueError, TypeError, AttributeError):  # the last line of a run that was killed
             continue
         if check in (None, _check(measurement)):  # None: of an earlier version
@@ -89,12 +94,18 @@ def _read(journal: Path) -> Iterator[Measurement]:
 
 
 def _line(measurement: Measurement) -> str:
-    return json.dumps(asdict(measurement) | {"check": _check(measurement)}) + "\n"
+    return json.dumps(_row(measurement) | {"check": _check(measurement)}) + "\n"
 
 
 def _check(measurement: Measurement) -> int:
     """Tells a line that was damaged from the one that was written."""
-    return crc32(json.dumps(asdict(measurement)).encode())
+    return crc32(json.dumps(_row(measurement)).encode())
+
+
+def _row(measurement: Measurement) -> dict[str, Any]:
+    """As earlier versions wrote it, where there is nothing more to say."""
+    row = asdict(measurement)
+    return row if measurement.silences else {key: value for key, value in row.items() if key != "silences"}
 
 
 def _stamp(folder: AudioFolder, audio: str) -> list[int] | None:

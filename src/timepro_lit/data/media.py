@@ -50,22 +50,31 @@ def decode_media(
 
     Raises AudioError for a file that cannot be read, is cut off or too long, and where the extra `media` is missing.
     """
-    if format_ in _CHECKS:
-        _CHECKS[format_](stream, stream.seek(0, os.SEEK_END), name)
     blocks: list[Tensor] = []
-    rates: list[int] = []
-    duration_s = 0.0
-    for samples, rate in _blocks(stream, name, format_, sampling_rate):
-        if blocks and (rate, samples.shape[1]) != (rates[0], blocks[0].shape[1]):
-            raise AudioError(f"{name}: goes on with another sampling rate or number of channels", "sampling_rate")
+    rate, duration_s = 1, 0.0
+    for samples, rate in media_blocks(stream, name, format_, sampling_rate):
         blocks.append(samples)
-        rates.append(rate)
         duration_s += len(samples) / rate
         if duration_s > max_duration_s:
             break
-    num_samples = sum(map(len, blocks))
-    check_length(name, num_samples / rates[0] if rates else 0.0, max_duration_s)
-    return torch.cat(blocks), rates[0]
+    check_length(name, sum(map(len, blocks)) / rate, max_duration_s)
+    return torch.cat(blocks), rate
+
+
+def media_blocks(stream: Stream, name: str, format_: str, sampling_rate: int) -> Iterator[tuple[Tensor, int]]:
+    """(num_samples, num_channels) float32 of the first sound track, a frame at a time, and their rate in Hz.
+
+    Raises AudioError as `decode_media`, whatever the length.
+    """
+    if format_ in _CHECKS:
+        _CHECKS[format_](stream, stream.seek(0, os.SEEK_END), name)
+    before: tuple[int, int] | None = None
+    for samples, rate in _blocks(stream, name, format_, sampling_rate):
+        kind = rate, samples.shape[1]
+        if kind != (before or kind):
+            raise AudioError(f"{name}: goes on with another sampling rate or number of channels", "sampling_rate")
+        before = kind
+        yield samples, rate
 
 
 def _blocks(stream: Stream, name: str, format_: str, sampling_rate: int) -> Iterator[tuple[Tensor, int]]:

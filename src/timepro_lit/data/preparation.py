@@ -6,40 +6,26 @@ Nothing disappears: what does not become an example is written to dropped.jsonl 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from timepro_lit.data.corpora.annotated import AnnotatedCorpus, Annotation, Dropped
 from timepro_lit.data.corpora.prepared import JOURNAL, SETTINGS, is_half_prepared, prepared_settings
-from timepro_lit.data.manifest import checked_line, is_plain_path, iterate_manifest, write_prepared
-from timepro_lit.data.measuring import Measurement, measure_all
+from timepro_lit.data.manifest import is_plain_path, iterate_manifest, write_prepared
+from timepro_lit.data.measuring import measure_all
+from timepro_lit.data.questions import LONGEST_S, Cutting, Question, questions
 from timepro_lit.data.splits import VALIDATION_SHARE, hash_of, hold_out, recording_key
 from timepro_lit.data.store import AudioFolder, write_shards
 from timepro_lit.data.table import arrow_file
-from timepro_lit.events.intervals import within
 from timepro_lit.files.atomic import sweep, write_if_changed
 from timepro_lit.files.checksums import checksum_file
 from timepro_lit.files.sealing import sealed
-from timepro_lit.records import Example
 from timepro_lit.tasks.base import Task
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
-SHORTEST_PART = 0.9
-"""A recording shorter than this part of its annotated length was cut off; annotations round more than decoders do."""
 DROPPED, COUNTS, SHARDS = "dropped.jsonl", "counts.json", "shards"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """An annotation whose recording was listened to."""
-
-    example: Example
-    key: str
-    """Of the recording, the same in every corpus."""
-    split: str
-    where: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +49,7 @@ def prepare(
     max_duration_s: float = 30.0,
     shard_bytes: int | None = None,
     num_workers: int = 2,
+    cutting: Cutting | None = None,
 ) -> dict[str, Any]:
     """Write `<split>.jsonl`, dropped.jsonl, counts.json and prepared.json into `out`; returns the counts.
 
@@ -70,7 +57,8 @@ def prepare(
     be written are dropped. What other corpora, in the folders `exclude`, test on is in neither train nor val here, what
     they validate on not in train, what they train on neither in val nor held out. `count_tokens` counts an answer, to
     report those that evaluation would cut off. `shard_bytes`: also pack the recordings into tar shards of that size.
-    `num_workers` processes listen; 0 = this one.
+    `num_workers` processes listen; 0 = this one. `cutting` says how long recordings are cut whose annotations are
+    complete; of the others those of over `max_duration_s` are dropped.
 
     Raises ValueError or OSError for files in another format, for another corpus in `out`, and where no example is left.
     """
@@ -78,25 +66,32 @@ def prepare(
     annotations, dropped = _read(corpus, root)
     folder = AudioFolder(root)
     plain = {a.audio for a in annotations if is_plain_path(a.audio)}
-    measured = measure_all(folder, plain, out / JOURNAL, max_duration_s, num_workers)
-    questions = list(_questions(corpus.name, annotations, measured, tasks, dropped))
-    outcome = _split(corpus, questions, _elsewhere(exclude), dropped)
+    cutting, is_cut = cutting or Cutting(), any(one.complete for one in annotations)
+    measured = measure_all(folder, plain, out / JOURNAL, LONGEST_S if is_cut else max_duration_s, num_workers)
+    found = list(questions(corpus.name, annotations, measured, tasks, cutting, max_duration_s, dropped))
+    outcome = _split(corpus, found, _elsewhere(exclude), dropped)
     _write_splits(outcome, out)
-    store: dict[str, str] = {"folder": str(root.resolve())}
-    if shard_bytes is not None:
-        used = {question.example.audio for of_split in outcome.splits.values() for question in of_split}
-        write_shards(folder, used, out / SHARDS, shard_bytes)
-        store = {"shards": SHARDS}
+    store = _packed(outcome, folder, out, shard_bytes)
     counts = _counts(corpus, outcome, tasks, count_tokens, max_answer_tokens)
-    write_if_changed(
-        out / DROPPED, "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in outcome.dropped)
-    )
+    if is_cut:
+        counts |= {**asdict(cutting), "none": _nones(outcome)}
+    lines = [json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in outcome.dropped]
+    write_if_changed(out / DROPPED, "".join(lines))
     if not outcome.splits:
         raise ValueError(f"{root}: no question became an example ({_reasons(counts)}); see {out / DROPPED}")
     write_if_changed(out / COUNTS, json.dumps(counts, indent=1) + "\n")
     settings = {"corpus": corpus.name, "root": str(root.resolve()), "audio": store, "note": outcome.note}
     write_if_changed(out / SETTINGS, sealed(settings) + "\n")  # last: its presence says that all is there
     return counts
+
+
+def _packed(outcome: SortedQuestions, folder: AudioFolder, out: Path, shard_bytes: int | None) -> dict[str, str]:
+    """Where the recordings are for training: where they were, or in shards that are written here."""
+    if shard_bytes is None:
+        return {"folder": folder.root}
+    used = {question.example.audio for of_split in outcome.splits.values() for question in of_split}
+    write_shards(folder, used, out / SHARDS, shard_bytes)
+    return {"shards": SHARDS}
 
 
 def _write_splits(outcome: SortedQuestions, out: Path) -> None:
@@ -144,56 +139,6 @@ def _read(corpus: AnnotatedCorpus, root: Path) -> tuple[list[Annotation], list[D
         before.append(one)
         annotations.append(one if len(before) == 1 else replace(one, id=f"{one.id}+{len(before) - 1}"))
     return annotations, dropped
-
-
-def _questions(
-    corpus: str,
-    annotations: Iterable[Annotation],
-    measured: Mapping[str, Measurement],
-    tasks: Mapping[str, Task],
-    dropped: list[Dropped],
-) -> Iterator[Question]:
-    for one in annotations:
-        question = _question(corpus, one, measured.get(one.audio), tasks, dropped)
-        if isinstance(question, Dropped):
-            dropped.append(question)
-        else:
-            yield question
-
-
-def _question(
-    corpus: str, one: Annotation, measurement: Measurement | None, tasks: Mapping[str, Task], dropped: list[Dropped]
-) -> Question | Dropped:
-    if one.task not in tasks:
-        return Dropped(one.where, "not asked", f"task={one.task} is not chosen", one.task)
-    if measurement is None:
-        return Dropped(one.where, "audio outside_root", f"{one.audio!r} is no plain path below the root", one.task)
-    duration_s = measurement.duration_s
-    if duration_s is None:
-        return Dropped(one.where, f"audio {measurement.fault}", measurement.detail, one.task)
-    if one.stated_duration_s is not None and duration_s < SHORTEST_PART * one.stated_duration_s:
-        detail = f"{one.audio} lasts {duration_s:g} s, the annotation says {one.stated_duration_s:g} s"
-        return Dropped(one.where, "audio truncated", detail, one.task)
-    events = []
-    for event in one.events:
-        kept, reason = within(event, duration_s)
-        if reason:
-            detail = f"{event.onset:g} - {event.offset:g} s of {duration_s:g} s: {event.label}"
-            dropped.append(Dropped(one.where, reason, detail, one.task))
-        if kept:
-            events.append(kept)
-    if not events:
-        return Dropped(one.where, "no events", one.audio, one.task)
-    events.sort(key=lambda event: event.onset)
-    query = None if one.query is None else " ".join(one.query.split())
-    key = recording_key(corpus, one.audio)
-    example = Example(f"{corpus}/{one.id}", one.task, one.audio, duration_s, tuple(events), query, key)
-    try:
-        tasks[one.task].target(example)
-        checked_line(example, one.where)
-    except ValueError as error:
-        return Dropped(one.where, "unfit", str(error), one.task)
-    return Question(example, key, one.split, one.where)
 
 
 def _elsewhere(folders: Sequence[Path]) -> dict[str, str]:
@@ -258,6 +203,12 @@ def _forbidding(split: str, elsewhere: str) -> str | None:
     return f"the {elsewhere} split of another corpus" if forbids else None
 
 
+def _nones(outcome: SortedQuestions) -> dict[str, int]:
+    """Of each split, the questions whose answer is that there is no such event."""
+    examples = {split: [q.example for q in of_split] for split, of_split in sorted(outcome.splits.items())}
+    return {split: sum(not e.events and e.query is not None for e in of_split) for split, of_split in examples.items()}
+
+
 def _counts(
     corpus: AnnotatedCorpus,
     outcome: SortedQuestions,
@@ -267,8 +218,8 @@ def _counts(
 ) -> dict[str, Any]:
     examples: dict[str, dict[str, int]] = {}
     long_answers: dict[str, int] = {}
-    for split, questions in sorted(outcome.splits.items()):
-        for question in questions:
+    for split, asked in sorted(outcome.splits.items()):
+        for question in asked:
             task = question.example.task
             of_split = examples.setdefault(split, {})
             of_split[task] = of_split.get(task, 0) + 1

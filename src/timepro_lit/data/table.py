@@ -31,12 +31,14 @@ _SCHEMA = pa.schema(
         "duration_s": pa.float64(),
         "query": pa.string(),
         "recording": pa.string(),
+        "start_s": pa.float64(),
+        "recording_s": pa.float64(),
         "onset": pa.list_(pa.float64()),
         "offset": pa.list_(pa.float64()),
         "label": pa.list_(pa.string()),
     }
 )
-_VERSION = "2"
+_VERSION = "3"
 """Of the columns and of what is in them: files of another version are made again."""
 _ROWS = 65_536
 """Of a record batch."""
@@ -110,8 +112,14 @@ class ExampleTable(Sequence[Example]):
 
     @property
     def clips(self) -> np.ndarray:
-        """(n,) int64 that are equal where two examples have one recording."""
-        codes: np.ndarray = self._audio().dictionary_encode().indices.to_numpy()
+        """(n,) int64 that are equal where two examples have one clip: a recording, or the same window of one."""
+        audio, start_s, recording_s = self._audio(), self._column("start_s"), self._column("recording_s")
+        is_window = pc.or_(pc.greater(start_s, 0), recording_s.is_valid())
+        if pc.any(is_window).as_py():
+            window = [pc.cast(one, pa.string()) for one in (start_s, self._column("duration_s"))]
+            named = pc.binary_join_element_wise(audio, *(one.combine_chunks() for one in window), "\0")
+            audio = pc.if_else(is_window.combine_chunks(), named, audio)
+        codes: np.ndarray = audio.dictionary_encode().indices.to_numpy()
         return codes.astype(np.int64)
 
     @property

@@ -22,6 +22,8 @@ MAX_AMPLITUDE = 8.0
 """Lossy decoders overshoot 1 a little (and are clipped); floats far beyond it are no audio."""
 _NAME = "array"
 """What errors call samples that come without a file."""
+_FILTER_ZEROS, _ROLLOFF = 6, 0.99
+"""Of the resampler's filter: its zero crossings on either side, and the part of the lower band that passes."""
 _MAX_KERNEL_SIZE = 1 << 24  # resampling 44,101 Hz to 16 kHz would need a filter of 700 million taps
 _SCALES = {"int8": (0, 1 << 7), "uint8": (1 << 7, 1 << 7), "int16": (0, 1 << 15), "int32": (0, 1 << 31)}
 """Of integers: what stands for 0, and for 1."""
@@ -110,7 +112,28 @@ def _resampler(from_rate: int, to_rate: int) -> torch.nn.Module:
     # Imported here: corpora at the model's own rate never need torchaudio. Kept, because making the filter is work.
     from torchaudio.transforms import Resample
 
-    return Resample(from_rate, to_rate)
+    return Resample(from_rate, to_rate, lowpass_filter_width=_FILTER_ZEROS, rolloff=_ROLLOFF)
+
+
+def stretch(from_rate: int, to_rate: int, start_s: float, duration_s: float) -> tuple[range, range]:
+    """The samples of a recording that a stretch of it at another rate is made of, and its place in what they give.
+
+    They begin where both rates have a sample, and reach as far as the filter looks: resampled by themselves, they give
+    what the whole recording would give there.
+
+    >>> stretch(8_000, 16_000, 1.0, 0.5)
+    (range(7992, 12008), range(16, 8016))
+    """
+    first, stop = round(start_s * to_rate), round((start_s + duration_s) * to_rate)
+    if from_rate == to_rate:
+        return range(first, stop), range(stop - first)
+    gcd = math.gcd(from_rate, to_rate)
+    block, block_out = from_rate // gcd, to_rate // gcd
+    reach = math.ceil(_FILTER_ZEROS * from_rate / (_ROLLOFF * min(from_rate, to_rate))) + 1
+    margin = -(-reach // block)
+    begin, end = max(0, first // block_out - margin), -(-stop // block_out) + margin
+    skipped = begin * block_out
+    return range(begin * block, end * block), range(first - skipped, stop - skipped)
 
 
 def _apart(samples: Any, sampling_rate: Any) -> tuple[Any, Any]:

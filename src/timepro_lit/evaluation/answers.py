@@ -19,6 +19,7 @@ from timepro_lit.data.manifest import checked_line
 from timepro_lit.evaluation.numbers import ALL_TASKS
 from timepro_lit.evaluation.sums import questions_of, write_sums
 from timepro_lit.files.atomic import write_if_changed
+from timepro_lit.files.fragments import with_fragment
 from timepro_lit.files.json_object import read_object
 from timepro_lit.files.sealing import read_sealed, seal, sealed
 from timepro_lit.metrics.suite import Scores
@@ -30,6 +31,8 @@ from timepro_lit.tasks.base import ScoredTask
 PREDICTIONS, SCORES = "predictions.jsonl", "scores.json"
 SAID = ("id", "task", "clip", "duration_s", "query", "prompt", "reference", "text", "truncated")
 """Of a line, what is not made anew when answers are read again."""
+WINDOW = ("start_s", "recording_s")
+"""The same, of lines about a window of a recording."""
 
 
 def is_complete(folder: Path) -> bool:
@@ -122,7 +125,8 @@ def _answer(line: bytes, tasks: Mapping[str, ScoredTask], where: str) -> Answer:
     try:
         row = json.loads(line)
         reference = tuple(Event(*event) for event in row["reference"])
-        example = Example(row["id"], row["task"], row["clip"], row["duration_s"], reference, row["query"])
+        window = {key: row[key] for key in WINDOW if key in row}
+        example = Example(row["id"], row["task"], row["clip"], row["duration_s"], reference, row["query"], **window)
         prompt, text, truncated = row["prompt"], row["text"], row["truncated"]
         parse = tasks[row["task"]].parse
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -154,7 +158,7 @@ def _lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def _digest(lines: Sequence[Mapping[str, Any]]) -> str:
-    said = json.dumps([[line[key] for key in SAID] for line in lines])
+    said = json.dumps([[line[key] for key in SAID] + [line[key] for key in WINDOW if key in line] for line in lines])
     return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -164,11 +168,16 @@ def _by_id(scores: Scores) -> dict[str, dict[str, float]]:
 
 def _record(answer: Answer, scores: Mapping[str, float], locate: Callable[[str], str]) -> dict[str, Any]:
     example, prediction = answer.example, answer.prediction
+    place, window = locate(example.audio), {}
+    if example.is_window:
+        place = with_fragment(place, example.start_s, example.duration_s)
+        window = {key: getattr(example, key) for key in WINDOW}
     return {
         "id": example.id,
         "task": example.task,
         "clip": example.audio,
-        "audio": locate(example.audio),
+        "audio": place,
+        **window,
         "duration_s": example.duration_s,
         "query": example.query,
         "prompt": answer.prompt,

@@ -27,6 +27,9 @@ def counts_text(counts: Mapping[str, Any]) -> str:
     console.print(_examples(counts))
     if counts["note"]:
         console.print(Text(f"test: {counts['note']}"))
+    if "none" in counts:
+        said = ", ".join(f"{n:,} in {split}" for split, n in counts["none"].items())
+        console.print(Text(f"questions whose answer is none: {said} (windows of up to {counts['window_s']:g} s)"))
     if counts["dropped"]:
         console.print(_dropped(counts["dropped"]))
     limit, long_answers = counts["max_answer_tokens"], counts["long_answers"]

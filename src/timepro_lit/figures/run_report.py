@@ -16,6 +16,7 @@ from timepro_lit.figures.curves import Chart, Rows, learning_charts
 from timepro_lit.figures.page import DEFAULT_TITLE, ClipGroup, render_page
 from timepro_lit.figures.player import audio_uri
 from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.fragments import without_fragment
 from timepro_lit.files.sealing import read_sealed
 from timepro_lit.records import Event
 
@@ -40,9 +41,9 @@ def write_report(
 ) -> Path:
     """Write `run_dir`/report.html from report.json, evaluation/<row>/predictions.jsonl and <row>/metrics.csv.
 
-    `read_audio` decodes a file, or a member of a tar shard, to (n,) float32, mono, 16 kHz. Predictions and metrics may
-    be missing, the page then goes without those parts. Raises ValueError where report.json is missing or holds no
-    row, or naming file and line of a bad record.
+    `read_audio` decodes a file, or a member of a tar shard, or a stretch of either (`files.fragments`), to (n,)
+    float32, mono, 16 kHz. Predictions and metrics may be missing, the page then goes without those parts. Raises
+    ValueError where report.json is missing or holds no row, or naming file and line of a bad record.
     """
     report = read_results(run_dir)
     rows = {key: row["short"] for key, row in report.get("rows", {}).items()}
@@ -206,7 +207,8 @@ def _place(run_dir: Path, audio: str) -> str:
 
 def _sound(place: str, read_audio: Callable[[str], Tensor]) -> Tensor | None:
     """The decoded clip, where it lies on this machine and can be read: a page is made without a network."""
-    path = place.partition("::file://")[2] if place.startswith("tar://") else place
+    path, _ = without_fragment(place)
+    path = path.partition("::file://")[2] if path.startswith("tar://") else path
     if not path or not Path(path).is_file():
         return None
     try:
@@ -228,13 +230,15 @@ def _load_clip(
         by_task[task].append(_question(of_question, tasks[task]))
     first = next(iter(next(iter(answers.values())).values()))
     waveform = _sound(place, read_audio)
-    path = Path(place.removeprefix("tar://").partition("::")[0])
+    whole, window = without_fragment(place)
+    path = Path(whole.removeprefix("tar://").partition("::")[0])
+    own_file = path if window is None and path.is_file() else None
     return Clip(
-        name=path.name,
+        name=path.name if window is None else f"{path.name}, {window[0]:g} to {window[1]:g} s",
         duration_s=float(first["duration_s"]),
         questions=tuple(q for of_task in by_task.values() for q in of_task[:_QUESTIONS_PER_TASK]),
         waveform=waveform,
-        audio=None if waveform is None else audio_uri(path if path.is_file() else None, waveform, max_bytes),
+        audio=None if waveform is None else audio_uri(own_file, waveform, max_bytes),
         num_left_out=sum(len(of_task[_QUESTIONS_PER_TASK:]) for of_task in by_task.values()),
     )
 

@@ -26,8 +26,8 @@ ROOMS = (
 """Those that decide what comes out."""
 BYSTANDERS = (
     "data.contents", "data.corpora", "data.identity", "data.leakage", "data.measuring", "data.preparation",
-    "lit.completions", "lit.health", "lit.loggers", "lit.mlflow_logger", "lit.progress", "lit.progress_line",
-    "lit.shown", "lit.told", "lit.trackio_logger", "lit.wandb_logger",
+    "data.questions", "lit.completions", "lit.health", "lit.loggers", "lit.mlflow_logger", "lit.progress",
+    "lit.progress_line", "lit.shown", "lit.told", "lit.trackio_logger", "lit.wandb_logger",
 )  # fmt: skip
 """Modules and folders of these rooms that do not: what corpora make is looked at itself, and the rest only shows."""
 

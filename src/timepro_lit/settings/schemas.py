@@ -237,6 +237,10 @@ class PrepareConfig:
     """Also pack the recordings into tar shards of about so many megabytes, and train from those."""
     num_workers: int = 2
     """Processes that listen to the recordings."""
+    window_s: float = 30.0
+    """Recordings that are longer are cut into windows of at most so many seconds, where all their events are known."""
+    none_rate: float = 0.25
+    """Of the windows of a long recording in which a query does not occur, the share that is asked all the same."""
     task: dict[str, Any] = field(default_factory=dict)
     classes: list[str] = field(default_factory=list)
     """Sound event classes of the corpus."""

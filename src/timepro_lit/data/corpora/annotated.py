@@ -27,6 +27,11 @@ class Annotation:
     query: str | None = None
     stated_duration_s: float | None = None
     """Length that the annotation gives the recording."""
+    recording: str | None = None
+    """What the recording is called in every corpus, where the annotation says it; None = as the file's name does."""
+    complete: bool = False
+    """Whether `events` are all there are in the recording, which may then be cut into windows; of a query that has no
+    events, none is the answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,113 @@
+"""TACOS: captions of the events in clips of Freesound, each with its onset and offset.
+
+`annotations_strong.csv` (filename, text, onset, offset), `development_split.csv` and `test_split.csv` (filename), and
+`metadata.csv` (filename, freesound_id), by which two clips of one recording are known. Source:
+https://zenodo.org/records/15379789 (arXiv 2505.07609).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from timepro_lit.data.corpora.annotated import Annotation, Dropped
+from timepro_lit.data.corpora.json_files import Fault
+from timepro_lit.data.corpora.tables import rows, seconds
+from timepro_lit.records import Event
+
+ANNOTATIONS, METADATA = "annotations_strong.csv", "metadata.csv"
+SPLITS = {"development_split.csv": "train", "test_split.csv": "test"}
+TASKS = ("ag", "moments", "dac")
+_UNREADABLE = Event(math.nan, math.nan, "unreadable")
+"""Stands for an event that is there, nobody knows when: what leaves it out would not be all events."""
+
+
+class Tacos:
+    """Grounding of each caption, once and as all occurrences, and dense captioning of each clip.
+
+    Captions that differ in capital letters or a full stop are one. `audio` is the folder of the recordings below the
+    root.
+    """
+
+    name = "tacos"
+    held_out: ClassVar[Mapping[str, int]] = {}
+
+    def __init__(self, audio: str = "audio") -> None:
+        self.audio = audio
+
+    def annotations(self, root: Path) -> Iterator[Annotation | Dropped]:
+        """Every clip of both splits. Raises FileNotFoundError where a file is missing."""
+        for file in (ANNOTATIONS, *SPLITS):
+            if not (root / file).is_file():
+                raise FileNotFoundError(f"{root / file} does not exist")
+        split_of = _splits(root)
+        known = _recordings(root / METADATA)
+        events: dict[str, list[Event]] = {}
+        for place, row in rows(root / ANNOTATIONS, ("filename", "text", "onset", "offset")):
+            where = f"{ANNOTATIONS}:{place.rpartition(':')[2]}"
+            if row["filename"] not in split_of:
+                yield Dropped(where, "in no split", row["filename"], "dac")
+                continue
+            of_clip = events.setdefault(row["filename"], [])
+            try:
+                event = _event(row)
+            except Fault as fault:
+                yield Dropped(where, "unreadable entry", str(fault), "dac")
+                event = _UNREADABLE if not row["text"] else Event(math.nan, math.nan, " ".join(row["text"].split()))
+            if event in of_clip:
+                yield Dropped(where, "repeated", f"{row['filename']}: {event.label}", "dac")
+            else:
+                of_clip.append(event)
+        for filename, split in split_of.items():
+            if filename in events:
+                yield from self._of_clip(filename, events[filename], split, known.get(filename))
+            else:
+                yield Dropped(f"{ANNOTATIONS}: {filename}", "clip without a caption", split, "dac")
+
+    def _of_clip(
+        self, filename: str, events: Sequence[Event], split: str, recording: str | None
+    ) -> Iterator[Annotation]:
+        where, audio = f"{ANNOTATIONS}: {filename}", f"{self.audio}/{filename}"
+        yield Annotation(
+            f"dac/{filename}", "dac", audio, tuple(events), split, where, recording=recording, complete=True
+        )
+        queries: dict[str, list[Event]] = {}
+        for event in events:
+            if event is not _UNREADABLE:
+                queries.setdefault(event.label.casefold().rstrip(" ."), []).append(event)
+        for n, of_query in enumerate(queries.values()):
+            query = of_query[0].label
+            found = tuple(Event(event.onset, event.offset, query) for event in of_query)
+            for task in ("ag", "moments"):
+                yield Annotation(
+                    f"{task}/{filename}_{n}", task, audio, found, split, where, query,
+                    recording=recording, complete=task == "moments",
+                )  # fmt: skip
+
+
+def _event(row: Mapping[str, str]) -> Event:
+    if not row["text"]:
+        raise Fault("text is empty")
+    return Event(seconds(row["onset"], "onset"), seconds(row["offset"], "offset"), " ".join(row["text"].split()))
+
+
+def _splits(root: Path) -> dict[str, str]:
+    """File name -> split. Raises ValueError for one that stands in both."""
+    found: dict[str, str] = {}
+    for file, split in SPLITS.items():
+        for place, row in rows(root / file, ("filename",)):
+            if not row["filename"]:
+                raise ValueError(f"{place}: the filename is missing")
+            if found.setdefault(row["filename"], split) != split:
+                raise ValueError(f"{place}: {row['filename']} is in {' and in '.join(SPLITS)}")
+    return found
+
+
+def _recordings(path: Path) -> dict[str, str]:
+    """File name -> what its recording is called; empty where nobody says."""
+    if not path.is_file():
+        return {}
+    found = ((row["filename"], row["freesound_id"]) for _, row in rows(path, ("filename", "freesound_id")))
+    return {name: f"freesound:{id_}" for name, id_ in found if id_}
