@@ -164,8 +164,10 @@ def _alike(
             if other_onset > onset + length:
                 break
             other_offset = clusters[c].offset
-            shared = (offset if offset < other_offset else other_offset) - (onset if onset > other_onset else other_onset)
-            iou = shared / (length + (other_offset - other_onset) - shared)
+            # Of two that overlap the union is the hull; of others this is no more than 0. Written out: it runs often.
+            first, second = (onset, other_onset) if onset < other_onset else (other_onset, onset)
+            ends, last = (offset, other_offset) if offset < other_offset else (other_offset, offset)
+            iou = (ends - second) / (last - first)
             if iou >= AGREE:
                 yield iou + (label in clusters[c].labels), c
 

@@ -55,9 +55,7 @@ def _greedy(example: Example, task: ScoredTask, said: Voter) -> Answer:
     return Answer(example, task.prompt(example), said.text, said.prediction, said.truncated)
 
 
-def _said(
-    lalm: LALM, tasks: Mapping[str, ScoredTask], batch: Batch, rollouts: Rollouts
-) -> list[tuple[Voter, ...]]:
+def _said(lalm: LALM, tasks: Mapping[str, ScoredTask], batch: Batch, rollouts: Rollouts) -> list[tuple[Voter, ...]]:
     """Of each example its G answers, read."""
     ids_BGR, truncated_BG = rollouts.answer_ids.tolist(), rollouts.truncated.tolist()
     found = []

@@ -73,6 +73,12 @@ class EvaluateConfig:
     """Of the data: test, val or train."""
     rows: list[str] | None = None
     """Stages to evaluate, "zero_shot" for the base model; null = all of them."""
+    vote: int | None = None
+    """So many answers to each question are sampled and voted over; null = one greedy answer."""
+    vote_temperature: float = 1.0
+    """At which they are sampled."""
+    seed: int = 0
+    """By which they are sampled."""
     data: Any = None
     """Null = the run's."""
     trainer: Any = None
@@ -142,6 +148,12 @@ class PredictConfig:
     """File with one query a line, each asked about every recording."""
     classes: list[str] = field(default_factory=list)
     """To look for, where the task has a closed set of them; empty = those the model was trained on."""
+    vote: int | None = None
+    """So many answers to each question are sampled and voted over; null = one greedy answer."""
+    vote_temperature: float = 1.0
+    """At which they are sampled."""
+    seed: int = 0
+    """By which they are sampled."""
     row: str | None = None
     """Of a run's table: a stage, or zero_shot for the base model; null = the last stage."""
     base: str | None = None
