@@ -19,6 +19,8 @@ AGREE = 0.5
 """IoU at which two answers speak of the same segment."""
 MAJORITY = 0.5
 """Share of the answers that makes a cluster an event."""
+NEIGHBOURS = 16
+"""Clusters of like length on either side, by onset, that a segment is compared with: no answer means more."""
 
 Segment = tuple[float, float, str]
 """Onset and offset in seconds, and label."""
@@ -113,23 +115,34 @@ def _clusters(ballots: Sequence[Sequence[Segment]], by_label: bool) -> list[_Clu
     clusters: list[_Cluster] = []
     for ballot in ballots:
         shelves = _shelves(clusters, by_label)
-        pairs = sorted(
+        joined: dict[int, int] = {}
+        taken: set[int] = set()
+        pairs = (
             (-likeness, s, c)
             for s, segment in enumerate(ballot)
             for likeness, c in _alike(segment, clusters, shelves, by_label)
         )
-        joined: set[int] = set()
-        taken: set[int] = set()
-        for _, s, c in pairs:
+        for _, s, c in [*_equal(ballot, clusters), *sorted(pairs)]:
             if s not in joined and c not in taken:
-                joined.add(s)
+                joined[s] = c
                 taken.add(c)
-                clusters[c].add(ballot[s])
         for s, segment in enumerate(ballot):
             if s not in joined:
+                joined[s] = len(clusters)
                 clusters.append(_Cluster())
-                clusters[-1].add(segment)
+            clusters[joined[s]].add(segment)
     return clusters
+
+
+def _equal(ballot: Sequence[Segment], clusters: Sequence[_Cluster]) -> Iterator[tuple[float, int, int]]:
+    """Segments with clusters of the very same times and label, each cluster once: however many there are of them."""
+    found: dict[Segment, list[int]] = {}
+    for c in range(len(clusters) - 1, -1, -1):
+        for label in clusters[c].labels:
+            found.setdefault((clusters[c].onset, clusters[c].offset, label), []).append(c)
+    for s, segment in enumerate(ballot):
+        if found.get(segment):
+            yield -2.0, s, found[segment].pop()
 
 
 _Shelf = tuple[str | None, int]
@@ -155,19 +168,15 @@ def _alike(
 ) -> Iterator[tuple[float, int]]:
     """The clusters that a segment may join, each with how alike they are: their IoU, and 1 for an equal label."""
     onset, offset, label = segment
-    length = offset - onset
-    magnitude = math.frexp(length)[1]
+    magnitude = math.frexp(offset - onset)[1]
     for near in (magnitude - 1, magnitude, magnitude + 1):
         shelf = shelves.get((label if by_label else None, near), [])
-        for place in range(bisect_left(shelf, (onset - length, -1)), len(shelf)):
-            other_onset, c = shelf[place]
-            if other_onset > onset + length:
-                break
+        place = bisect_left(shelf, (onset, -1))
+        for other_onset, c in shelf[max(0, place - NEIGHBOURS) : place + NEIGHBOURS]:
             other_offset = clusters[c].offset
-            # Of two that overlap the union is the hull; of others this is no more than 0. Written out: it runs often.
-            first, second = (onset, other_onset) if onset < other_onset else (other_onset, onset)
-            ends, last = (offset, other_offset) if offset < other_offset else (other_offset, offset)
-            iou = (ends - second) / (last - first)
+            # Of two that overlap the union is the hull; of others this is no more than 0.
+            shared = min(offset, other_offset) - max(onset, other_onset)
+            iou = shared / (max(offset, other_offset) - min(onset, other_onset))
             if iou >= AGREE:
                 yield iou + (label in clusters[c].labels), c
 

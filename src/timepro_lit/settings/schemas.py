@@ -145,7 +145,7 @@ class PredictConfig:
     query: str | None = None
     """What to look for, where the task asks for one."""
     queries: str | None = None
-    """File with one query a line, each asked about every recording."""
+    """File with one query a line, each asked about every recording; a .jsonl of qid, query, vid asks each its own."""
     classes: list[str] = field(default_factory=list)
     """To look for, where the task has a closed set of them; empty = those the model was trained on."""
     vote: int | None = None
@@ -165,7 +165,7 @@ class PredictConfig:
     figures: bool = False
     """Also draw a timeline for each recording."""
     format: Any = field(default_factory=list)
-    """Also write labels for other programs: one of audacity, raven, srt, webvtt, jams, csv, or several, [srt,csv]."""
+    """Also write labels: of audacity, raven, srt, webvtt, jams, csv one or several; or dcase2026_task6, to submit."""
     output_dir: str = MISSING
     """Where predictions.jsonl, the figures and the labels go."""
     trust: list[str] = field(default_factory=list)
