@@ -139,3 +139,25 @@ def test_table_3_and_figure_2_come_out_of_one_command(tmp_path: Path) -> None:
     found = json.loads((made / "results.json").read_text())
     assert (list(found["rows"]), len(found["claims"])) == (ours, 5)
     assert list((made / "attention/picture").glob("*.png")) and (made / "attention/share/attention.json").exists()
+
+
+@pytest.mark.slow
+def test_votes_are_compared_with_greedy_answers(tmp_path: Path) -> None:
+    small = [
+        "+experiment=ablation_astp", "rows=[]", "task=[ag,sed]", "sizes.data.num_clips={train: 4, val: 2, test: 2}",
+        "sizes.sft.max_steps=1", "sizes.sft.max_epochs=-1", "sizes.sft.batch_size=2", "sizes.sft.micro_batch_size=2",
+        "sizes.sft.val_check_interval=1", f"paths.outputs={tmp_path / 'outputs'}", f"paths.data={tmp_path / 'data'}",
+    ]  # fmt: skip
+    command = [sys.executable, "-m", "timepro_lit.train", *small, f"output_dir={tmp_path / 'run'}"]
+    assert subprocess.run(command, timeout=600).returncode == 0
+    given = os.environ | {"PYTHON": sys.executable, "OUT": str(tmp_path / "voting")}
+    script = str(ROOT / "experiments/voting/run.sh")
+    assert subprocess.run(["bash", script, str(tmp_path / "run"), "smoke"], env=given, timeout=600).returncode == 0
+    made = tmp_path / "voting-smoke"
+    found = json.loads((made / "results.json").read_text())["tasks"]
+    assert {"greedy", "greedy, log-probability", "2 votes", "3 votes", "3 votes, share 0.5"} <= {
+        *found["ag"]["systems"]
+    }
+    assert found["sed"]["systems"]["3 votes"] == found["sed"]["systems"]["3 votes, share 0.5"]
+    assert (made / "reliability.png").stat().st_size > 10_000
+    assert "| 3 votes |" in (made / "table.md").read_text()

@@ -1,10 +1,12 @@
 """Evaluate a run again, on the test split or on other data; or an exported folder, on data chosen here.
 
 python -m timepro_lit.evaluate run=outputs/ablation_astp/seed1 trainer=gpu
+python -m timepro_lit.evaluate run=outputs/ablation_astp/seed1 vote=8
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -19,12 +21,13 @@ DEVICE = {"_target_": "lightning.pytorch.Trainer", "_partial_": True, "accelerat
 def main(cfg: DictConfig) -> None:
     """Take the run's settings, put the data and the trainer given here in their place, evaluate, print the table.
 
-    Other data, or another precision, are evaluated into a folder of their own.
+    Other data, another precision, or votes are evaluated into a folder of their own.
     """
+    from timepro_lit.events.voting import voting_of
     from timepro_lit.inference.loading import check_stored, exported_model, is_exported
     from timepro_lit.runs.stages import LONGEST
     from timepro_lit.settings.config import anchor, build_evaluation, for_evaluation, portable, settings_of, validate
-    from timepro_lit.settings.description import check_rows, described, described_export
+    from timepro_lit.settings.description import check_rows, described, described_export, with_votes
     from timepro_lit.settings.stored import read_settings
 
     directory = Path(cfg.run).absolute()
@@ -41,6 +44,9 @@ def main(cfg: DictConfig) -> None:
     settings = settings_of(of)
     description = described_export(settings, directory.name) if exported else described(settings)
     check_rows(cfg.rows or [], description)
+    voting = voting_of(cfg.vote, cfg.vote_temperature, cfg.seed)
+    if voting is not None:
+        description = replace(description, rows=tuple(with_votes(row, voting) for row in description.rows))
     from timepro_lit.lit.evaluate import evaluate, model_of_export, models_of_run
     from timepro_lit.lit.setting import Parts
     from timepro_lit.runs.determinants import grounds_of_answers
@@ -54,7 +60,8 @@ def main(cfg: DictConfig) -> None:
         models = models_of_run(parts, directory, description)
     # Data that are chosen here are the user's own business, those of the run are not.
     writable = [Path(cfg.paths.data), Path(cfg.paths.outputs)] if cfg.data is None else None
-    say(evaluate(parts, models, cfg.rows, cfg.split, description, grounds_of_answers(portable(of)), writable))
+    answers = grounds_of_answers(portable(of), voting=None if voting is None else asdict(voting))
+    say(evaluate(parts, models, cfg.rows, cfg.split, description, answers, writable, voting))
 
 
 if __name__ == "__main__":

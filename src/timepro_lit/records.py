@@ -79,7 +79,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What could be read from one answer. Made by `Task.parse` alone."""
+    """What could be read from one answer, made by `Task.parse`, or what several say together (`events.voting.vote`)."""
 
     events: tuple[Event, ...]
     """In the order of the answer; times are whatever the answer said, finite or not."""
@@ -87,6 +87,20 @@ class Prediction:
     """False where no event list could be read at all; such an answer scores 0."""
     repairs: tuple[str, ...] = ()
     """Kinds of repair that reading needed, e.g. ("code_fence", "single_quotes")."""
+    presence: float | None = None
+    """How sure a system is that what was asked for occurs at all, in [0, 1]; None where it says nothing of that."""
+    ranked: tuple[Event, ...] = ()
+    """Of a vote, all that any answer held, best first, doubtful segments too; empty where `events` are all there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voter:
+    """One of several sampled answers to a question, and what could be read from it."""
+
+    text: str
+    prediction: Prediction
+    truncated: bool
+    """Whether the answer was cut at the token limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +110,12 @@ class Answer:
     example: Example
     prompt: str
     text: str
+    """Empty where answers were voted over, which have a text each."""
     prediction: Prediction
     truncated: bool
-    """Whether the answer was cut at the token limit."""
+    """Whether the answer, or any that was voted over, was cut at the token limit."""
+    voters: tuple[Voter, ...] = ()
+    """The answers that `prediction` was voted from; empty for a greedy answer."""
 
 
 @dataclass(frozen=True, slots=True)

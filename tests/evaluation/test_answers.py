@@ -20,10 +20,11 @@ from timepro_lit.evaluation.answers import (
 )
 from timepro_lit.evaluation.numbers import Trained, figures_of, scores_by_task
 from timepro_lit.metrics.suite import Scores
-from timepro_lit.records import Answer, Event, Example
+from timepro_lit.records import Answer, Event, Example, Voter
 from timepro_lit.runs.origin import Grounds, Origin
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.tasks.sound_events import SoundEventDetection
+from timepro_lit.tasks.voted import voted
 
 ORIGIN = Origin({"data": {"examples": "1f"}, "adapter": "2e"}, {"lalm/base.py": "3d"})
 SCORING = Grounds({}, {})
@@ -196,3 +197,23 @@ def test_evaluations_of_earlier_versions_can_be_shown_and_are_not_taken(tmp_path
     (folder / "result.json").unlink()
     assert is_complete(folder) and len(read_answers(folder, TASKS)) == 5
     assert found_record(folder, ORIGIN) is None
+
+
+def test_a_vote_is_taken_again_from_what_was_said(tmp_path: Path) -> None:
+    example = EXACT[0].example
+    texts = ['{"a": [1.00, 2.00]}', '{"a": [1.20, 2.00]}', '{"a": [3.00, 4.00]}', "nothing"]
+    voters = tuple(Voter(text, TASKS["ag"].parse(text), truncated=False) for text in texts)
+    answer = voted(example, TASKS["ag"], "When?", voters)
+    write_evaluation(tmp_path / "v", [answer], scores_by_task([answer], TASKS), str, {}, ORIGIN, SCORING)
+    assert is_complete(tmp_path / "v")
+    [line] = map(json.loads, (tmp_path / "v" / "predictions.jsonl").read_text().splitlines())
+    assert line["events"] == [[1.1, 2.0, "a"]] and line["event_scores"] == [0.5] and line["presence"] == 1.0
+    assert line["text"] is None and [one["text"] for one in line["voters"]] == texts
+    assert line["voters"][2]["events"] == [[3.0, 4.0, "a"]]
+    assert read_answers(tmp_path / "v", TASKS) == [answer]
+    line["voters"][0]["text"] = '{"a": [1.00, 2.10]}'
+    (tmp_path / "v" / "predictions.jsonl").write_text(json.dumps(line) + "\n")
+    assert not is_complete(tmp_path / "v")
+    (tmp_path / "v" / "predictions.jsonl").write_text(json.dumps(line | {"voters": [{"text": 3}]}) + "\n")
+    with pytest.raises(ValueError, match=r"predictions\.jsonl:1: is no answer of this run: KeyError"):
+        read_answers(tmp_path / "v", TASKS)

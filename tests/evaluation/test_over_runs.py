@@ -6,7 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,18 @@ from timepro_lit.evaluation.numbers import scores_by_task
 from timepro_lit.evaluation.over_runs import report_over_runs
 from timepro_lit.evaluation.reporting import Wish
 from timepro_lit.evaluation.scoring import outcome_of, read_predictions, read_references, write_outcome
+from timepro_lit.events.voting import Voting
 from timepro_lit.files.sealing import sealed
-from timepro_lit.records import Answer, Event, Example
+from timepro_lit.records import Answer, Event, Example, Voter
 from timepro_lit.runs.config_file import write_config
-from timepro_lit.runs.determinants import grounds_of_scores
+from timepro_lit.runs.determinants import VOTING, grounds_of_scores
 from timepro_lit.runs.origin import Origin
 from timepro_lit.settings.config import tasks_of
 from timepro_lit.settings.methods import variants_of
 from timepro_lit.settings.schemas import CONF, register
-from timepro_lit.settings.stored import to_store
+from timepro_lit.settings.stored import settings_as_data, to_store
+from timepro_lit.tasks.grounding import Grounding
+from timepro_lit.tasks.voted import voted
 
 EXAMPLES = [Example(f"q{n}", "ag", f"{n}.flac", 4.0, (Event(1.0, 2.0, "a dog"),), "a dog") for n in range(4)]
 RIGHT, WRONG = "[1.00, 2.00]", "[3.00, 4.00]"
@@ -307,3 +310,52 @@ def test_the_table_is_there_for_other_programs(tmp_path: Path) -> None:
     assert "| + ASTP | 1 | **100.0** (100.0\u2013100.0) |" in (tmp_path / "report" / "table.md").read_text()
     page = (tmp_path / "report" / "report.html").read_text()
     assert "Changed most" in page and "+ ASTP, quoted" in page
+
+
+def write_votes(run: Path, num_answers: int, right: int, seed: int = 0) -> None:
+    """What `evaluate` leaves in a run: all voters say the same."""
+    task = Grounding()
+    answers = []
+    for n, example in enumerate(EXAMPLES):
+        text = RIGHT if n < right else WRONG
+        voters = (Voter(text, task.parse(text), truncated=False),) * num_answers
+        answers.append(voted(example, task, "When?", voters))
+    stored, said = settings_as_data(run), asdict(Voting(num_answers, seed=seed))
+    origin = Origin({"settings": {VOTING: said}}, {})
+    place = run / f"evaluation-test-{num_answers}{seed}" / "evaluation" / "sft"
+    place.parent.mkdir(parents=True)
+    scores = scores_by_task(answers, {"ag": task})
+    write_evaluation(place, answers, scores, str, {}, origin, grounds_of_scores(stored["task"]))
+
+
+def test_votes_of_a_run_are_rows_of_their_own(tmp_path: Path) -> None:
+    for seed, right in ((1, 1), (2, 3)):
+        run = write_run(tmp_path / f"astp{seed}", "ablation_astp", seed, right)
+        write_votes(run, 8, right + 1)
+    write_votes(tmp_path / "astp1", 4, 1)
+    again = tmp_path / "astp1/evaluation-val-0" / "evaluation"  # which is no vote
+    shutil.copytree(tmp_path / "astp1/evaluation", again)
+    _, report = reported(tmp_path, tmp_path / "astp1", tmp_path / "astp2")
+    assert {name: row["seeds"] for name, row in report["rows"].items()} == {
+        "SFT": [1, 2], "SFT, 4 votes": [1], "SFT, 8 votes": [1, 2],
+    }  # fmt: skip
+    assert report["scores"]["SFT"]["ag"]["mIoU"] == 50.0
+    assert report["scores"]["SFT, 8 votes"]["ag"]["mIoU"] == 75.0
+    assert "8 votes at temperature 1, seed 0" in report["rows"]["SFT, 8 votes"]["about"]
+    table, _ = reported(tmp_path, tmp_path / "astp1", layout="table3", quoted=False)
+    assert "no row of table3: SFT, 4 votes, SFT, 8 votes" in table
+    write_votes(tmp_path / "astp1", 8, 3, seed=5)
+    _, report = reported(tmp_path, tmp_path / "astp1")
+    assert "SFT, 8 votes (seed=5)" in report["rows"]
+
+
+def test_a_way_to_vote_that_is_none_is_named(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "astp", "ablation_astp", 1, 1)
+    write_votes(run, 4, 1)
+    [record] = run.glob("evaluation-test-*/evaluation/sft/result.json")
+    said = json.loads(record.read_text())
+    said["determinants"]["settings"][VOTING]["num_answers"] = 1
+    del said["sha256"]
+    record.write_text(sealed(said))
+    with pytest.raises(ValueError, match=r"result\.json says no way to vote: vote: needs at least 2 answers"):
+        reported(tmp_path, run)

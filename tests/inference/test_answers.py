@@ -329,3 +329,41 @@ def test_every_door_has_help(door: str, tmp_path: Path) -> None:
     done = command(door, "--help", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "output_dir" in done.stdout
+
+
+@pytest.mark.slow
+def test_votes_lie_apart_from_greedy_answers_and_are_the_same_on_two_processes(run: Path, tmp_path: Path) -> None:
+    def evaluated(name: str, *arguments: str) -> tuple[str, list[Path]]:
+        copied = tmp_path / name
+        shutil.copytree(run, copied, dirs_exist_ok=True)
+        data = f"paths.data={run.parent / 'data'}"
+        done = command("evaluate", f"run={copied}", "rows=[sft]", data, *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout, sorted(copied.glob("evaluation-test-*/evaluation/sft/predictions.jsonl"))
+
+    said, [alone] = evaluated("one", "vote=3")
+    assert "SFT, 3 votes" in said
+    assert "answers reused" in evaluated("one", "vote=3")[0]
+    two = ("trainer=ddp_cpu", "trainer.precision=32-true")
+    _, [both] = evaluated("two", "vote=3", *two)
+    assert alone.read_bytes() == both.read_bytes() and alone.parts[-4] == both.parts[-4]
+    for other in ((), ("vote=4",), ("vote=3", "seed=1"), ("vote=3", "vote_temperature=0.9")):
+        assert "answers reused" not in evaluated("one", *other)[0]
+    assert len(evaluated("one")[1]) == 5
+    assert "voters" not in (tmp_path / "one/evaluation/sft/predictions.jsonl").read_text()
+
+
+def test_predict_votes_and_submits(run: Path, tmp_path: Path) -> None:
+    clip = Path(stored(run)[0]["audio"])
+    (tmp_path / "q.jsonl").write_text(json.dumps({"qid": 5, "query": "a dog barks", "vid": clip.stem}) + "\n")
+    ask = ("predict", f"checkpoint={run}", f"audio={clip.parent}", "task=ag", "queries=q.jsonl", "vote=3", "seed=2",
+           "format=[dcase2026_task6,srt]", "output_dir=answers", "device=cpu")  # fmt: skip
+    done = command(*ask, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "voted: 3 votes at temperature 1, seed 2" in done.stdout and "recordings are asked nothing" in done.stdout
+    [row] = map(json.loads, (tmp_path / "answers" / "dcase2026_task6.jsonl").read_text().splitlines())
+    assert (row["qid"], row["vid"]) == (5, clip.stem)
+    [line] = map(json.loads, (tmp_path / "answers" / "predictions.jsonl").read_text().splitlines())
+    assert line["qid"] == "5" and len(line["voters"]) == 3
+    refused = command("predict", *(a for a in ask[1:] if a != "task=ag"), "task=sed", cwd=tmp_path)
+    assert "format: dcase2026_task6 holds answers to queries, and task=sed asks for none" in refused.stderr

@@ -13,12 +13,17 @@ import pytest
 import soundfile
 import torch
 
+from timepro_lit.evaluation.challenge import read_windows, score_moments, write_windows
 from timepro_lit.events.labels import chosen_formats
+from timepro_lit.events.voting import Voting
 from timepro_lit.inference import prediction
 from timepro_lit.inference.listener import Listener
 from timepro_lit.inference.prediction import predict
-from timepro_lit.records import Answer, Event, Example, Prediction, Sample
+from timepro_lit.inference.queries import Query, matched, read_own_queries
+from timepro_lit.records import Answer, Event, Example, Prediction, Sample, Voter
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
+from timepro_lit.tasks.grounding import Grounding
+from timepro_lit.tasks.voted import voted
 
 SAID = [Event(0.5, 1.0, "in"), Event(1.5, 9.0, "over"), Event(5.0, 6.0, "out"), Event(1.2, 0.2, "back")]
 TOLD = [[0.5, 1.0, "in"], [1.5, 2.0, "over"], [5.0, 6.0, "out", "outside"], [1.2, 0.2, "back", "reversed"]]
@@ -33,12 +38,18 @@ class Parrot:
     def waveform(self, file: Path) -> torch.Tensor:
         return torch.from_numpy(soundfile.read(file, dtype="float32")[0])
 
-    def question(self, task: str, waveform: torch.Tensor, query: str | None, audio: str) -> Sample:
-        return Sample(Example("", task, audio, len(waveform) / 16_000, (), query), waveform)
+    def question(self, task: str, waveform: torch.Tensor, query: str | None, audio: str, id_: str = "") -> Sample:
+        return Sample(Example(id_, task, audio, len(waveform) / 16_000, (), query), waveform)
 
-    def answers(self, questions: Any, tasks: Any) -> Any:
+    def answers(self, questions: Any, tasks: Any, voting: Voting | None = None) -> Any:
+        said = Prediction(tuple(self.said), readable=True)
         for sample in questions:
-            yield Answer(sample.example, "", "as said", Prediction(tuple(self.said), readable=True), truncated=False)
+            task = tasks[sample.example.task]
+            if voting is None:
+                yield Answer(sample.example, "", "as said", said, truncated=False)
+            else:
+                silent = Voter("{}", Prediction((), readable=True), truncated=False)
+                yield voted(sample.example, task, "", (Voter("as said", said, truncated=False), silent))
 
 
 def test_table_lines_and_pictures_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,3 +103,82 @@ def test_labels_are_written_beside_the_answers(tmp_path: Path) -> None:
     assert said[-2] == "left out of the srt labels: 1 outside, 1 reversed (predictions.jsonl has them)"
     assert said[-1] == f"labels: {tmp_path / 'out' / 'labels'}"
     assert {path.name for path in (tmp_path / "out/labels").iterdir()} == {"a.wav.srt", "a.wav.csv"}
+
+
+def test_votes_are_told_as_votes(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(32_000, 0.1), 16_000)
+    asked = (Parrot(SAID[:1]), tmp_path / "a.wav", DenseCaptioning(), [None], tmp_path / "out", False, {})
+    told = predict(*asked, Voting(2, 0.7, seed=3))
+    assert "0.50     1.00     50%   in" in told and "voted: 2 votes at temperature 0.7, seed 3" in told
+    [line] = map(json.loads, (tmp_path / "out" / "predictions.jsonl").read_text().splitlines())
+    assert (line["events"], line["scores"], line["presence"]) == ([[0.5, 1.0, "in"]], [0.5], 0.5)
+    assert line["text"] is None and line["vote"] == {"num_answers": 2, "temperature": 0.7, "seed": 3}
+    assert line["voters"][0] == {
+        "text": "as said", "truncated": False, "readable": True, "events": [[0.5, 1.0, "in"]]
+    }  # fmt: skip
+
+
+QUERIES = [
+    {"qid": 7, "query": "a horn", "vid": "a_0.0_2.0", "duration": 2, "relevant_windows": [[0.5, 1.0]]},
+    {"qid": "b1", "query": "rain", "vid": "b", "duration": 2, "relevant_windows": [[0, 2]]},
+    {"qid": "c1", "query": "rain", "vid": "c", "duration": 2, "relevant_windows": [[0, 2]]},
+]
+
+
+@pytest.mark.parametrize("voting", [None, Voting(2)])
+def test_a_submission_is_what_the_challenge_reads(tmp_path: Path, voting: Voting | None) -> None:
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in QUERIES))
+    (tmp_path / "clips").mkdir()
+    for name in ("a_0.0_2.0", "b", "unasked"):
+        soundfile.write(tmp_path / "clips" / f"{name}.wav", np.full(32_000, 0.1), 16_000)
+    submission = tmp_path / "out" / "dcase2026_task6.jsonl"
+    told = predict(
+        Parrot(SAID), tmp_path / "clips", Grounding(), read_own_queries(tmp_path / "q.jsonl"), tmp_path / "out", False,
+        {}, voting, lambda answers: write_windows(submission, answers),
+    )  # fmt: skip
+    assert "1 recordings that queries are about are not there: 'c'" in told
+    assert "1 recordings are asked nothing: 'unasked'" in told and f"submission: {submission}" in told
+    rows = [json.loads(line) for line in submission.read_text().splitlines()]
+    score = 1.0 if voting is None else 0.5
+    windows = [[0.5, 1.0, score], [1.5, 2.0, score]]
+    assert rows[0] == {"qid": 7, "query": "a horn", "vid": "a_0.0_2.0", "pred_relevant_windows": windows}
+    assert [(id_, len(p.events)) for id_, p, _ in read_windows(submission)] == [("7", 2), ("b1", 2)]
+    scored = score_moments(submission, tmp_path / "q.jsonl", tmp_path / "scores", "ours")
+    assert "1 missing ids (count 0): c1" in scored
+
+
+def test_without_qids_a_submission_is_numbered_and_holds_the_ten_best(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(32_000, 0.1), 16_000)
+    many = [Event(n / 10, n / 10 + 0.05, "", score=n / 20) for n in range(15)]
+    asked = (Parrot(many), tmp_path / "a.wav", Grounding(), ["a horn", "rain"], tmp_path / "out", False)
+    predict(*asked, submit=lambda answers: write_windows(tmp_path / "s.jsonl", answers))
+    rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert [(row["qid"], row["query"], row["vid"]) for row in rows] == [(1, "a horn", "a"), (2, "rain", "a")]
+    assert [window[2] for window in rows[0]["pred_relevant_windows"]] == [n / 20 for n in range(14, 4, -1)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"qid": None}, r"q\.jsonl:2: key 'qid' must be text or a whole number, not None"),
+        ({"qid": "7"}, r"q\.jsonl:2: qid '7' stands twice"),
+        ({"query": " "}, "keys 'query' and 'vid' must be text"),
+        ({"vid": 3}, "keys 'query' and 'vid' must be text"),
+    ],
+)
+def test_a_query_that_is_none_is_named(tmp_path: Path, changed: dict[str, Any], sentence: str) -> None:
+    (tmp_path / "q.jsonl").write_text(json.dumps(QUERIES[0]) + "\n" + json.dumps(QUERIES[1] | changed))
+    with pytest.raises(ValueError, match=sentence):
+        read_own_queries(tmp_path / "q.jsonl")
+
+
+def test_queries_find_their_recordings_or_say_so() -> None:
+    own = {"a": [Query("rain", 1)]}
+    assert matched([Path("x/a.wav"), Path("b.wav")], own) == (
+        [Path("x/a.wav")],
+        "1 recordings are asked nothing: 'b'\n",
+    )
+    with pytest.raises(ValueError, match=r"x/a\.wav and y/a\.flac are both called a"):
+        matched([Path("x/a.wav"), Path("y/a.flac")], own)
+    with pytest.raises(ValueError, match="none is about a recording that is there; the first is about 'a'"):
+        matched([Path("b.wav")], own)

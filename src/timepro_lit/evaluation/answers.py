@@ -23,16 +23,19 @@ from timepro_lit.files.fragments import with_fragment
 from timepro_lit.files.json_object import read_object
 from timepro_lit.files.sealing import read_sealed, seal, sealed
 from timepro_lit.metrics.suite import Scores
-from timepro_lit.records import Answer, Event, Example
+from timepro_lit.records import Answer, Event, Example, Voter
 from timepro_lit.runs.origin import Grounds, Origin, read_record
 from timepro_lit.runs.stages import RECORD
 from timepro_lit.tasks.base import ScoredTask
+from timepro_lit.tasks.voted import voted
 
 PREDICTIONS, SCORES = "predictions.jsonl", "scores.json"
 SAID = ("id", "task", "clip", "duration_s", "query", "prompt", "reference", "text", "truncated")
 """Of a line, what is not made anew when answers are read again."""
 WINDOW = ("start_s", "recording_s")
 """The same, of lines about a window of a recording."""
+VOTERS = "voters"
+"""The same, of a line that was voted: the answers voted over. Its own text is null."""
 
 
 def is_complete(folder: Path) -> bool:
@@ -128,13 +131,16 @@ def _answer(line: bytes, tasks: Mapping[str, ScoredTask], where: str) -> Answer:
         window = {key: row[key] for key in WINDOW if key in row}
         example = Example(row["id"], row["task"], row["clip"], row["duration_s"], reference, row["query"], **window)
         prompt, text, truncated = row["prompt"], row["text"], row["truncated"]
-        parse = tasks[row["task"]].parse
+        task, voters = tasks[row["task"]], [(one["text"], one["truncated"]) for one in row.get(VOTERS, ())]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{where}: is no answer of this run: {error!r}") from error
     checked_line(example, where)
-    if not (isinstance(prompt, str) and isinstance(text, str) and isinstance(truncated, bool)):
+    said = voters or [(text, truncated)]
+    if not (isinstance(prompt, str) and all(isinstance(t, str) and isinstance(cut, bool) for t, cut in said)):
         raise ValueError(f"{where}: prompt and text must be text, and truncated true or false")
-    return Answer(example, prompt, text, parse(text), truncated)
+    if not voters:
+        return Answer(example, prompt, text, task.parse(text), truncated)
+    return voted(example, task, prompt, tuple(Voter(t, task.parse(t), cut) for t, cut in voters))
 
 
 def read_skipped(folder: Path) -> dict[str, int]:
@@ -158,8 +164,13 @@ def _lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def _digest(lines: Sequence[Mapping[str, Any]]) -> str:
-    said = json.dumps([[line[key] for key in SAID] + [line[key] for key in WINDOW if key in line] for line in lines])
+    said = json.dumps([_said(line) for line in lines])
     return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _said(line: Mapping[str, Any]) -> list[Any]:
+    voters = [[[one["text"], one["truncated"]] for one in line[VOTERS]]] if VOTERS in line else []
+    return [*(line[key] for key in SAID), *(line[key] for key in WINDOW if key in line), *voters]
 
 
 def _by_id(scores: Scores) -> dict[str, dict[str, float]]:
@@ -181,13 +192,26 @@ def _record(answer: Answer, scores: Mapping[str, float], locate: Callable[[str],
         "duration_s": example.duration_s,
         "query": example.query,
         "prompt": answer.prompt,
-        "text": answer.text,
+        "text": None if answer.voters else answer.text,
         "truncated": answer.truncated,
         "readable": prediction.readable,
         "repairs": list(prediction.repairs),
         "events": _rows(prediction.events),
         "reference": _rows(example.events),
         "scores": dict(scores),
+        **(_vote(answer) if answer.voters else {}),
+    }
+
+
+def _vote(answer: Answer) -> dict[str, Any]:
+    """What a line says of a vote: how sure it is of each event, and of any at all; and who said what."""
+    return {
+        "event_scores": [event.score for event in answer.prediction.events],
+        "presence": answer.prediction.presence,
+        VOTERS: [
+            {"text": voter.text, "truncated": voter.truncated, "events": _rows(voter.prediction.events)}
+            for voter in answer.voters
+        ],
     }
 
 

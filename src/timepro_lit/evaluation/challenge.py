@@ -1,4 +1,4 @@
-"""Scores of moment retrieval by the files of DCASE 2026 Task 6, which lighthouse reads and writes as well.
+"""The files of DCASE 2026 Task 6, which lighthouse reads and writes as well: answers to submit, and their scores.
 
     references   {"qid", "query", "duration", "vid", "relevant_windows": [[start, end], ...]} a line
     predictions  {"qid", "query", "vid", "pred_relevant_windows": [[start, end, score], ...]} a line, best window first
@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from timepro_lit.data.manifest import MAX_LINE_BYTES
 from timepro_lit.evaluation.scoring import Outcome, named_ids, outcome_of, table
-from timepro_lit.files.atomic import write_atomically
+from timepro_lit.events.delivery import delivered
+from timepro_lit.files.atomic import replacing, write_atomically
 from timepro_lit.files.json_object import read_lines, shown
-from timepro_lit.metrics.moments import Moments
+from timepro_lit.metrics.moments import MAX_WINDOWS, Moments
 from timepro_lit.metrics.suite import intervals
-from timepro_lit.records import Event, Example, Prediction
+from timepro_lit.records import Answer, Event, Example, Prediction
 
 PROTOCOL = "dcase2026_task6"
 SCORES = "scores.json"
+SUBMISSION = f"{PROTOCOL}.jsonl"
+"""What a file of answers is called."""
 T = TypeVar("T")
 
 
@@ -60,6 +63,28 @@ def read_queries(path: Path) -> list[Example]:
 def read_windows(path: Path) -> list[tuple[str, Prediction, str]]:
     """The answers of a file, in its order: id, windows, and no text. Raises ValueError naming the line at fault."""
     return [(_id(row, where), _windows(row, where), "") for where, row in read_lines(path, MAX_LINE_BYTES)]
+
+
+def write_windows(path: Path, answers: Iterable[tuple[int | str, Answer]]) -> str:
+    """Write answers, each with its qid, as `read_windows` reads them; returns a line about the file.
+
+    Windows are cut to the recording, flagged ones left out, the ten best kept, best first; without votes their score
+    is 1. A `vid` is the name of the recording without its suffix.
+    """
+    rows = [_submitted(qid, answer) for qid, answer in answers]
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+    with replacing(path) as file:
+        file.writelines(line.encode("utf-8", "backslashreplace") for line in lines)
+    return f"submission: {path}\n"
+
+
+def _submitted(qid: int | str, answer: Answer) -> dict[str, Any]:
+    example, prediction = answer.example, answer.prediction
+    events = delivered(prediction.ranked or prediction.events, round(example.duration_s, 3))
+    windows = [[e.onset, e.offset, 1.0 if e.score is None else e.score] for e in events if e.flag is None]
+    windows.sort(key=lambda window: -window[2])
+    vid = PurePosixPath(example.audio).stem
+    return {"qid": qid, "query": example.query, "vid": vid, "pred_relevant_windows": windows[:MAX_WINDOWS]}
 
 
 def _summary(outcome: Outcome, silent: list[str], system: str) -> dict[str, Any]:

@@ -5,23 +5,28 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from timepro_lit.evaluation.answers import PREDICTIONS, SCORES, is_complete, read_answers
 from timepro_lit.evaluation.numbers import metrics_of, scores_by_task
 from timepro_lit.evaluation.sums import SUMS, questions_of, read_sums
+from timepro_lit.events.voting import Voting
 from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Method
 from timepro_lit.runs.config_file import CONFIG
+from timepro_lit.runs.determinants import VOTING
 from timepro_lit.runs.directory import Run
 from timepro_lit.runs.origin import Grounds, key_of, read_record
 from timepro_lit.runs.stages import RECORD
+from timepro_lit.settings.description import with_votes
 from timepro_lit.tasks.base import ScoredTask
 
 EVALUATION = "evaluation"
+VOTED = f"{EVALUATION}-*/{EVALUATION}"
+"""Where `evaluate` leaves votes, in a run."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +103,18 @@ def evaluations_of(
     variant: Mapping[str, str],
     rescored: list[Path],
 ) -> list[Evaluated]:
-    """The rows of a run that were evaluated to their end, in the order of `methods`.
+    """The rows of a run that were evaluated to their end, in the order of `methods`, and after each its votes.
 
-    Sums that are not there, or were made by other code, are made again, and their folder is added to `rescored`.
-    Raises ValueError that names a file that is damaged or no answer.
+    Votes are those that `evaluate` has left in the run, each way to vote a row of its own; what else it left is a
+    second look at the same answers, or at other data, and has a report of its own. Sums that are not there, or were
+    made by other code, are made again, and their folder is added to `rescored`. Raises ValueError that names a file
+    that is damaged or no answer.
     """
     if (path := Run(run).damaged(f"{EVALUATION}/*", "*/metrics.csv")) is not None:
         raise ValueError(f"{path} is missing or damaged: the command that made the run makes it again")
     found = []
-    for method in methods:
-        folder = run / EVALUATION / method.row.key
+    places = [(run / EVALUATION / method.row.key, method) for method in methods]
+    for folder, method in [place for own in places for place in (own, *_voted(run, own[1]))]:
         if not (folder / PREDICTIONS).exists():
             continue
         known = read_sums(folder, folder / PREDICTIONS, metrics, scoring)
@@ -123,6 +130,23 @@ def evaluations_of(
             rescored.append(folder)
         content = _content(run, method)
         found.append(Evaluated(folder, method.experiment, *known, variant, tasks(), method, seed, run, content))
+    return found
+
+
+def _voted(run: Path, method: Method) -> list[tuple[Path, Method]]:
+    """Where votes of a run's row lie, and what to call them."""
+    found = []
+    for folder in sorted(run.glob(f"{VOTED}/{method.row.key}")):
+        determinants = (read_record(folder / RECORD) or {}).get("determinants")
+        said = determinants.get("settings", {}).get(VOTING) if isinstance(determinants, dict) else None
+        if said is None:
+            continue
+        try:
+            voting = Voting(**said)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{folder / RECORD} says no way to vote: {error}") from None
+        settings = {**method.settings, **{f"{VOTING}.{key}": value for key, value in said.items()}}
+        found.append((folder, replace(method, row=with_votes(method.row, voting), settings=settings)))
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from timepro_lit.evaluation.quoted import ABLATION, FINE_TUNED, TIMEPRO_RL, ZERO_SHOT, Figures
 from timepro_lit.evaluation.systems import System, told_apart, unlike_most
+from timepro_lit.runs.determinants import VOTING
 from timepro_lit.settings.methods import ADAPTIVE, EB_F1_ONLY
 
 Layout = Literal["free", "table1", "table3"]
@@ -43,6 +44,8 @@ class Slot:
         """Whether the system's method is the one of this row, whatever its numbers are."""
         method = system.method
         if method is None or (method.stages, method.reward) != (self.stages, self.reward):
+            return False
+        if any(key.startswith(f"{VOTING}.") for key in method.settings):  # the paper's answers are not voted
             return False
         random = None if method.timestamps is None else RANDOM if method.timestamps == RANDOM else ""
         return random == self.timestamps

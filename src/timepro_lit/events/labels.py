@@ -157,13 +157,16 @@ FORMATS: Mapping[str, Format] = {
 """By the names that settings use."""
 
 
-def chosen_formats(names: str | Sequence[str]) -> dict[str, Format]:
-    """One format, or several, each once. Raises ValueError that names the ones that are not there."""
+def chosen_formats(names: str | Sequence[str], beside: Sequence[str] = ()) -> dict[str, Format]:
+    """One format, or several, each once; those `beside` are known, and written by somebody else.
+
+    Raises ValueError that names the ones that are not there.
+    """
     names = [names] if isinstance(names, str) else names
-    unknown = sorted(set(names) - set(FORMATS))
+    unknown = sorted(set(names) - {*FORMATS, *beside})
     if unknown:
-        raise ValueError(f"format: there is no {', '.join(unknown)}; there are {', '.join(FORMATS)}")
-    return {name: FORMATS[name] for name in names}
+        raise ValueError(f"format: there is no {', '.join(unknown)}; there are {', '.join((*FORMATS, *beside))}")
+    return {name: FORMATS[name] for name in names if name in FORMATS}
 
 
 def _stretches(labels: Labels, per_second: int) -> Iterator[tuple[int, int, str]]:
@@ -192,7 +195,7 @@ def _annotation(answered: Answered, duration_s: float) -> dict[str, object]:
                 "time": event.onset,
                 "duration": event.duration_s,
                 "value": label_of(answered, event),
-                "confidence": None,
+                "confidence": event.score,
             }
             for event in told
         ],

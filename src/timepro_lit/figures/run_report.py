@@ -251,10 +251,15 @@ def _question(of_row: Mapping[str, Mapping[str, Any]], task: ShownTask) -> Shown
         prompt=first["prompt"],
         reference=_events(first["reference"]),
         answers=tuple(
-            ShownAnswer(row, record["text"], record["readable"], _events(record["events"]), record.get("scores", {}))
+            ShownAnswer(row, _said(record), record["readable"], _events(record["events"]), record.get("scores", {}))
             for row, record in of_row.items()
         ),
     )
+
+
+def _said(record: Mapping[str, Any]) -> str:
+    """The text of an answer; of a vote, those of all that were voted over."""
+    return "\n\n".join(one["text"] for one in record["voters"]) if "voters" in record else record["text"]
 
 
 def _events(rows: Sequence[Sequence[Any]]) -> tuple[Event, ...]:

@@ -17,6 +17,7 @@ from timepro_lit.data.audio import AudioError, read_audio
 from timepro_lit.data.collate import Collate, Frontend
 from timepro_lit.data.waveforms import mono_waveform
 from timepro_lit.events.delivery import delivered
+from timepro_lit.events.voting import Voting, voting_of
 from timepro_lit.files.visible_text import visible
 from timepro_lit.inference.answering import answer_batch
 from timepro_lit.lalm.base import LALM
@@ -77,23 +78,52 @@ class Listener:
         self.batch_size = batch_size
         self.longest_s = longest_s
 
-    def ground(self, audio: Audio, query: str, *, sampling_rate: int | None = None) -> tuple[Event, ...]:
+    def ground(
+        self,
+        audio: Audio,
+        query: str,
+        *,
+        sampling_rate: int | None = None,
+        vote: int | None = None,
+        temperature: float = 1.0,
+        seed: int = 0,
+    ) -> tuple[Event, ...]:
         """When the described sound happens. Of samples, `sampling_rate` is in Hz; None = the model's.
 
         Events are cut to the recording; `Event.flag` names those that lie outside it or end before they begin.
+        With `vote`, so many answers are sampled at `temperature`, by `seed`: the events are what most of them hold,
+        `Event.score` is the share that does (`events.voting.vote`). None = the greedy answer, without scores.
         """
-        return self._one("ag", self.waveform(audio, sampling_rate), query)
+        waveform = self.waveform(audio, sampling_rate)
+        return self._one("ag", waveform, query, voting=voting_of(vote, temperature, seed))
 
     def detect(
-        self, audio: Audio, classes: Sequence[str] | None = None, *, sampling_rate: int | None = None
+        self,
+        audio: Audio,
+        classes: Sequence[str] | None = None,
+        *,
+        sampling_rate: int | None = None,
+        vote: int | None = None,
+        temperature: float = 1.0,
+        seed: int = 0,
     ) -> tuple[Event, ...]:
-        """All events of `classes`; of those the model was trained on, where None are given."""
+        """All events of `classes`; of those the model was trained on, where None are given. The rest is as `ground`."""
         asked = {} if classes is None else {"sed": SoundEventDetection(classes)}
-        return self._one("sed", self.waveform(audio, sampling_rate), None, asked)
+        waveform = self.waveform(audio, sampling_rate)
+        return self._one("sed", waveform, None, asked, voting_of(vote, temperature, seed))
 
-    def caption(self, audio: Audio, *, sampling_rate: int | None = None) -> tuple[Event, ...]:
-        """Every event with a description."""
-        return self._one("dac", self.waveform(audio, sampling_rate), None)
+    def caption(
+        self,
+        audio: Audio,
+        *,
+        sampling_rate: int | None = None,
+        vote: int | None = None,
+        temperature: float = 1.0,
+        seed: int = 0,
+    ) -> tuple[Event, ...]:
+        """Every event with a description. The rest is as `ground`."""
+        waveform = self.waveform(audio, sampling_rate)
+        return self._one("dac", waveform, None, voting=voting_of(vote, temperature, seed))
 
     def waveform(self, audio: Audio, sampling_rate: int | None = None) -> Tensor:
         """(num_samples,) float32 at the model's sampling rate, as `hear` makes it."""
@@ -112,20 +142,30 @@ class Listener:
             self.longest_s = None
         return Sample(Example(id_, task, audio, duration_s, events=(), query=query), waveform)
 
-    def answers(self, questions: Iterable[Sample], tasks: Mapping[str, ScoredTask] | None = None) -> Iterator[Answer]:
-        """Greedy answers in the order of the questions, which are taken `batch_size` at a time."""
+    def answers(
+        self,
+        questions: Iterable[Sample],
+        tasks: Mapping[str, ScoredTask] | None = None,
+        voting: Voting | None = None,
+    ) -> Iterator[Answer]:
+        """Greedy answers, or votes, in the order of the questions, which are taken `batch_size` at a time."""
         asked = self.tasks | dict(tasks or {})
         collate = Collate(self.lalm.frontend, asked)
         left = iter(questions)
         while part := list(islice(left, self.batch_size)):
             batch = collate(part).to(self.device)
             with self.precision():
-                yield from answer_batch(self.lalm, asked, batch)
+                yield from answer_batch(self.lalm, asked, batch, voting=voting)
 
     def _one(
-        self, task: str, waveform: Tensor, query: str | None, tasks: Mapping[str, ScoredTask] | None = None
+        self,
+        task: str,
+        waveform: Tensor,
+        query: str | None,
+        tasks: Mapping[str, ScoredTask] | None = None,
+        voting: Voting | None = None,
     ) -> tuple[Event, ...]:
-        (answer,) = self.answers([self.question(task, waveform, query)], tasks)
+        (answer,) = self.answers([self.question(task, waveform, query)], tasks, voting)
         return events_of(answer)
 
     def precision(self) -> Any:

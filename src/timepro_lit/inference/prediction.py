@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
-from rich.text import Text
 
 from timepro_lit.data.audio import AUDIO_SUFFIXES, AudioError
 from timepro_lit.data.collate import Frontend
 from timepro_lit.data.media import MEDIA_SUFFIXES
 from timepro_lit.events.labels import Format
+from timepro_lit.events.voting import Voting
 from timepro_lit.figures.timeline import clip_figure
 from timepro_lit.files.atomic import naming, replacing
-from timepro_lit.files.visible_text import visible
+from timepro_lit.inference.answer_table import table
 from timepro_lit.inference.labelling import LABELS, file_name, labels_of, left_out_of, write_labels
 from timepro_lit.inference.listener import Listener, events_of, hear
+from timepro_lit.inference.queries import Queries, Query, called, matched
 from timepro_lit.inference.searching import passed_over, recordings_below
 from timepro_lit.records import Answer, Event, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 PREDICTIONS, LEFT_OUT = "predictions.jsonl", "left_out.jsonl"
+Submit = Callable[[Sequence[tuple[int | str, Answer]]], str]
+"""Takes all answers, each with what its question is called, and says where it left them."""
 
 
 def recordings(path: Path) -> list[Path]:
@@ -105,28 +105,33 @@ def predict(
     listener: Listener,
     audio: Path,
     task: ScoredTask,
-    queries: Sequence[str | None],
+    queries: Sequence[str | None] | Queries,
     output_dir: Path,
     figures: bool,
     formats: Mapping[str, Format] | None = None,
+    voting: Voting | None = None,
+    submit: Submit | None = None,
 ) -> str:
     """Ask about every recording; write predictions.jsonl and, if asked to, figures/ and labels/; returns the table.
 
-    One batch of recordings is held at a time. A recording that cannot be read is left out, named in the table and in
-    left_out.jsonl. Raises AudioError where that leaves none, FileExistsError rather than write over earlier answers.
+    Each recording is asked all `queries`, or its own. One batch of recordings is held at a time. A recording that
+    cannot be read is left out, named in the table and in left_out.jsonl. Raises AudioError where that leaves none,
+    FileExistsError rather than write over earlier answers.
     """
     files, root = recordings(audio), audio if audio.is_dir() else audio.parent
+    files, unasked = matched(files, queries) if isinstance(queries, Mapping) else (files, "")
     path = new_answers(output_dir)
     faults: dict[str, str] = {}
+    asked_of = {file: _asked(queries, file) for file in files}
     answers = []
     output_dir.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")  # which stays, should this be killed: answers take long
     with naming(part), part.open("wb") as rows:
-        questions = _questions(listener, files, root, task.name, queries, faults)
-        asked = listener.answers(questions, {task.name: task})
-        for answer in track(asked, "answering", total=len(files) * len(queries)):
+        questions = _questions(listener, asked_of, root, task.name, faults)
+        asked = listener.answers(questions, {task.name: task}, voting)
+        for answer in track(asked, "answering", total=sum(map(len, asked_of.values()))):
             answers.append(answer)
-            rows.write(_line(_record(answer)))
+            rows.write(_line(_record(answer, voting)))
     if not answers:
         part.unlink()
         raise AudioError(_none_of(list(faults.values())))
@@ -134,20 +139,31 @@ def predict(
     if figures:
         _draw(listener, answers, root, output_dir / "figures")
     labelled = _label(answers, formats or {}, output_dir / LABELS)
+    submitted = submit(_with_qids(answers, asked_of)) if submit else ""
     part.replace(path)  # last: the answers that are there say that all is there
-    return _table(answers, faults, len(files), path) + labelled + (passed_over(audio) if audio.is_dir() else "")
+    told = table(answers, faults, len(files), path, path.with_name(LEFT_OUT), voting) + labelled + submitted + unasked
+    return told + (passed_over(audio) if audio.is_dir() else "")
+
+
+def _asked(queries: Sequence[str | None] | Queries, file: Path) -> Sequence[Query]:
+    return queries[called(file.name)] if isinstance(queries, Mapping) else [Query(query) for query in queries]
+
+
+def _with_qids(answers: Sequence[Answer], asked_of: Mapping[Path, Sequence[Query]]) -> list[tuple[int | str, Answer]]:
+    """What each question was called; where that is nothing, its number."""
+    qids = {str(one.qid): one.qid for queries in asked_of.values() for one in queries if one.qid is not None}
+    return [(qids.get(answer.example.id, number), answer) for number, answer in enumerate(answers, start=1)]
 
 
 def _questions(
     listener: Listener,
-    files: Sequence[Path],
+    asked_of: Mapping[Path, Sequence[Query]],
     root: Path,
     task: str,
-    queries: Sequence[str | None],
     faults: dict[str, str],
 ) -> Iterator[Sample]:
     """Every query about every recording; why one cannot be read goes into `faults`, under its name."""
-    for file in files:
+    for file, queries in asked_of.items():
         name = file.relative_to(root).as_posix()
         try:
             waveform = listener.waveform(file)
@@ -155,7 +171,8 @@ def _questions(
             faults[name] = str(error)
             continue
         for query in queries:
-            yield listener.question(task, waveform, query, audio=name)
+            id_ = "" if query.qid is None else str(query.qid)
+            yield listener.question(task, waveform, query.text, audio=name, id_=id_)
 
 
 def _write_left_out(path: Path, faults: Mapping[str, str]) -> None:
@@ -174,9 +191,10 @@ def _none_of(faults: Sequence[str]) -> str:
     return faults[0] if len(faults) == 1 else f"none of {len(faults)} recordings can be read, {faults[0]}"
 
 
-def _record(answer: Answer) -> dict[str, Any]:
+def _record(answer: Answer, voting: Voting | None) -> dict[str, Any]:
     example, prediction = answer.example, answer.prediction
     return {
+        **({"qid": example.id} if example.id else {}),
         "audio": example.audio,
         "task": example.task,
         "query": example.query,
@@ -184,7 +202,25 @@ def _record(answer: Answer) -> dict[str, Any]:
         "events": [cells(event) for event in events_of(answer)],
         "readable": prediction.readable,
         "truncated": answer.truncated,
-        "text": answer.text,
+        "text": answer.text if voting is None else None,
+        **({} if voting is None else {"vote": asdict(voting), **_votes(answer)}),
+    }
+
+
+def _votes(answer: Answer) -> dict[str, Any]:
+    """How sure a vote is of each event, and of any at all; and who said what."""
+    return {
+        "scores": [event.score for event in events_of(answer)],
+        "presence": answer.prediction.presence,
+        "voters": [
+            {
+                "text": voter.text,
+                "truncated": voter.truncated,
+                "readable": voter.prediction.readable,
+                "events": [cells(event) for event in voter.prediction.events],
+            }
+            for voter in answer.voters
+        ],
     }
 
 
@@ -214,35 +250,3 @@ def _label(answers: Sequence[Answer], formats: Mapping[str, Format], folder: Pat
     write_labels(labels, formats, folder)
     left_out = left_out_of(labels, formats)
     return (f"{left_out} (predictions.jsonl has them)\n" if left_out else "") + f"labels: {folder}\n"
-
-
-def _table(answers: Sequence[Answer], faults: Mapping[str, str], num_files: int, path: Path) -> str:
-    table = Table(box=box.SIMPLE_HEAD)
-    columns = ["recording", "query", "onset", "offset", "sound"]
-    asked = any(answer.example.query for answer in answers)
-    for column in columns if asked else [column for column in columns if column != "query"]:
-        table.add_column(column, justify="right" if column in ("onset", "offset") else "left")
-    for answer in answers:
-        head = [_on_a_line(text) for text in (answer.example.audio, *([answer.example.query or ""] if asked else []))]
-        for event in events_of(answer):
-            flag = "" if event.flag is None else f" ({event.flag})"
-            cells = [*head, f"{event.onset:.2f}", f"{event.offset:.2f}", _on_a_line(event.label)[:60] + flag]
-            table.add_row(*(Text(cell) for cell in cells))
-            head = [""] * len(head)
-        if not answer.prediction.events:
-            said = "nothing" if answer.prediction.readable else f"unreadable: {visible(answer.text, 60)}"
-            table.add_row(*(Text(cell) for cell in [*head, "", "", said]))
-    text = io.StringIO()
-    console = Console(file=text, width=110)
-    console.print(table)
-    for fault in faults.values():
-        console.print(Text(f"left out: {_on_a_line(fault)}"), soft_wrap=True)
-    if faults:
-        left_out = f"{len(faults)} of {num_files} recordings were left out: {path.with_name(LEFT_OUT)}"
-        console.print(Text(left_out), soft_wrap=True)
-    console.print(Text(f"answers: {path}"), soft_wrap=True)
-    return text.getvalue()
-
-
-def _on_a_line(text: str) -> str:
-    return " ".join(visible(text).split())

@@ -1,4 +1,4 @@
-"""What every stage and every row share: loading, and evaluation by greedy answers."""
+"""What every stage and every row share: loading, and evaluation by greedy answers, or by votes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from timepro_lit.data.skips import Skips
+from timepro_lit.events.voting import Voting
 from timepro_lit.inference.answering import MAX_ANSWER_TOKENS, answer_batch
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lit.processes import gathered
@@ -26,6 +27,7 @@ class AnsweringModule(LightningModule):
     """A model that answers; validation and test are the same loop of greedy answers, read once and scored.
 
     `load_lalm` reads the weights when Lightning asks for them (`configure_model`), so that making a module is cheap.
+    With `voting`, an answer is what several sampled ones agree on.
     Answers of the last test pass stay in `answers`.
     """
 
@@ -35,6 +37,7 @@ class AnsweringModule(LightningModule):
         tasks: Mapping[str, Task],
         metrics: Mapping[str, Sequence[SumMetric]],
         max_answer_tokens: int = MAX_ANSWER_TOKENS,
+        voting: Voting | None = None,
     ) -> None:
         super().__init__()
         self.strict_loading = False  # checkpoints hold the trained weights alone
@@ -43,6 +46,7 @@ class AnsweringModule(LightningModule):
         self.scored = scored(tasks)
         self.metrics = nn.ModuleDict({task: nn.ModuleList(of_task) for task, of_task in metrics.items()})
         self.max_answer_tokens = max_answer_tokens
+        self.voting = voting
         self.answers: list[Answer] = []
         self.answered: list[Answer] = []
         """Of the last validation batch."""
@@ -84,10 +88,10 @@ class AnsweringModule(LightningModule):
         return {id_: kind for of_process in gathered(self.skips.kind_of) for id_, kind in of_process.items()}
 
     def answer(self, batch: Batch) -> list[Answer]:
-        """Greedy answers to a batch, read by each example's task."""
+        """Greedy answers to a batch, or votes, read by each example's task."""
         if not len(batch):
             return []
-        return answer_batch(self.lalm, self.scored, batch, self.max_answer_tokens)
+        return answer_batch(self.lalm, self.scored, batch, self.max_answer_tokens, self.voting)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self.answered = self.answer(batch)

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from timepro_lit.data.leakage import heard_before
+from timepro_lit.events.voting import Voting
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.fit import RECORDINGS
 from timepro_lit.lit.rows import ANSWERS, Rows, answer_rows
@@ -58,12 +59,13 @@ def evaluate(
     described: RunDescription,
     answers: Grounds,
     writable: Collection[Path] | None,
+    voting: Voting | None = None,
 ) -> str:
-    """Evaluate trained models on a split; returns the table.
+    """Evaluate trained models on a split, by greedy answers or by votes; returns the table.
 
-    Into `<their folder>/evaluation-<split>-<key>`, where the key stands for the data, the questions and the precision:
-    what is evaluated on other data has another folder. Recordings that the models were trained on are counted beside
-    the figures; they are no error: such a split may be asked for on purpose.
+    Into `<their folder>/evaluation-<split>-<key>`, where the key stands for the data, the questions, the precision and
+    how answers are sampled: what is evaluated on other data, or voted, has another folder. Recordings that the models
+    were trained on are counted beside the figures; they are no error: such a split may be asked for on purpose.
 
     The folder may come from anybody: data are generated below the `writable` folders alone, None = anywhere, and
     nothing is written through a link. Raises ValueError where either were needed, or another process is at work there.
@@ -80,7 +82,7 @@ def evaluate(
     setting = Setting(parts, folder)
     setting = setting.on(course_of(setting, [], list(chosen), split))
     heard = _heard(parts, models.recordings, split)
-    table = Rows(chosen, split, answers, data, notes=_notes_on_stages(models.folder), heard=heard)
+    table = Rows(chosen, split, answers, data, notes=_notes_on_stages(models.folder), heard=heard, voting=voting)
     with _held(folder):
         return answer_rows(setting, table, described)
 

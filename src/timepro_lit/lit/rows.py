@@ -1,4 +1,4 @@
-"""The rows of a table: greedy answers of each model to a split, scored, written, and never made twice."""
+"""The rows of a table: answers of each model to a split, greedy or voted, scored, written, and never made twice."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from timepro_lit.evaluation.answers import (
 )
 from timepro_lit.evaluation.numbers import scores_by_task
 from timepro_lit.evaluation.publish import publish, report_of, table_of
+from timepro_lit.events.voting import Voting
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.lalm.checkpoint import ModelSource, base_fingerprint
 from timepro_lit.lit.base import AnsweringModule
@@ -48,6 +49,8 @@ class Rows:
     """What a reader of the numbers must know of reused results."""
     heard: str | None = None
     """What a reader must know of recordings that the models were trained on."""
+    voting: Voting | None = None
+    """How the answers are sampled and voted over, as `grounds` say too; None = greedy."""
 
     def origin(self, name: str) -> Origin:
         """What a row's answers are made from."""
@@ -103,7 +106,7 @@ def answer_row(setting: Setting, rows: Rows, name: str) -> tuple[list[Answer], d
         return answers, scores
     _say_why(folder, name, origin)
     with setting.interruption.held():
-        answers, skipped = _made(setting, rows.sources[name], name, rows.split)
+        answers, skipped = _made(setting, rows, name)
         if not is_rank_zero():
             return [], {}
         scores = scores_by_task(answers, tasks)
@@ -121,14 +124,15 @@ def _say_why(folder: Path, name: str, origin: Origin) -> None:
     say(f"{name}: answers made anew; those in {folder} {why if is_complete(folder) else 'are not whole'}")
 
 
-def _made(setting: Setting, source: ModelSource, name: str, split: str) -> tuple[list[Answer], Mapping[str, int]]:
+def _made(setting: Setting, rows: Rows, name: str) -> tuple[list[Answer], Mapping[str, int]]:
     """The answers of all processes in the order of their ids, and how many examples have none, by kind of fault."""
     release()
-    module = AnsweringModule(source.load, setting.scored, metrics={})
+    source = rows.sources[name]
+    module = AnsweringModule(source.load, setting.scored, metrics={}, voting=rows.voting)
     trainer = setting.new_trainer(name, logger=False)
     setting.parts.data.place(trainer.global_rank, trainer.world_size)
     setting.parts.data.connect(source.frontend())
-    loader = setting.parts.data.evaluation_loader(split)
+    loader = setting.parts.data.evaluation_loader(rows.split)
     module.skips = setting.parts.data.skips(loader)
     trainer.test(module, loader, verbose=False)
     answers = [answer for of_process in gathered(module.answers) for answer in of_process]

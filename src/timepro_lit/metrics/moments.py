@@ -63,8 +63,12 @@ class Moments(SumMetric):
 
 
 def windows_of(prediction: Prediction) -> FloatArray:
-    """(W, 3) onset, offset and score of the windows that count, in the order of the answer; no score is 1."""
-    found = [(e.onset, e.offset, 1.0 if e.score is None else e.score) for e in prediction.events[:MAX_WINDOWS]]
+    """(W, 3) onset, offset and score of the windows that count, in the order of the answer; no score is 1.
+
+    Of a vote they are all that were voted for, best first: a doubtful window at the end of a ranking costs nothing.
+    """
+    events = (prediction.ranked or prediction.events)[:MAX_WINDOWS]
+    found = [(e.onset, e.offset, 1.0 if e.score is None else e.score) for e in events]
     return np.array(found if prediction.readable else [], dtype=np.float64).reshape(-1, 3)
 
 

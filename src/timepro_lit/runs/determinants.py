@@ -44,9 +44,13 @@ OBSERVERS = ("DeviceStatsMonitor", "LearningRateMonitor", "ModelSummary", "RichP
 STAGE_CODE = ("lit.fit",)
 ANSWERS_CODE = ("lit.base", "lit.datamodule", "inference.answering", "lalm.checkpoint")
 """What makes them besides what the settings name."""
+VOTING = "voting"
+"""Of the settings of answers that were voted over: how."""
+VOTES_CODE = ("tasks.voted",)
+"""What makes one answer of several, which is done anew each time as well."""
 _READERS = (
     "absence", "brackets", "entries", "named_times", "names", "prose", "ranges", "reading", "rows", "thinking", "times",
-    "typography", "well_formed",
+    "typography", "voted", "well_formed",
 )  # fmt: skip
 READING = ("events/", "metrics/", "rewards/", *(f"tasks/{name}.py" for name in _READERS))
 """Code that reads and scores answers, which is done anew each time."""
@@ -65,13 +69,16 @@ def grounds_of_stages(settings: Mapping[str, Any], package: Path = PACKAGE) -> d
     return found
 
 
-def grounds_of_answers(settings: Mapping[str, Any], package: Path = PACKAGE) -> Grounds:
-    """The same for a model's answers."""
+def grounds_of_answers(
+    settings: Mapping[str, Any], package: Path = PACKAGE, voting: Mapping[str, Any] | None = None
+) -> Grounds:
+    """The same for a model's answers; those voted over are others than greedy ones, by their `voting`."""
     named = [settings["model"], settings["task"], without(settings["data"], ("corpus", "tasks"))]
     code = code_of([*_own(ANSWERS_CODE), *targets_of(named)], package)
     kept = {name: digest for name, digest in code.items() if not name.startswith(READING)}
     model = without(settings["model"], LOADING)
-    return Grounds({"model": model, "task": settings["task"], "trainer": _answering(settings["trainer"])}, kept)
+    said = {"model": model, "task": settings["task"], "trainer": _answering(settings["trainer"])}
+    return Grounds(said | ({VOTING: dict(voting)} if voting else {}), kept)
 
 
 def determinants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -122,7 +129,7 @@ def _acting(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def grounds_of_scores(tasks: Mapping[str, Any], package: Path = PACKAGE) -> Grounds:
     """What the scores of given answers depend on: the settings of the tasks, and the code that reads and scores."""
-    code = code_of(targets_of(tasks), package)
+    code = code_of([*_own(VOTES_CODE), *targets_of(tasks)], package)
     return Grounds(scored_alike(tasks), {name: digest for name, digest in code.items() if name.startswith(READING)})
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
+from timepro_lit.events.voting import Voting
 from timepro_lit.records import Row, RunDescription
 
 ZERO_SHOT = "zero_shot"
@@ -52,6 +53,13 @@ def rows_of(settings: Mapping[str, Any]) -> list[Row]:
 def last_row(settings: Mapping[str, Any]) -> str:
     """Key of the model at the end of a run."""
     return [ZERO_SHOT, *settings["stage"]][-1]
+
+
+def with_votes(row: Row, voting: Voting) -> Row:
+    """A row whose answers were voted over."""
+    said = f"{voting.num_answers} votes"
+    about = f"{row.about}; its answers are what {voting} agree on"
+    return replace(row, name=f"{row.name}, {said}", short=f"{row.short}, {said}", about=about)
 
 
 def check_rows(wanted: Sequence[str], described: RunDescription, key: str = "rows") -> None:

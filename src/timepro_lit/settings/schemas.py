@@ -73,6 +73,12 @@ class EvaluateConfig:
     """Of the data: test, val or train."""
     rows: list[str] | None = None
     """Stages to evaluate, "zero_shot" for the base model; null = all of them."""
+    vote: int | None = None
+    """So many answers to each question are sampled and voted over; null = one greedy answer."""
+    vote_temperature: float = 1.0
+    """At which they are sampled."""
+    seed: int = 0
+    """By which they are sampled."""
     data: Any = None
     """Null = the run's."""
     trainer: Any = None
@@ -139,9 +145,15 @@ class PredictConfig:
     query: str | None = None
     """What to look for, where the task asks for one."""
     queries: str | None = None
-    """File with one query a line, each asked about every recording."""
+    """File with one query a line, each asked about every recording; a .jsonl of qid, query, vid asks each its own."""
     classes: list[str] = field(default_factory=list)
     """To look for, where the task has a closed set of them; empty = those the model was trained on."""
+    vote: int | None = None
+    """So many answers to each question are sampled and voted over; null = one greedy answer."""
+    vote_temperature: float = 1.0
+    """At which they are sampled."""
+    seed: int = 0
+    """By which they are sampled."""
     row: str | None = None
     """Of a run's table: a stage, or zero_shot for the base model; null = the last stage."""
     base: str | None = None
@@ -153,7 +165,7 @@ class PredictConfig:
     figures: bool = False
     """Also draw a timeline for each recording."""
     format: Any = field(default_factory=list)
-    """Also write labels for other programs: one of audacity, raven, srt, webvtt, jams, csv, or several, [srt,csv]."""
+    """Also write labels: of audacity, raven, srt, webvtt, jams, csv one or several; or dcase2026_task6, to submit."""
     output_dir: str = MISSING
     """Where predictions.jsonl, the figures and the labels go."""
     trust: list[str] = field(default_factory=list)
