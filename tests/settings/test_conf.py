@@ -33,7 +33,7 @@ from timepro_lit.settings.schemas import CONF, ROOT, register
 GROUPS = sorted(p for p in CONF.iterdir() if p.is_dir())
 EXPERIMENTS = sorted(p.stem for p in CONF.rglob("experiment/*.yaml"))
 SCALES = sorted(p.stem for p in CONF.rglob("scale/*.yaml"))
-EMBEDDED_ONLY = {"demo", "demo_long", "tiny_base"}
+EMBEDDED_ONLY = {"demo", "demo_long", "moments", "tiny_base"}
 OPTIONS = sorted(
     (p.parent.relative_to(CONF).as_posix(), p.stem)
     for g in GROUPS
