@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from timepro_lit.runs.determinants import determinants, grounds_of_answers, grounds_of_stages, unnamed
+from timepro_lit.runs.determinants import determinants, grounds_of_answers, grounds_of_stages, method_of, unnamed
 
 SETTINGS: dict[str, Any] = {
     "model": {"checkpoint": "<assets>/tiny_base"},
@@ -84,6 +84,7 @@ def keys(settings: dict[str, Any]) -> dict[str, str]:
         ("data.corpus.seed", 8, set()),
         ("data.corpus.folder", "/elsewhere", set()),
         ("data.folder", "/elsewhere", set()),
+        ("data.absent_share", 0.2, set()),
         ("data.eval_batch_size", 4, set()),
         ("model.capture_steps", False, set()),
         ("model.local_files_only", True, set()),
@@ -117,6 +118,11 @@ def test_only_what_a_stage_and_its_reward_are_called_is_left_out() -> None:
     kept = {"module": {"label": "counts", "reward": {"main": {"label": "counts"}}}, "fit": {"about": "counts"}}
     assert unnamed(named) == kept
     assert determinants({**SETTINGS, "stage": {"sft": kept}})["sft"]["stage"] == kept
+
+
+def test_methods_differ_by_their_share_of_absent_queries_and_none_is_as_if_not_said() -> None:
+    none, some = (method_of(changed("data.absent_share", share), ["sft"]) for share in (0.0, 0.2))
+    assert none == method_of(SETTINGS, ["sft"]) != some
 
 
 def test_a_new_trainer_setting_counts() -> None:

@@ -33,7 +33,9 @@ from timepro_lit.settings.schemas import CONF, ROOT, register
 GROUPS = sorted(p for p in CONF.iterdir() if p.is_dir())
 EXPERIMENTS = sorted(p.stem for p in CONF.rglob("experiment/*.yaml"))
 SCALES = sorted(p.stem for p in CONF.rglob("scale/*.yaml"))
-EMBEDDED_ONLY = {"ablation_group4", "ablation_group16", "demo", "demo_long", "long_base", "tiny_base"}
+EMBEDDED_ONLY = {
+    "ablation_group4", "ablation_group16", "demo", "demo_long", "long_base", "moments", "tiny_base"
+}  # fmt: skip
 OPTIONS = sorted(
     (p.parent.relative_to(CONF).as_posix(), p.stem)
     for g in GROUPS
