@@ -14,7 +14,7 @@ install = $(BIN)/python -m pip install --no-input --disable-pip-version-check --
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-long test test-slow test-app test-dashboards fuzz faults lint bench clean constraints
+.PHONY: help setup demo demo-long test test-slow test-app test-psds test-dashboards fuzz faults lint bench clean constraints
 
 # With PYTHON given, an environment of another version is refused: it would silently be used instead.
 ifdef PYTHON
@@ -57,6 +57,10 @@ test-app: $(TEST)  ## Try the page of `app` in a headless Chromium (installs Gra
 	@$(call install,-e '.[app,test-app]')
 	$(BIN)/python -m pytest -m slow tests/playground tests/events
 
+test-psds: $(TEST)  ## Compare with sed_scores_eval (installs it, by a C compiler)
+	@$(call install,-e '.[psds]')
+	$(BIN)/python -m pytest tests/metrics/test_psds.py
+
 test-dashboards: $(BIN)/python  ## Run the tests of loggers that are extras, in an environment of their own
 	$(BIN)/python -m venv build/dashboards
 	build/dashboards/bin/python -m pip install --no-input --disable-pip-version-check --progress-bar off \
@@ -84,7 +88,7 @@ clean:  ## Remove caches and build folders; .venv and outputs stay
 constraints:  ## Renew constraints.txt with the newest versions that pyproject.toml allows
 	rm -rf build/constraints
 	$(or $(PYTHON),python3) -m venv build/constraints
-	DS_BUILD_OPS=0 build/constraints/bin/python -m pip install -e '.[test,test-app,dev,deepspeed,voxtral,quantization,media,app,cluster]'
+	DS_BUILD_OPS=0 build/constraints/bin/python -m pip install -e '.[test,test-app,dev,deepspeed,voxtral,quantization,media,app,psds,cluster]'
 	sed -n '/^#/p' constraints.txt > build/constraints.txt
 	build/constraints/bin/python -m pip freeze --all --exclude-editable \
 	    | grep -v -E '^(pip|triton|nvidia-.*|cuda-.*)==' | sed 's/+.*//' >> build/constraints.txt

@@ -6,11 +6,17 @@ python -m timepro_lit.score protocol=dcase2026_task6 predictions=mine.jsonl refe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from timepro_lit.settings.door import door
+
+if TYPE_CHECKING:
+    from timepro_lit.records import Answer
 
 
 @door("score")
@@ -45,10 +51,25 @@ def main(cfg: DictConfig) -> None:
         raise ValueError(f"task: answers to {name} have no score")
     metrics = with_rounded(metrics_of_test(task), cfg.decimals)
     outcome = outcome_of(read_predictions(Path(cfg.predictions), task), references, metrics)
+    if cfg.psds:
+        outcome = replace(outcome, whole=_psds(cfg, outcome.answers, task.classes))
     directory = Path(cfg.output_dir).absolute()
     variant = variants_of(settings["task"])[name]
     write_outcome(directory, outcome, task, cfg.system, grounds_of_scores(settings["task"]), variant)
     say(table(outcome))
+
+
+def _psds(cfg: DictConfig, answers: Sequence[Answer], classes: Sequence[str]) -> dict[str, float]:
+    """PSDS of answers about clips whose lengths are known."""
+    from timepro_lit.metrics.psds import psds
+
+    if not classes:
+        raise ValueError("psds: is for sound event detection, whose answers are of classes")
+    if Path(cfg.references).suffix == ".tsv":
+        raise ValueError(
+            "psds: counts false alarms per hour, and a TSV does not say how long its clips are: give a manifest"
+        )
+    return psds([(answer.prediction, answer.example) for answer in answers], classes)
 
 
 def _by_protocol(cfg: DictConfig) -> str:
@@ -57,8 +78,8 @@ def _by_protocol(cfg: DictConfig) -> str:
 
     if cfg.protocol != PROTOCOL:
         raise ValueError(f"protocol: is {cfg.protocol}, not {PROTOCOL}")
-    if cfg.task or cfg.classes or cfg.decimals is not None:
-        raise ValueError(f"protocol: {PROTOCOL} says what is scored; leave task, classes and decimals out")
+    if cfg.task or cfg.classes or cfg.decimals is not None or cfg.psds:
+        raise ValueError(f"protocol: {PROTOCOL} says what is scored; leave task, classes, decimals and psds out")
     directory = Path(cfg.output_dir).absolute()
     return score_moments(Path(cfg.predictions), Path(cfg.references), directory, cfg.system or directory.name)
 

@@ -10,12 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from timepro_lit.data.manifest import write_manifest
-from timepro_lit.evaluation.scoring import labels_of, outcome_of, read_predictions, read_references, summary, table
+from timepro_lit.evaluation.scoring import (
+    labels_of,
+    outcome_of,
+    read_predictions,
+    read_references,
+    summary,
+    table,
+    write_outcome,
+)
+from timepro_lit.evaluation.sums import read_sums
 from timepro_lit.metrics.event_f1 import EventF1
 from timepro_lit.metrics.grounding import GroundingIoU
 from timepro_lit.records import Event, Example, Prediction
+from timepro_lit.runs.origin import Grounds
+from timepro_lit.score import _psds
+from timepro_lit.tasks import dense_captioning
+from timepro_lit.tasks.base import metrics_of_test
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
@@ -80,6 +94,49 @@ def test_a_missing_answer_counts_zero() -> None:
     assert outcome.scores.values["mIoU"] == 50.0
 
 
+def test_an_event_may_say_how_sure_the_system_is(tmp_path: Path) -> None:
+    rows = [{"id": "a.wav", "events": [[1, 2, "Dog", 0.5], [4, 5, "Cat", None]]}]
+    [(_, prediction, _)] = read_predictions(lines(tmp_path / "answers.jsonl", rows), SED)
+    assert prediction.events == (Event(1.0, 2.0, "Dog", score=0.5), Event(4.0, 5.0, "Cat"))
+
+
+def test_what_is_of_the_whole_set_stands_beside_without_an_interval() -> None:
+    outcome = outcome_of([("a.wav", Prediction((), readable=True), "")], REFERENCES[:1], [EventF1(classes=["Dog"])])
+    outcome = replace(outcome, whole={"PSDS1": 12.25})
+    assert summary(outcome, "sed")["PSDS1"] == 12.25
+    assert "PSDS1" not in summary(outcome, "sed")["intervals"]
+    assert "PSDS1 12.2" in " ".join(table(outcome).split())
+
+
+def test_psds_is_refused_where_it_means_nothing() -> None:
+    cfg = OmegaConf.create({"references": "validation.tsv"})
+    with pytest.raises(ValueError, match="a TSV does not say how long its clips are: give a manifest"):
+        _psds(cfg, [], ["Dog"])
+    with pytest.raises(ValueError, match="psds: is for sound event detection"):
+        _psds(cfg, [], [])
+
+
+def test_captions_are_scored_by_all_metrics_of_a_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Never:
+        def score(self, pairs: list[tuple[str, str]]) -> list[float]:
+            return [float(hypothesis == reference) for hypothesis, reference in pairs]
+
+    monkeypatch.setattr(dense_captioning, "shared_meteor", Never)
+    examples = [Example(i, "dac", i, 5.0, (Event(1.0, 2.0, f"a {i} of four words"),)) for i in ("dog", "cat")]
+    task = dense_captioning.DenseCaptioning()
+    answers = [("dog", task.parse("1.00-2.00, a dog of four words"), "")]
+    outcome = outcome_of(answers, examples, metrics_of_test(task))
+    assert outcome.scores.values["SODA_c"] == pytest.approx(200 / 3)
+    assert outcome.scores.values["CIDEr"] == pytest.approx(500.0)
+    scoring = Grounds({}, {})
+    write_outcome(tmp_path, outcome, task, "mine", scoring, "variant")
+    known = read_sums(tmp_path, tmp_path / "predictions.jsonl", lambda name: metrics_of_test(task), scoring)
+    assert known is not None and known[0]["dac"].values == outcome.scores.values
+    assert read_sums(tmp_path, tmp_path / "predictions.jsonl", lambda name: task.metrics(), scoring) is None
+    other = Grounds({}, {"metrics/soda.py": "another"})
+    assert read_sums(tmp_path, tmp_path / "predictions.jsonl", lambda name: metrics_of_test(task), other) is None
+
+
 def test_rounded_collars_stand_beside_the_plain_ones() -> None:
     answers = [("a.wav", Prediction((Event(1.2, 2.0, "Dog"), Event(4.2, 5.0, "Cat")), readable=True), "")]
     plain, rounded = EventF1(classes=["Cat", "Dog"]), EventF1(classes=["Cat", "Dog"], decimals=6)
@@ -95,11 +152,17 @@ def test_rounded_collars_stand_beside_the_plain_ones() -> None:
         ("{", "1: not a JSON object"),
         ('{"text": "x"}', "1: key 'id' must be text"),
         ('{"id": "a"}', "1: a line needs a 'text' or a list of 'events'"),
-        ('{"id": "a", "events": [[1, true, "Dog"]]}', r"1: an event must be \[onset, offset, label\], not \[1, true"),
+        (
+            '{"id": "a", "events": [[1, true, "Dog"]]}',
+            r"1: an event must be \[onset, offset, label\] or .* not \[1, true",
+        ),
         ('{"id": "a", "events": [[1, "2", "Dog"]]}', "1: an event must be"),
         ('{"id": "a", "events": [[1, null, "Dog"]]}', "1: an event must be"),
         ('{"id": "a", "events": [[1, %s, "Dog"]]}' % ("9" * 400), "1: an event must be"),
         ('{"id": "a", "events": [7]}', "1: an event must be"),
+        ('{"id": "a", "events": [[1, 2, "Dog", "outside"]]}', "1: an event must be"),
+        ('{"id": "a", "events": [[1, 2, "Dog", NaN]]}', "1: an event must be"),
+        ('{"id": "a", "events": [[1, 2, "Dog", 0.5, 0.5]]}', "1: an event must be"),
     ],
 )
 def test_a_fault_is_named_with_its_line(line: str, sentence: str, tmp_path: Path) -> None:

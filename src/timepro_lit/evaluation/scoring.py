@@ -1,7 +1,8 @@
 """Scores of any system's answers, wherever they were made: files in, numbers out.
 
     references   a manifest (`data.manifest`), or a DESED-style TSV of events
-    predictions  lines {"id": ..., "text": ...} or {"id": ..., "events": [[onset, offset, label], ...]}, or such a TSV
+    predictions  lines {"id": ..., "text": ...} or {"id": ..., "events": [[onset, offset, label], ...]}, or such a TSV;
+                 an event may say in a fourth place how sure the system is of it, by a number
 
 An answer belongs to the example of the same id; in a TSV the file name is the id. Text is read by the task's own
 `parse`, as in our evaluations.
@@ -14,7 +15,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ class Outcome:
     """Ids that are in no reference; their answers do not count."""
     repairs: Mapping[str, int]
     """Kind of repair that reading needed -> number of answers."""
+    whole: Mapping[str, float] = field(default_factory=dict)
+    """Values in percent that are no functions of sums over clips, and so have no interval: PSDS."""
 
 
 def read_references(path: Path, task: str) -> list[Example]:
@@ -154,6 +157,7 @@ def summary(outcome: Outcome, task: str) -> dict[str, Any]:
         "num_examples": len(outcome.scores.ids),
         **{name: _defined(value) for name, value in values.items() if not name.startswith("Eb-F1")},
         **_event_f1(values),
+        **{name: _defined(value) for name, value in outcome.whole.items()},
         "intervals": {name: _defined_interval(span) for name, span in spans.items()},
         "missing": list(outcome.missing),
         "duplicate": list(outcome.duplicate),
@@ -170,6 +174,8 @@ def table(outcome: Outcome) -> str:
         rows.add_column(name, justify="right" if name else "left")
     for name, value in outcome.scores.values.items():
         rows.add_row(name, f"{value:.1f}", "{:.1f} .. {:.1f}".format(*spans[name]))
+    for name, value in outcome.whole.items():
+        rows.add_row(name, f"{value:.1f}", "")
     text = io.StringIO()
     Console(file=text, width=100).print(rows)
     for what, ids in (("missing", outcome.missing), ("duplicate", outcome.duplicate), ("unknown", outcome.unknown)):
@@ -237,9 +243,18 @@ def _prediction(row: Mapping[str, Any], task: ScoredTask, where: str) -> Predict
 
 def _event(entry: Any, where: str) -> Event:
     try:
-        onset, offset, label = entry
-        if not isinstance(label, str) or isinstance(onset, bool | str) or isinstance(offset, bool | str):
+        onset, offset, label, *score = entry
+        if not isinstance(label, str) or any(isinstance(number, bool | str) for number in (onset, offset, *score)):
             raise TypeError
-        return Event(float(onset), float(offset), label)
+        return Event(float(onset), float(offset), label, score=_score(*score))
     except (TypeError, ValueError, OverflowError):  # OverflowError: an integer of hundreds of digits
-        raise ValueError(f"{where}: an event must be [onset, offset, label], not {json.dumps(entry)[:80]}") from None
+        raise ValueError(
+            f"{where}: an event must be [onset, offset, label] or [onset, offset, label, score], "
+            f"not {json.dumps(entry)[:80]}"
+        ) from None
+
+
+def _score(number: float | None = None) -> float | None:
+    if number is not None and not math.isfinite(number):  # NaN would have no place in any ranking
+        raise ValueError
+    return None if number is None else float(number)

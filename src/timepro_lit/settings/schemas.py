@@ -129,6 +129,8 @@ class ScoreConfig:
     """Of a challenge whose files both are, in place of a task: dcase2026_task6."""
     decimals: int | None = None
     """Where given, Eb-F1 stands a second time, its collars compared after rounding to so many decimals."""
+    psds: bool = False
+    """Also PSDS1 and PSDS2 of sound event detection, of events with scores; needs the extra psds and a manifest."""
     paths: Paths = field(default_factory=Paths)
 
 
