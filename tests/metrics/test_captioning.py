@@ -5,6 +5,7 @@ import math
 import pytest
 
 from timepro_lit.metrics.captioning import MeteorMetric
+from timepro_lit.metrics.summed import Summed
 from timepro_lit.records import Event, Example, Prediction
 
 UNREADABLE = Prediction(events=(), readable=False)
@@ -31,7 +32,7 @@ def example(*events: tuple[float, float, str]) -> Example:
 
 def test_joined_asks_once_with_captions_in_onset_order():
     scorer = Recorder()
-    metric = MeteorMetric("joined", scorer)
+    metric = Summed(MeteorMetric("joined", scorer))
     reference = example((0.0, 1.0, "a dog barks"), (2.0, 3.0, "birds sing"))
     nan_onset = answer((math.nan, 1.0, "late"), (2.0, 3.0, "birds sing"), (0.0, 1.0, "a dog barks"))
     metric.update([answer((5.0, 6.0, "birds sing"), (1.0, 2.0, "a dog barks")), nan_onset], [reference, reference])

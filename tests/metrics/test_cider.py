@@ -9,6 +9,7 @@ from pycocoevalcap.cider.cider import Cider
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.cider import CiderD, ciders
 from timepro_lit.metrics.suite import intervals, score
+from timepro_lit.metrics.summed import Summed
 from timepro_lit.records import Event, Example, Prediction
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
 
@@ -59,8 +60,8 @@ def test_no_words_are_worth_nothing() -> None:
 
 
 def test_answers_are_scored_all_at_once() -> None:
-    with pytest.raises(NotImplementedError, match="score them at once"):
-        CiderD().update([answer("a dog")], [example("a", "a dog")])
+    with pytest.raises(ValueError, match="CiderD looks at all answers at once"):
+        Summed(CiderD())
 
 
 def test_validations_are_spared() -> None:

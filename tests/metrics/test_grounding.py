@@ -5,6 +5,7 @@ import math
 import pytest
 
 from timepro_lit.metrics.grounding import GroundingIoU, clip_iou
+from timepro_lit.metrics.summed import Summed
 from timepro_lit.records import Event, Example, Prediction
 
 
@@ -18,7 +19,7 @@ def example(*times: tuple[float, float]) -> Example:
 
 
 def test_values_by_hand():
-    metric = GroundingIoU()
+    metric = Summed(GroundingIoU())
     metric.update([answer((1.0, 3.0)), answer((1.0, 2.0))], [example((1.0, 3.0))] * 2)  # 1, 0.5
     metric.update([answer((0.0, 8.0)), answer(readable=False)], [example((0.0, 10.0))] * 2)  # 0.8, 0
     scores = {name: float(value) for name, value in metric.compute().items()}
@@ -36,4 +37,4 @@ def test_clip_scores_are_percent():
 
 def test_predictions_and_examples_must_pair_up():
     with pytest.raises(ValueError, match="zip"):
-        GroundingIoU().update([answer((1.0, 2.0))], [example((1.0, 2.0))] * 2)
+        GroundingIoU().rows([answer((1.0, 2.0))], [example((1.0, 2.0))] * 2)

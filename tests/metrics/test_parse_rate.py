@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from timepro_lit.metrics.parse_rate import ParseRate
+from timepro_lit.metrics.summed import Summed
 from timepro_lit.records import Event, Example, Prediction
 
 EXAMPLE = Example("x", "dac", "x.flac", 10.0, ())
@@ -8,7 +9,7 @@ READABLE, UNREADABLE = Prediction((), readable=True), Prediction((Event(0.0, 1.0
 
 
 def test_the_share_of_readable_answers() -> None:
-    metric = ParseRate()
+    metric = Summed(ParseRate())
     metric.update([READABLE, UNREADABLE, READABLE, READABLE], [EXAMPLE] * 4)
     assert float(metric.compute()["parse_rate"]) == 75.0
     assert metric.clip_scores(UNREADABLE, EXAMPLE) == {"parse_rate": 0.0}

@@ -19,6 +19,7 @@ from timepro_lit.lit.sharding import (
     check_strategy,
 )
 from timepro_lit.metrics.base import SumMetric
+from timepro_lit.metrics.summed import Summed
 from timepro_lit.records import Answer, Batch, Interviews
 from timepro_lit.tasks.base import Task, scored
 
@@ -44,7 +45,7 @@ class AnsweringModule(LightningModule):
         self.load_lalm = load_lalm
         self.tasks = dict(tasks)
         self.scored = scored(tasks)
-        self.metrics = nn.ModuleDict({task: nn.ModuleList(of_task) for task, of_task in metrics.items()})
+        self.metrics = nn.ModuleDict({task: nn.ModuleList(map(Summed, of_task)) for task, of_task in metrics.items()})
         self.max_answer_tokens = max_answer_tokens
         self.voting = voting
         self.answers: list[Answer] = []

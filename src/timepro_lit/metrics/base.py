@@ -8,35 +8,29 @@ Legend: K sums of a metric, N examples.
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import Module
-from torchmetrics import Metric
 
 from timepro_lit.records import Example, Prediction
 
 FloatArray = NDArray[np.float64]
 
 
-class SumMetric(Metric):
-    """A torchmetrics metric whose state is one (K,) float64 vector of sums; all values in percent.
+class SumMetric(ABC):
+    """What the row of an example is, and how sums of K numbers become values, all in percent.
 
-    Subclasses say what the row of an example is and how sums become values.
+    It keeps nothing; `metrics.summed.Summed` adds up over batches and processes.
     """
 
-    full_state_update = False
-    higher_is_better = True
-    sums: Tensor
+    all_at_once: ClassVar[bool] = False
+    """Whether the row of an example depends on all others, so that nothing can be added up bit by bit."""
 
     def __init__(self, num_sums: int) -> None:
-        super().__init__()
         self.num_sums = num_sums
-        self.add_state("sums", torch.zeros(num_sums, dtype=torch.float64), dist_reduce_fx="sum")
 
     @abstractmethod
     def rows(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> FloatArray:
@@ -49,23 +43,6 @@ class SumMetric(Metric):
     @abstractmethod
     def clip_scores(self, prediction: Prediction, example: Example) -> dict[str, float]:
         """Scores of one answer alone, in percent."""
-
-    def update(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> None:
-        """Add the answers `predictions` to the questions `examples`, pairwise."""
-        rows = self.rows(predictions, examples)
-        self.sums = self.sums + torch.from_numpy(rows.sum(axis=0)).to(self.sums.device)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> Module:
-        # A model that is cast takes its metrics along. Sums move with it, but stay exact, and alike on all processes.
-        return super()._apply(lambda tensor: tensor.to(fn(tensor.new_empty(0)).device), exclude_state)
-
-    def compute(self) -> dict[str, Tensor]:
-        """Values in percent over everything added so far, scalar float32 tensors."""
-        values = self.values(self.sums.cpu().numpy())
-        return {
-            name: torch.tensor(float(value), dtype=torch.float32, device=self.sums.device)
-            for name, value in values.items()
-        }
 
 
 GRID = 2.0**-36

@@ -28,8 +28,10 @@ GREATEST = 10.0
 class CiderD(SumMetric):
     """Mean over the clips whose reference has a caption: {"CIDEr"} in percent, up to 1,000.
 
-    Unreadable and empty answers count 0. Raises NotImplementedError where answers are added bit by bit.
+    Unreadable and empty answers count 0.
     """
+
+    all_at_once = True
 
     def __init__(self) -> None:
         super().__init__(num_sums=2)
@@ -50,10 +52,6 @@ class CiderD(SumMetric):
     def clip_scores(self, prediction: Prediction, example: Example) -> dict[str, float]:
         """Nothing: one clip does not say which words are rare."""
         return {}
-
-    def update(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> None:
-        """Raises NotImplementedError: `metrics.suite.score` scores all answers at once."""
-        raise NotImplementedError("CIDEr counts words over all clips: score them at once, by metrics.suite.score")
 
 
 def ciders(texts: Sequence[tuple[str, str]]) -> FloatArray:
