@@ -157,7 +157,7 @@ class _Told:
                 text = _plain(event.label)
                 self._texts[clip].add(text)
                 self._words[clip] |= _stems(text)
-                here = called[clip, event.onset, event.offset]
+                here = called[clip, example.start_s + event.onset, example.start_s + event.offset]
                 here |= {text, _plain(example.query)} if example.query else {text}
         for names in called.values():
             for name in names:

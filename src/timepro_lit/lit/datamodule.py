@@ -63,7 +63,7 @@ class ClipDataModule(LightningDataModule):
         weights: Mapping[str, float] | None = None,
         max_validation_examples: int | None = None,
         max_skipped_share: float = 0.01,
-        absent_share: float = 0.0,
+        absent_share: float | None = None,
     ) -> None:
         super().__init__()
         of_any = [name for name, task in tasks.items() if getattr(task, "occurrences", "one") == "any"]
@@ -264,7 +264,7 @@ def prepared_folder(
     weights: Mapping[str, float] | None = None,
     max_validation_examples: int | None = None,
     max_skipped_share: float = 0.01,
-    absent_share: float = 0.0,
+    absent_share: float | None = None,
 ) -> ClipDataModule:
     """The data of one folder: `timepro_lit.prepare` wrote it, or it holds train, val and test.jsonl and their audio.
 
