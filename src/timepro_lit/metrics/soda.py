@@ -60,7 +60,7 @@ def best_in_order(worth: FloatArray) -> float:
     """Greatest sum over one-to-one pairs that do not cross, of an (R, A) matrix of what pairs are worth (>= 0).
 
     >>> best_in_order(np.array([[0.0, 0.5], [0.9, 0.5]]))
-    1.0
+    0.9
     """
     best = np.zeros(worth.shape[1] + 1)  # of the rows so far, with the first k columns
     for row in worth:
