@@ -66,6 +66,7 @@ def results() -> ModuleType:
         ("table3/run.sh", [], ["train"] * 53 + ["report", "attend", "attend"]),
         ("ablations/run.sh", ["smoke"], ["train"] * 9 + ["report"]),
         ("long/run.sh", ["smoke"], ["train"] * 5 + ["evaluate"] * 12 + ["report"]),
+        ("moments/run.sh", ["smoke"], ["train"] * 2 + ["evaluate", "report"]),
         ("table1/run.sh", ["trainer=deepspeed_zero2"], ["train"] * 6 + ["report"]),
         ("table1/run.sh", ["+debug=plan"], ["train"] * 6),
     ],

@@ -39,7 +39,7 @@ from timepro_lit.tasks.base import ScoredTask
 
 VOTES, COOL, SHARES = (4, 8, 16), 0.7, (0.25, 0.4, 0.5, 0.6, 0.75)
 GREEDY, BY_LOGPROB = "greedy", "greedy, log-probability"
-SHOWN = ("mIoU", "R@0.5", "R@0.7", "R@0.9", "R1@0.5", "R1@0.7", "mAP", "METEOR", "Eb-F1")
+SHOWN = ("mIoU", "R@0.5", "R@0.7", "R@0.9", "R1@0.5", "R1@0.7", "mAP", "F1@IoU", "presence_F1", "METEOR", "Eb-F1")
 
 
 def main() -> None:
@@ -138,7 +138,9 @@ def figures(
     examples, found = [one.example for one in samples], {}
     greedy: Scores | None = None
     for name, (seconds, predictions) in systems.items():
-        metrics = [*task.metrics(), *([Moments()] if task.takes_query else [])]
+        metrics = list(task.metrics())
+        if task.takes_query and not any(isinstance(metric, Moments) for metric in metrics):
+            metrics.append(Moments())
         scores = score(metrics, list(zip(predictions, examples, strict=True)))
         greedy = greedy or scores
         sure, right = judged(predictions, examples, by_label=bool(task.classes))
