@@ -97,6 +97,20 @@ class Listener:
         waveform = self.waveform(audio, sampling_rate)
         return self._one("ag", waveform, query, voting=voting_of(vote, temperature, seed))
 
+    def moments(
+        self,
+        audio: Audio,
+        query: str,
+        *,
+        sampling_rate: int | None = None,
+        vote: int | None = None,
+        temperature: float = 1.0,
+        seed: int = 0,
+    ) -> tuple[Event, ...]:
+        """Every time that the described sound happens, or none. The rest is as `ground`."""
+        waveform = self.waveform(audio, sampling_rate)
+        return self._one("moments", waveform, query, voting=voting_of(vote, temperature, seed))
+
     def detect(
         self,
         audio: Audio,
