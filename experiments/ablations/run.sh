@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-.venv/bin/python} OUT=${OUT:-outputs/table3} SEEDS=${SEEDS:-1,2} JOBS=${JOBS:-1}
-read -ra rows <<<"${ROWS:-ordered advancing text rescue stride5 stride25 group4 group16 before}"
+read -ra rows <<<"${ROWS:-ordered positions text rescue stride5 stride25 group4 group16 before}"
 
 if [[ ${1:-} == smoke ]]; then
     shift

@@ -96,7 +96,7 @@ def test_shares_stand_beside_chance(asked: Listener, tmp_path: Path) -> None:
 
 
 def test_a_model_without_timestamps_and_a_layer_that_is_not_there_are_named(asked: Listener) -> None:
-    with pytest.raises(ValueError, match="the model has no time prompt"):
+    with pytest.raises(ValueError, match="the model has no timestamp embeddings"):
         attention_of(listener(None), question(), TASK, [-1])
     with pytest.raises(ValueError, match="layers: the model has layers 0 to 3, not 4"):
         attention_of(asked, question(), TASK, [4])

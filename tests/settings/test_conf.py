@@ -34,7 +34,8 @@ GROUPS = sorted(p for p in CONF.iterdir() if p.is_dir())
 EXPERIMENTS = sorted(p.stem for p in CONF.rglob("experiment/*.yaml"))
 SCALES = sorted(p.stem for p in CONF.rglob("scale/*.yaml"))
 EMBEDDED_ONLY = {
-    "ablation_group4", "ablation_group16", "demo", "demo_long", "long_base", "moments", "moments_present", "tiny_base"
+    "ablation_group4", "ablation_group16", "ablation_positions", "demo", "demo_long", "long_base", "moments",
+    "moments_present", "tiny_base",
 }  # fmt: skip
 OPTIONS = sorted(
     (p.parent.relative_to(CONF).as_posix(), p.stem)

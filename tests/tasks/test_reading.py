@@ -46,7 +46,11 @@ def test_an_alarm_ends_a_hang():
             pass
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+@pytest.mark.parametrize(
+    "task",
+    # grounding reads as moments do, but for what says none
+    [pytest.param(task, id=task.name, marks=pytest.mark.slow if task.name == "ag" else ()) for task in TASKS],
+)
 def test_a_megabyte_of_anything_is_read_quickly(task):
     for unit in UNITS:
         for prefix in ("", '{"dog": "x '):
