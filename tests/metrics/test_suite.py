@@ -78,6 +78,14 @@ def test_uneven_shards_give_exactly_the_whole(task, num_shards):
         assert {k: float(v) for k, v in merged.compute().items()} == {k: float(v) for k, v in metric.compute().items()}
 
 
+def test_of_some_metrics_the_intervals_stay_what_they_are():
+    scores = score(TASKS["sed"].metrics(), pairs_of("sed", quality=0.6))
+    some = scores.of_metrics_with(["Eb-F1"])
+    assert len(some.metrics) == 1 < len(scores.metrics)
+    assert some.values["Eb-F1/micro"] == scores.values["Eb-F1/micro"]
+    assert intervals([some]) == {name: intervals([scores])[name] for name in some.values}
+
+
 def summed(task):
     return [Summed(metric) for metric in TASKS[task].metrics()]
 

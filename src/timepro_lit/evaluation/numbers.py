@@ -53,9 +53,10 @@ def figures_of(
     """
     pairs = [(after, before) for before, after in pairwise(rows)] if pairs is None else pairs
     values = {name: {task: mean_values(of) for task, of in row.scores.items()} for name, row in rows.items()}
-    spans = {name: {task: intervals(of) for task, of in row.scores.items()} for name, row in rows.items()}
+    shown = {name: _shown(row, tasks) for name, row in rows.items()}
+    spans = {name: {task: intervals(of) for task, of in row.scores.items()} for name, row in shown.items()}
     for later, earlier in pairs:
-        spans[f"{later} - {earlier}"] = _differences(rows[later], rows[earlier])
+        spans[f"{later} - {earlier}"] = _differences(shown[later], shown[earlier])
     num_examples = {
         task: max(len(row.scores[task][0].ids) for row in rows.values() if task in row.scores)
         for task in tasks
@@ -77,6 +78,13 @@ def validation_score(scores: Mapping[str, float], tasks: Mapping[str, ScoredTask
     names = [f"val/{name}/{task.watched[0]}" for name, task in tasks.items()]
     kept = [scores[name] for name in names if name in scores]
     return sum(kept) / len(kept) if kept else None
+
+
+def _shown(row: Trained, tasks: Mapping[str, ScoredTask]) -> Trained:
+    """What tables show of a row."""
+    names = {ALL_TASKS: ("parse_rate",)} | {name: task.headline for name, task in tasks.items()}
+    scores = {task: [one.of_metrics_with(names[task]) for one in of] for task, of in row.scores.items()}
+    return Trained(scores, row.seeds)
 
 
 def _differences(later: Trained, earlier: Trained) -> dict[str, dict[str, Interval]]:

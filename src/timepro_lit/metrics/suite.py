@@ -10,7 +10,7 @@ For example:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -52,6 +52,20 @@ class Scores:
         """Its values in 1,000 resamples of the clips: the same for all that answered questions about the same clips."""
         order = sorted(range(len(self.clips)), key=self.clips.__getitem__)
         return resample(self.rows[order], self.statistic)
+
+    def of_metrics_with(self, names: Collection[str]) -> Scores:
+        """The same of those metrics alone that have one of the named values: what is not shown is not resampled."""
+        parts = np.split(self.rows, np.cumsum([metric.num_sums for metric in self.metrics])[:-1], axis=1)
+        found = [metric.values(np.zeros(metric.num_sums)).keys() for metric in self.metrics]
+        kept = [n for n, values in enumerate(found) if not values.isdisjoint(names)]
+        return Scores(
+            values={name: self.values[name] for n in kept for name in found[n]},
+            examples=(),
+            ids=self.ids,
+            clips=self.clips,
+            rows=np.concatenate([parts[n] for n in kept], axis=1),
+            metrics=tuple(self.metrics[n] for n in kept),
+        )
 
     def statistic(self, sums: FloatArray) -> dict[str, FloatArray]:
         """Values in percent, each (...,), from sums (..., K)."""
