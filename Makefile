@@ -7,6 +7,7 @@ BASE := $(VENV)/.base.stamp
 TEST := $(VENV)/.test.stamp
 LOG  := $(VENV)/pip.log
 CHECKED := .[test,dev,deepspeed,voxtral,quantization,media,cluster]
+APP := .[app,test-app]
 
 # $(call install,<what>): pip's many lines go to a file, of which the end is shown if it fails.
 install = $(BIN)/python -m pip install --no-input --disable-pip-version-check --progress-bar off \
@@ -54,7 +55,7 @@ test-slow: $(TEST)  ## Run only the tests marked slow
 	$(BIN)/python -m pytest -m slow
 
 test-app: $(TEST)  ## Try the page of `app` in a headless Chromium (installs Gradio and Playwright)
-	@$(call install,-e '.[app,test-app]')
+	@$(call install,-e '$(APP)')
 	$(BIN)/python -m pytest -m slow tests/playground tests/events
 
 test-psds: $(TEST)  ## Compare with sed_scores_eval (installs it, by a C compiler)
