@@ -103,20 +103,34 @@ def _mark(axes: Axes, boundaries: Mapping[str, Sequence[Event]], duration_s: flo
 
 def shares_figure(shares: Mapping[str, Sequence[float]], chance: float) -> Figure:
     """A heat map of the shares near boundaries, a row for each model and a column for each layer, in percent."""
-    rows = [visible(name, 40) for name in shares]
+    rows = [visible(name, 40) for name in _without_shared_folder(list(shares))]
     widest = max(len(of_model) for of_model in shares.values())
     values = [[*of_model, *[math.nan] * (widest - len(of_model))] for of_model in shares.values()]
     written = lettering(rows)
     with written.in_use():
-        figure = Figure(figsize=(1.8 + 0.55 * widest, 1.0 + 0.45 * len(rows)), layout="constrained")
+        width = max(5.6, 1.8 + 0.08 * max(map(len, rows)) + 0.55 * widest)
+        figure = Figure(figsize=(width, 1.2 + 0.4 * len(rows)), layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(values, aspect="auto", cmap="viridis")
         for row, of_model in enumerate(shares.values()):
             for layer, share in enumerate(of_model):
-                axes.text(layer, row, f"{share:.0f}", ha="center", va="center", fontsize=7, color="white")
+                axes.text(layer, row, f"{share:.1f}", ha="center", va="center", fontsize=7, color="white")
         axes.set_yticks(range(len(rows)), list(map(written, rows)), fontsize=8, parse_math=False)
         axes.set_xticks(range(widest), range(widest), fontsize=7)
         axes.set_xlabel("layer", fontsize=8)
         axes.set_title(f"% of timestamp attention near a boundary (chance {chance:.1f})", fontsize=9, loc="left")
         figure.colorbar(image, ax=axes, fraction=0.04)
     return figure
+
+
+def _without_shared_folder(names: Sequence[str]) -> list[str]:
+    """Paths as they are told apart.
+
+    >>> _without_shared_folder(["outputs/astp/seed1", "outputs/random/seed1"])
+    ['astp/seed1', 'random/seed1']
+    """
+    parts = [name.split("/") for name in names]
+    shared = 0
+    while len(names) > 1 and all(len(of) > shared + 1 and of[shared] == parts[0][shared] for of in parts):
+        shared += 1
+    return ["/".join(of[shared:]) for of in parts]
