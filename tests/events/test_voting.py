@@ -104,7 +104,15 @@ def test_many_events_of_many_answers_take_no_time_even_all_at_one_place() -> Non
     assert time.perf_counter() - start < 20  # seconds; quadratic would be minutes
 
 
-@pytest.mark.parametrize(("settings", "sentence"), [((1, 1.0), "at least 2 answers, not 1"), ((4, 0.0), "positive")])
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ((1, 1.0), "at least 2 answers, not 1"),
+        ((4, 0.0), "positive"),
+        ((257, 1.0), "vote: takes at most 256 answers"),
+        ((2.5, 1.0), "vote: must be a whole number"),
+    ],
+)
 def test_what_cannot_be_sampled_is_refused(settings: tuple[int, float], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Voting(*settings)

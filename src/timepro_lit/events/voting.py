@@ -19,6 +19,8 @@ AGREE = 0.5
 """IoU at which two answers speak of the same segment."""
 MAJORITY = 0.5
 """Share of the answers that makes a cluster an event."""
+MOST_ANSWERS = 256
+"""Answers to one question that may be asked for."""
 NEIGHBOURS = 16
 """Clusters of like length on either side, by onset, that a segment is compared with: no answer means more."""
 
@@ -37,8 +39,12 @@ class Voting:
     """Votes to a question depend on it and on the question alone, not on the batch around it."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.num_answers, bool) or not isinstance(self.num_answers, int):
+            raise ValueError(f"vote: must be a whole number of answers, not {self.num_answers!r}")
         if self.num_answers < 2:
             raise ValueError(f"vote: needs at least 2 answers, not {self.num_answers}; null = one greedy answer")
+        if self.num_answers > MOST_ANSWERS:  # all of them are decoded at once
+            raise ValueError(f"vote: takes at most {MOST_ANSWERS} answers, not {self.num_answers}")
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"vote_temperature: must be positive, not {self.temperature}")
 
