@@ -162,3 +162,22 @@ def test_votes_are_compared_with_greedy_answers(tmp_path: Path) -> None:
     assert found["sed"]["systems"]["3 votes"] == found["sed"]["systems"]["3 votes, share 0.5"]
     assert (made / "reliability.png").stat().st_size > 10_000
     assert "| 3 votes |" in (made / "table.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "results", "rows"),
+    [
+        ("moments", "results.json", ["seeds", "rows", "sft_asked_only_for_what_occurs", "intervals", "votes", "code"]),
+        ("long", "results.json", [
+            "ablation_adaptive", "ablation_astp", "ablation_random_init", "ablation_sft_baseline"
+        ]),
+        ("ablations", "ablations/report.json", None),
+    ],
+)  # fmt: skip
+def test_an_experiment_goes_through(tmp_path: Path, name: str, results: str, rows: list[str] | None) -> None:
+    given = os.environ | {"PYTHON": sys.executable, "OUT": str(tmp_path / "out")}
+    script = str(ROOT / "experiments" / name / "run.sh")
+    assert subprocess.run(["bash", script, "smoke"], env=given, timeout=1800).returncode == 0
+    found = json.loads((tmp_path / "out-smoke" / results).read_text())
+    assert list(found) == rows if rows else len(found["rows"]) == 9

@@ -81,6 +81,8 @@ def test_samples_serve_as_well_as_files(run: Path) -> None:
     assert model.caption(samples) == model.caption(answer["audio"])
     with pytest.raises(ValueError, match="at most 30 s"):
         model.caption(np.zeros(31 * 16_000, dtype=np.float32))
+    with pytest.raises(ValueError, match="the model answers ag, dac, sed, not moments"):
+        model.ground(samples, "a dog barks", occurrences="any")
 
 
 @pytest.mark.parametrize("kind", ["merged", "adapter"])

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from timepro_lit.metrics.intersection_f1 import IntersectionF1, intersection_counts
+from timepro_lit.metrics.intersection_f1 import intersection_counts, intersection_f1
 from timepro_lit.metrics.suite import score
 from timepro_lit.records import Event, Example, Prediction
 
@@ -45,9 +45,9 @@ def test_macro_and_micro() -> None:
         (answer((0.0, 1.0, "dog"), (5.0, 6.0, "wolf")), example((0.0, 1.0, "dog"), (2.0, 3.0, "bell"), id_="a")),
         (answer((0.0, 1.0, "dog"), readable=False), example((0.0, 1.0, "dog"), id_="b")),
     ]
-    found = score([IntersectionF1(["bell", "dog", "unheard"])], pairs)
+    found = score([intersection_f1(["bell", "dog", "unheard"])], pairs)
     assert found.values["Ib-F1"] == pytest.approx(100 * (2 / 3 + 0) / 2)
     assert found.values["Ib-F1/micro"] == pytest.approx(100 * 2 / (3 + 2))
     assert [own["Ib-F1"] for own in found.examples] == [50.0, 0.0]
-    assert IntersectionF1(["dog"]).clip_scores(answer(), example()) == {"Ib-F1": 100.0}
-    assert IntersectionF1(["dog"]).clip_scores(answer(readable=False), example()) == {"Ib-F1": 0.0}
+    assert intersection_f1(["dog"]).clip_scores(answer(), example()) == {"Ib-F1": 100.0}
+    assert intersection_f1(["dog"]).clip_scores(answer(readable=False), example()) == {"Ib-F1": 0.0}

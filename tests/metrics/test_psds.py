@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 from timepro_lit.metrics import psds as room
-from timepro_lit.metrics.intersection_f1 import IntersectionF1
+from timepro_lit.metrics.intersection_f1 import intersection_f1
 from timepro_lit.metrics.psds import psds, score_curves
 from timepro_lit.metrics.suite import score
 from timepro_lit.records import Event, Example, Prediction
@@ -94,6 +94,6 @@ def test_f1_at_a_threshold_equals_sed_scores_evals() -> None:
     cut = [
         (Prediction(tuple(Event(e.onset, min(e.offset, 10.0), e.label) for e in p.events), True), e) for p, e in pairs
     ]
-    ours = score([IntersectionF1(CLASSES)], cut).values
+    ours = score([intersection_f1(CLASSES)], cut).values
     assert ours["Ib-F1"] == pytest.approx(100 * theirs[0]["macro_average"])
     assert ours["Ib-F1/micro"] == pytest.approx(100 * theirs[0]["micro_average"])

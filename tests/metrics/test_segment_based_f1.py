@@ -6,7 +6,7 @@ import random
 import pytest
 import sed_eval
 
-from timepro_lit.metrics.segment_based_f1 import SegmentBasedF1
+from timepro_lit.metrics.segment_based_f1 import segment_based_f1
 from timepro_lit.metrics.suite import score
 from timepro_lit.records import Event, Example, Prediction
 
@@ -23,7 +23,7 @@ def answer(*events: Triple, readable: bool = True) -> Prediction:
 
 
 def values(prediction: Prediction, reference: Example) -> dict[str, float]:
-    return score([SegmentBasedF1(LABELS)], [(prediction, reference)]).values
+    return score([segment_based_f1(LABELS)], [(prediction, reference)]).values
 
 
 def test_segments_that_are_touched_count() -> None:
@@ -56,7 +56,7 @@ def test_what_begins_past_all_segments_is_a_false_alarm() -> None:
 
 
 def test_one_clip() -> None:
-    metric = SegmentBasedF1(LABELS)
+    metric = segment_based_f1(LABELS)
     assert metric.clip_scores(answer(), example()) == {"Sb-F1": 100.0}
     assert metric.clip_scores(answer(readable=False), example()) == {"Sb-F1": 0.0}
     assert metric.clip_scores(answer((0.0, 1.0, "dog")), example((0.0, 3.0, "dog"))) == {"Sb-F1": 50.0}
@@ -84,7 +84,7 @@ def test_counts_equal_sed_evals() -> None:
         (answer(*estimate), example(*reference, id_=str(n)))
         for n, (reference, estimate) in enumerate(zip(references, answers, strict=True))
     ]
-    ours = score([SegmentBasedF1(LABELS)], pairs).values
+    ours = score([segment_based_f1(LABELS)], pairs).values
     assert ours["Sb-F1/micro"] == pytest.approx(100 * theirs.results_overall_metrics()["f_measure"]["f_measure"])
     macro = theirs.results_class_wise_average_metrics()["f_measure"]["f_measure"]
     assert ours["Sb-F1"] == pytest.approx(100 * macro)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -83,33 +83,22 @@ class Listener:
         audio: Audio,
         query: str,
         *,
+        occurrences: Literal["one", "any"] = "one",
         sampling_rate: int | None = None,
         vote: int | None = None,
         temperature: float = 1.0,
         seed: int = 0,
     ) -> tuple[Event, ...]:
-        """When the described sound happens. Of samples, `sampling_rate` is in Hz; None = the model's.
+        """When the described sound happens; with `any` occurrences, each time that it does, if at all.
 
+        Of samples, `sampling_rate` is in Hz; None = the model's.
         Events are cut to the recording; `Event.flag` names those that lie outside it or end before they begin.
         With `vote`, so many answers are sampled at `temperature`, by `seed`: the events are what most of them hold,
         `Event.score` is the share that does (`events.voting.vote`). None = the greedy answer, without scores.
         """
         waveform = self.waveform(audio, sampling_rate)
-        return self._one("ag", waveform, query, voting=voting_of(vote, temperature, seed))
-
-    def moments(
-        self,
-        audio: Audio,
-        query: str,
-        *,
-        sampling_rate: int | None = None,
-        vote: int | None = None,
-        temperature: float = 1.0,
-        seed: int = 0,
-    ) -> tuple[Event, ...]:
-        """Every time that the described sound happens, or none. The rest is as `ground`."""
-        waveform = self.waveform(audio, sampling_rate)
-        return self._one("moments", waveform, query, voting=voting_of(vote, temperature, seed))
+        task = "ag" if occurrences == "one" else "moments"
+        return self._one(task, waveform, query, voting=voting_of(vote, temperature, seed))
 
     def detect(
         self,

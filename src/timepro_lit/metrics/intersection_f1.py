@@ -18,48 +18,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from timepro_lit.events.intervals import Interval, is_proper, merge
-from timepro_lit.metrics.base import FloatArray, SumMetric
+from timepro_lit.metrics.base import FloatArray
+from timepro_lit.metrics.class_f1 import ClassF1
 from timepro_lit.metrics.event_f1 import scored_events
-from timepro_lit.metrics.segment_based_f1 import f1_values
 from timepro_lit.records import Event, Example, Prediction
 
 TOLERANCE = 0.7
 DECIMALS = 6
 
 
-class IntersectionF1(SumMetric):
-    """{"Ib-F1", "Ib-F1/micro"} in percent: macro average over the `classes` that occur, and all events pooled.
+def intersection_f1(classes: Sequence[str]) -> ClassF1:
+    """{"Ib-F1", "Ib-F1/micro"} in percent; events of a class that overlap or touch are one, on either side."""
+    return ClassF1("Ib-F1", classes, _counts)
 
-    Events of a class that overlap or touch are one, on either side. Labels outside `classes` count in micro alone.
-    """
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        super().__init__(num_sums=3 * (len(classes) + 1))  # the last one: labels outside `classes`
-        self.classes = tuple(sorted(classes))
-
-    def rows(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> FloatArray:
-        """(N, 3 * groups): per class events of the reference, true and false positives together, true positives."""
-        rows = [self._counts(p, e) for p, e in zip(predictions, examples, strict=True)]
-        return np.array(rows, dtype=np.float64).reshape(len(examples), self.num_sums)
-
-    def values(self, sums: FloatArray) -> dict[str, FloatArray]:
-        """Macro and micro F1 in percent."""
-        return f1_values("Ib-F1", sums.reshape(*sums.shape[:-1], -1, 3))
-
-    def clip_scores(self, prediction: Prediction, example: Example) -> dict[str, float]:
-        """{"Ib-F1": micro F1 of the clip in percent}: 100 where neither side has an event, 0 where unreadable."""
-        reference, positives, found = self._counts(prediction, example).reshape(-1, 3).sum(axis=0)
-        if reference + positives == 0:
-            return {"Ib-F1": 100.0 * prediction.readable}
-        return {"Ib-F1": 200.0 * float(found) / float(reference + positives)}
-
-    def _counts(self, prediction: Prediction, example: Example) -> FloatArray:
-        reference, answered = _by_label(example.events), _by_label(scored_events(prediction))
-        index = {label: k for k, label in enumerate(self.classes)}
-        counts = np.zeros((len(self.classes) + 1, 3))
-        for label in reference.keys() | answered.keys():
-            counts[index.get(label, -1)] += intersection_counts(reference.get(label, []), answered.get(label, []))
-        return counts.reshape(-1)
+def _counts(prediction: Prediction, example: Example) -> dict[str, tuple[int, int, int]]:
+    reference, answered = _by_label(example.events), _by_label(scored_events(prediction))
+    labels = reference.keys() | answered.keys()
+    return {label: intersection_counts(reference.get(label, []), answered.get(label, [])) for label in labels}
 
 
 def intersection_counts(reference: Sequence[Interval], answered: Sequence[Interval]) -> tuple[int, int, int]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.event_f1 import EventF1
-from timepro_lit.metrics.intersection_f1 import IntersectionF1
+from timepro_lit.metrics.intersection_f1 import intersection_f1
 from timepro_lit.metrics.parse_rate import ParseRate
-from timepro_lit.metrics.segment_based_f1 import SegmentBasedF1
+from timepro_lit.metrics.segment_based_f1 import segment_based_f1
 from timepro_lit.records import Event, Example, Prediction
 from timepro_lit.tasks.base import in_onset_order, pairs_text
 from timepro_lit.tasks.reading import read_events
@@ -64,4 +64,4 @@ class SoundEventDetection:
         return Prediction(events, readable=bool(events) or reading.says_none, repairs=repairs)
 
     def metrics(self) -> tuple[SumMetric, ...]:
-        return EventF1(classes=self.classes), SegmentBasedF1(self.classes), IntersectionF1(self.classes), ParseRate()
+        return EventF1(classes=self.classes), segment_based_f1(self.classes), intersection_f1(self.classes), ParseRate()
