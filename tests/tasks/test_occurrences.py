@@ -69,6 +69,10 @@ def test_target_and_parse_are_inverses(query: str, times: list[tuple[float, floa
         "A dog barking is not audible in this 10-second clip.", "There are 0 occurrences of this.",
         '"a dog barks" does not occur.', 'The query "2 dogs bark" is not present in the audio.',
         "When does a dog bark? It does not occur.", "The dog barking sound was not detected.",
+        "No.", "**No**", '{"a dog barks": false}', '{"answer": "No"}', "(none)", "1. None", "Number of occurrences: 0",
+        "A dog does not bark.", "The dog isn't barking.", "Sorry, no dog barking was found.", "没有狗叫声。",
+        "音频中没有狗叫。", "Unfortunately, there is no dog barking in this audio clip.",
+        "There is no sound of a dog barking in the recording.", '{"a dog barks": "No"}',
     ],
 )  # fmt: skip
 def test_none(text: str) -> None:
@@ -80,11 +84,27 @@ def test_none(text: str) -> None:
     "text",
     [
         "", "  ", "0", "12", "1.2.3", "{", "]", "lorem ipsum", "{hello world}", "[1,2, 3,48]", "<think>{}",
-        '{"a dog barks": [', '{"a dog barks": [1.20]}', '{"x": "soon"}', '{"query": "a dog barks"}', "maybe", "no",
+        '{"a dog barks": [', '{"a dog barks": [1.20]}', '{"x": "soon"}', '{"query": "a dog barks"}', "maybe",
         "I am not sure.", "I'm not sure whether there is no dog.", "It may not be present.", "no idea",
         "It does not occur after 3.0 s.", "The dog does not occur again.", "nothing else", "no other occurrences",
         "If it does not occur, answer [].", "I cannot hear the audio.", "No audio was provided.", "There is no audio.",
         "There is no doubt that the dog is heard.", "I cannot process this audio file.",
+        # of the file, of times, or in doubt
+        "I cannot hear audio.", "The file could not be found.", "The file does not contain audio.",
+        "I found no timestamps.", "There are no timestamps in the audio.", "No exact time can be found.",
+        "It is not possible to detect the dog", '{"error": null}', "I do not know.", "I cannot determine that.",
+        # denied of something else, or of how it sounds
+        "There is no pause; the dog barks throughout.", "There is no moment without barking.",
+        "There is nothing but a dog barking.", "I don't hear a cat, I hear a dog barking.", "No silence is found.",
+        "A dog barks the whole time, no cat is heard.", "no less than three barks are heard",
+        "The dog has no collar and barks.", "The barking has no clear start", "The barking does not stop.",
+        "There is no cat, only a dog barking",
+        # of a part of the clip, or beside times
+        "No dog barks at the beginning.", "There is no dog barking at the start of the clip.",
+        "There is no barking between the songs.", "There is no dog barking from 0 to 5 seconds.",
+        "No dog barks between 1.2 and 3.4 s.", "There is no dog. Cat: 1.20 - 3.48",
+        "The audio does not contain a dog barking. It contains a cat meowing from 1.2 to 3.4 seconds.",
+        "```json\n[]\n```\nThere is a dog barking from 1.0 to 2.0 s.",
     ],
 )  # fmt: skip
 def test_unreadable_is_not_none(text: str) -> None:
@@ -99,7 +119,8 @@ def test_unreadable_is_not_none(text: str) -> None:
         "A dog barks from 1.20 to 3.48 s. There are no other occurrences.", "It barks from 1.20 to 3.48 s, then never.",
         "It does not bark before 1.20 s; it barks from 1.20 to 3.48 s.", '{"note": "none", "a dog barks": [1.2, 3.48]}',
         '{"a dog barks": [[1.20, 3.48]], "a dog growls": []}', '{"a dog barks": null, "times": [1.2, 3.48]}',
-        'There is no doubt that "a dog barks" from 1.2 to 3.48 s.',
+        'There is no doubt that "a dog barks" from 1.2 to 3.48 s.', '{"events": [], "a dog barks": [[1.2, 3.48]]}',
+        "A dog barks from 1.20 to 3.48 s. There is nothing after 3.48 s.",
     ],
 )  # fmt: skip
 def test_times_win_over_words(text: str) -> None:

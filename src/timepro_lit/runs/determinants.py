@@ -49,8 +49,8 @@ VOTING = "voting"
 VOTES_CODE = ("tasks.voted",)
 """What makes one answer of several, which is done anew each time as well."""
 _READERS = (
-    "absence", "brackets", "entries", "named_times", "names", "prose", "ranges", "reading", "rows", "thinking", "times",
-    "typography", "voted", "well_formed",
+    "absence", "brackets", "denials", "entries", "named_times", "names", "prose", "ranges", "reading", "rows",
+    "thinking", "times", "typography", "voted", "well_formed",
 )  # fmt: skip
 READING = ("events/", "metrics/", "rewards/", *(f"tasks/{name}.py" for name in _READERS))
 """Code that reads and scores answers, which is done anew each time."""

@@ -19,10 +19,12 @@ from dataclasses import dataclass, replace
 
 from timepro_lit.tasks import absence, well_formed
 from timepro_lit.tasks.brackets import Group, read_groups
+from timepro_lit.tasks.denials import denies_times
 from timepro_lit.tasks.entries import MAX_EVENTS, Findings, read_entries
 from timepro_lit.tasks.named_times import Span
 from timepro_lit.tasks.names import Role, name_of
 from timepro_lit.tasks.prose import read_named_lines, read_prose
+from timepro_lit.tasks.ranges import find_ranges, items_of
 from timepro_lit.tasks.rows import read_lines as read_timed_lines
 from timepro_lit.tasks.rows import read_rows
 from timepro_lit.tasks.thinking import answer_part
@@ -59,7 +61,8 @@ def read_events(text: str) -> Reading:
 def read_occurrences(text: str) -> Reading:
     """All times at which one thing happens, as `read_events` reads them; `says_none` where it is said not to happen.
 
-    Times win over words, unless they are of another thing (`absence.is_of_another`).
+    Times win over words, unless they are of another thing (`absence.is_of_another`) or of what is denied
+    (`denials.denies_times`), which is no answer.
     """
     if len(text) <= MAX_CHARS and absence.is_empty_object(text):
         return Reading((), True, ())
@@ -68,10 +71,15 @@ def read_occurrences(text: str) -> Reading:
         return replace(reading, says_none=False)
     text, plain, _ = _answer(text)
     root = read_groups(text, plain, [])
+    groups = [value for _, values in root.entries for value in values if isinstance(value, Group)]
     if reading.spans:
-        denied = absence.is_of_another(plain, root, reading.spans)
-        return Reading((), True, _once([*reading.repairs, "of_another"])) if denied else reading
-    return replace(reading, says_none=absence.says_none(plain, root))
+        if absence.is_of_another(plain, root, reading.spans):
+            return Reading((), True, _once([*reading.repairs, "of_another"]))
+        denied = not groups and denies_times(plain, [found.start for found in find_ranges(plain, items_of(plain))])
+        return Reading((), False, _once([*reading.repairs, "denied"])) if denied else reading
+    told = Findings([])
+    read_prose(text, _outside(plain, groups), told)  # "[]", and times in words beside it
+    return replace(reading, says_none=not told.spans and absence.says_none(plain, root))
 
 
 def read_lines(text: str) -> Reading:
