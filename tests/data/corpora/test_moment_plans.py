@@ -83,3 +83,15 @@ def test_more_sounds_than_fit_are_refused(tmp_path: Path) -> None:
     crowded = Soundscapes(str(tmp_path), {"train": 1}, occurrences=(0.0,) * 9 + (1.0,), event_s=(1.0, 2.0))
     with pytest.raises(ValueError, match="occurrences: 9 sounds"):
         crowded.planned("train")
+
+
+def test_a_minute_holds_more_sounds_of_other_classes(tmp_path: Path) -> None:
+    lengths = {"clip_s": 60.0, "clip_spread_s": 0.0, "event_s": (0.4, 1.0)}
+    corpus = Soundscapes(str(tmp_path), {"test": 20}, occurrences=(0.5, 0.5), others=(0, 0, 0, 0.5, 0.5), **lengths)
+    labels = [[event.label for event in e.events] for e in corpus.planned("test") if e.task == "sed"]
+    assert {len(of_clip) for of_clip in labels} == {4, 5, 6}
+    assert all(len(of_clip) == len(set(of_clip)) for of_clip in labels)
+    with pytest.raises(ValueError, match="no 12 classes beside the one that is asked for"):
+        Soundscapes(str(tmp_path), {"test": 1}, occurrences=(1.0,), others=(0,) * 11 + (1,), **lengths).planned("test")
+    with pytest.raises(ValueError, match="others: they stand beside the sound that is asked for"):
+        Soundscapes(str(tmp_path), {"test": 1}, others=(1.0,), **lengths)

@@ -76,12 +76,16 @@ class SoundscapeSettings:
     snr_db: tuple[float, float]
     occurrences: tuple[float, ...] | None = None
     """Chances of 0, 1, 2, ... occurrences of a sound that is asked for; None where no question asks for all of them."""
+    others: tuple[float, ...] | None = None
+    """Beside those, chances of 1, 2, ... sounds of other classes; None for what fits into a clip of some seconds."""
 
     def __post_init__(self) -> None:
-        if self.occurrences is not None and not (
-            min(self.occurrences, default=-1.0) >= 0 and abs(sum(self.occurrences) - 1) < 1e-6
-        ):
-            raise ValueError(f"occurrences are chances that sum to 1, not {list(self.occurrences)}")
+        for name in ("occurrences", "others"):
+            chances = getattr(self, name)
+            if chances is not None and not (min(chances, default=-1.0) >= 0 and abs(sum(chances) - 1) < 1e-6):
+                raise ValueError(f"{name} are chances that sum to 1, not {list(chances)}")
+        if self.others is not None and self.occurrences is None:
+            raise ValueError("others: they stand beside the sound that is asked for, and occurrences is null")
         if self.clip_s - self.clip_spread_s <= self.event_s[0]:
             raise ValueError(
                 f"clip_s - clip_spread_s must exceed the shortest event, event_s[0] = {self.event_s[0]:g} s"

@@ -25,14 +25,16 @@ def plan_moments(settings: SoundscapeSettings, source: SoundSource, rng: RandomS
     """Length and sounds of one clip, one class of which is sought; the others occur once each.
 
     `settings.occurrences` are the chances of 0, 1, 2, ... sounds of the sought class, which neither touch nor overlap.
-    Raises ValueError where so many never fit into a clip.
+    Raises ValueError where so many never fit into a clip, or there are not so many other classes.
     """
     assert settings.occurrences is not None
     num_ticks = length_of(settings, rng)
     labels = [str(label) for label in rng.permutation(source.labels)]
     number = int(rng.choice(len(settings.occurrences), p=settings.occurrences))
     sounds = _repeated(labels[0], number, num_ticks, settings, source, rng)
-    num_others = 1 if number > 2 else 1 + int(rng.choice(len(_OTHERS_WEIGHTS), p=_OTHERS_WEIGHTS))
+    num_others = _number_of_others(settings, number, rng)
+    if num_others >= len(labels):
+        raise ValueError(f"others: there are no {num_others} classes beside the one that is asked for")
     for label in labels[1 : 1 + num_others]:
         take, length_s = source.draw(label, settings.event_s, rng)
         length = min(max(1, round(length_s / settings.tick_s)), num_ticks)
@@ -40,6 +42,12 @@ def plan_moments(settings: SoundscapeSettings, source: SoundSource, rng: RandomS
     sounds.sort(key=lambda s: (s.onset_tick, s.offset_tick, s.label))
     single = [i for i, s in enumerate(sounds) if s.label != labels[0] or number == 1]
     return ClipPlan(num_ticks, tuple(sounds), single[rng.randint(len(single))], sought=labels[0])
+
+
+def _number_of_others(settings: SoundscapeSettings, number: int, rng: RandomState) -> int:
+    if settings.others is not None:
+        return 1 + int(rng.choice(len(settings.others), p=settings.others))
+    return 1 if number > 2 else 1 + int(rng.choice(len(_OTHERS_WEIGHTS), p=_OTHERS_WEIGHTS))
 
 
 def _repeated(

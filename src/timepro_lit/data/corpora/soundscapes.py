@@ -131,7 +131,8 @@ class Soundscapes:
 
     `num_clips` maps split names (base, train, val, test) to their sizes; a split of another size is another manifest
     over the same clips. `recordings` is a folder of recorded sounds (see `Recordings`) or None for synthesis. With
-    `occurrences`, the chances of 0, 1, 2, ... of them, clips are asked for all occurrences of a sound as well.
+    `occurrences`, the chances of 0, 1, 2, ... of them, clips are asked for all occurrences of a sound as well; `others`
+    are then the chances of 1, 2, ... sounds of other classes.
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class Soundscapes:
         recordings: str | None = None,
         num_workers: int = 2,
         occurrences: Sequence[float] | None = None,
+        others: Sequence[float] | None = None,
     ) -> None:
         unknown = sorted(set(num_clips) - set(SPLITS))
         if unknown:
@@ -160,6 +162,7 @@ class Soundscapes:
             tuple(event_s),
             tuple(snr_db),  # type: ignore[arg-type]
             None if occurrences is None else tuple(occurrences),
+            None if others is None else tuple(others),
         )
         self.recordings = recordings
         self.num_workers = num_workers
