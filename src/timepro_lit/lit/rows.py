@@ -83,7 +83,7 @@ def answer_rows(setting: Setting, rows: Rows, described: RunDescription) -> str:
     if not is_rank_zero():
         return ""
     note = "; ".join(filter(None, (setting.parts.data.corpus.note(), rows.heard))) or None
-    report = report_of(scores, setting.scored, described, note, rows.notes)
+    report = report_of(scores, setting.scored, described, note, rows.notes, rows.split)
     return f"{table_of(report)}page: {publish(setting.directory, report)}\n"
 
 
