@@ -22,7 +22,7 @@ def read_object(path: Path) -> dict[str, Any]:
 def read_lines(path: Path, max_bytes: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects of a file that holds one a line, each with where it stands (file:line); empty lines are passed over.
 
-    Raises ValueError naming file and line of one that is longer than `max_bytes`, is no JSON object or says a key twice.
+    Raises ValueError naming file and line of one that is longer than `max_bytes`, no JSON object, or has a key twice.
     """
     with path.open("rb") as lines:
         number = 0
