@@ -67,3 +67,5 @@ def test_what_is_missing_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     for name in ("audiogrounding", "audiotime", "desed", "ftar", "soundscapes"):
         assert name in done.stderr
+    done = prepare("corpus=desed", f"root={tmp_path}", f"out={tmp_path / 'out'}", "shard_mb=0")
+    assert (done.returncode, done.stderr) == (1, "error: shard_mb: must be at least 1, not 0\n")

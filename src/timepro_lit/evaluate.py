@@ -11,7 +11,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from timepro_lit.settings.door import door, given_paths
+from timepro_lit.runs.naming import override_key
+from timepro_lit.settings.door import door, given_paths, overrides
 
 DEVICE = {"_target_": "lightning.pytorch.Trainer", "_partial_": True, "accelerator": "auto", "devices": 1}
 """The trainer of an exported folder, which names its precision alone."""
@@ -26,8 +27,9 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.events.voting import voting_of
     from timepro_lit.inference.loading import check_stored, exported_model, is_exported
     from timepro_lit.runs.stages import LONGEST
-    from timepro_lit.settings.config import anchor, build_evaluation, for_evaluation, portable, settings_of, validate
+    from timepro_lit.settings.config import anchor, build_evaluation, portable, settings_of, validate
     from timepro_lit.settings.description import check_rows, described, described_export, with_votes
+    from timepro_lit.settings.evaluation import for_evaluation
     from timepro_lit.settings.stored import read_settings
 
     directory = Path(cfg.run).absolute()
@@ -39,7 +41,7 @@ def main(cfg: DictConfig) -> None:
     else:
         stored = read_settings(directory, given_paths(cfg), cfg.trust)
     anchor(cfg)
-    of = for_evaluation(stored, cfg)
+    of = for_evaluation(stored, cfg, set(map(override_key, overrides())))
     validate(of)
     settings = settings_of(of)
     description = described_export(settings, directory.name) if exported else described(settings)

@@ -43,7 +43,7 @@ def main(cfg: DictConfig) -> None:
     file = None if cfg.queries is None else Path(cfg.queries)
     if file is not None and file.suffix == SUFFIX and task.takes_query and cfg.query is None:
         queries = read_own_queries(file)
-        files, _ = matched(files, queries)
+        files = list(matched(files, queries)[0])
     else:
         queries = queries_of(task, cfg.query, file)
     if cfg.base is not None:

@@ -21,6 +21,9 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.runs.stages import say
     from timepro_lit.settings.config import build_preparation
 
+    for key, least in (("shard_mb", 1), ("num_workers", 0), ("max_answer_tokens", 1)):
+        if cfg[key] is not None and cfg[key] < least:
+            raise ValueError(f"{key}: must be at least {least}, not {cfg[key]}")
     corpus, tasks = build_preparation(cfg)
     count_tokens = None
     if cfg.tokenizer is not None:

@@ -103,9 +103,18 @@ def test_they_are_the_same_each_time_and_follow_a_change_of_the_manifest(tmp_pat
     assert len(questions(corpus)) < len(first)
 
 
-def test_where_no_query_fits_it_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"train\.jsonl: no query is absent from any clip"):
-        added(tmp_path, asked("a", DOG, (1.0, 2.0)), asked("b", DOG, (1.0, 2.0)))
+def test_where_no_query_fits_a_split_goes_without_but_not_the_one_to_train_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    alike = asked("a", DOG, (1.0, 2.0)), asked("b", DOG, (1.0, 2.0))
+    with pytest.raises(ValueError, match=r"train\.jsonl: no query is absent from any clip; data\.absent_share needs"):
+        added(tmp_path, *alike)
+    corpus = WithAbsent(Prepared(str(tmp_path)), 0.5, ["moments"], trained="more")
+    for _ in range(2):
+        assert corpus.manifests("train") == [(tmp_path / "train.jsonl", "")]
+    [said] = caplog.messages
+    assert said == "data.absent_share: in the split train no query is absent from any clip, so it gets none"
+    assert corpus.note() == "50% of moments ask for what is not annotated there, none in train"
 
 
 def test_other_tasks_and_splits_without_a_manifest_get_none(tmp_path: Path) -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.conftest import noise
 from timepro_lit.data.audio import write_audio
+from timepro_lit.data.corpora.audioset_strong import AudioSetStrong
 from timepro_lit.data.corpora.audiotime import AudioTime
 from timepro_lit.data.corpora.desed import Desed
 from timepro_lit.data.corpora.ftar import Ftar
 from timepro_lit.data.corpora.prepared import Prepared
+from timepro_lit.data.corpora.urbansed import UrbanSed
 from timepro_lit.data.manifest import read_manifest, write_manifest
 from timepro_lit.data.preparation import prepare
 from timepro_lit.events.intervals import within
@@ -56,6 +59,32 @@ def test_desed_becomes_manifests_and_nothing_disappears(desed: Path, tmp_path: P
         reason for reason, of_task in counts["dropped"].items() for _ in range(of_task["sed"])
     )
     assert "Yvvvvvvvvvvv" in next(one["where"] for one in dropped if one["reason"] == "in train and in test")
+
+
+def test_a_line_that_is_repeated_is_one_event(tmp_path: Path) -> None:
+    for file, text in {
+        "root/annotations/train/a.txt": "".join(
+            f"{times}\tsiren\n" for times in ("0.5\t1.25", "0.5\t1.25", "0.5\t1.5", "0.50\t1.25", "-1\t1")
+        ),
+        "strong/mid_to_display_name.tsv": "/m/0bt9lr\tDog\n",
+        "strong/audioset_train_strong.tsv": "segment_id\tstart_time_seconds\tend_time_seconds\tlabel\n"
+        + "b0RFKhbpFJA_30000\t0.5\t1.5\t/m/0bt9lr\n" * 2,
+    }.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    noise(tmp_path / "root/audio/train/a.wav", 2.0)
+    noise(tmp_path / "strong/audio/b0RFKhbpFJA_30000.wav", 2.0)
+    tasks = {"sed": SoundEventDetection(["siren", "Dog"])}
+    counts = prepare(UrbanSed(["siren"]), tmp_path / "root", tmp_path / "out", tasks, num_workers=0)
+    assert of_file(tmp_path / "out/train.jsonl") == {
+        "urbansed/train/a": [Event(0.5, 1.25, "siren"), Event(0.5, 1.5, "siren")]
+    }
+    assert counts["dropped"] == {"event repeated": {"sed": 2}, "event without extent": {"sed": 1}}
+    dropped = [json.loads(line) for line in (tmp_path / "out/dropped.jsonl").read_text().splitlines()]
+    assert [one["detail"] for one in dropped] == ["0.5 - 1.25 s of 2 s: siren"] * 2 + ["-1 - 1 s of 2 s: siren"]
+    counts = prepare(AudioSetStrong(["Dog"]), tmp_path / "strong", tmp_path / "dogs", tasks, num_workers=0)
+    assert counts["dropped"] == {"event repeated": {"sed": 1}}
+    assert of_file(tmp_path / "dogs/train.jsonl") == {"audioset_strong/b0RFKhbpFJA_30000": [Event(0.5, 1.5, "Dog")]}
 
 
 def test_ftar_names_every_fault_and_holds_out_a_test_split(ftar: Path, tmp_path: Path) -> None:

@@ -127,5 +127,9 @@ def test_other_faults_are_named_as_well(tmp_path: Path) -> None:
         read_queries(written(tmp_path / "r.jsonl", ""))
     with pytest.raises(ValueError, match=r"p\.jsonl:2: not a JSON object"):
         read_windows(written(tmp_path / "p.jsonl", ANSWER, "{"))
+    with pytest.raises(ValueError, match=r"p\.jsonl: holds no answer"):
+        read_windows(written(tmp_path / "p.jsonl", ""))
+    with pytest.raises(ValueError, match=r"p\.jsonl:1: not a JSON object: key 'qid' stands twice"):
+        read_windows(written(tmp_path / "p.jsonl", '{"qid": 1, "qid": 2, "pred_relevant_windows": []}'))
     with pytest.raises(ValueError, match=r"must be \[start, end, score\], not \[1, 2\]"):
         read_windows(written(tmp_path / "p.jsonl", ANSWER | {"pred_relevant_windows": [[1, 2]]}))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -116,6 +117,17 @@ def test_report_table_and_page_say_what_the_figures_are_of(tmp_path: Path) -> No
         assert "four clips alone" in text
     assert "<b>Warm-up</b> teaches the model to count." in page
     assert json.loads((tmp_path / "report.json").read_text())["rows"]["warm_up"]["name"] == "Warm-up without timestamps"
+
+
+def test_another_split_is_called_by_its_name(tmp_path: Path) -> None:
+    run, scored = write_run(tmp_path, warm_up=3), {"warm_up": scores_by_task(answers(3), TASKS)}
+    of_test, of_val = (report_of(scored, TASKS, DESCRIBED, split=split) for split in ("test", "val"))
+    assert of_val == of_test | {"split": "val"}
+    table, page = words(table_of(of_val)), publish(run, of_val).read_text(encoding="utf-8")
+    assert "results on the val clips, in percent" in table and "bootstrap over 4 val examples of each task" in table
+    assert "measured on the val clips." in page and "4 val examples of each task" in page and "4 val clips" in page
+    assert not re.search(r"\btest (clip|example)", table + page)
+    assert "results on the test clips" in words(table_of(of_test))
 
 
 def test_a_row_that_was_not_evaluated_is_left_out() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,11 +11,19 @@ import soundfile
 import torch
 
 from timepro_lit.data.audio_error import AudioError
-from timepro_lit.inference.listener import hear
+from timepro_lit.inference.listener import Listener, hear
 from timepro_lit.inference.prediction import check_heard
+from timepro_lit.settings.schemas import PredictConfig
 
 # A model that hears 16 kHz, frames of 40 ms and no more than 2 s.
 FRONTEND = SimpleNamespace(sampling_rate=16_000, max_duration_s=2.0, num_frames=lambda num_samples: num_samples // 640)
+
+
+@pytest.mark.parametrize("ask", [Listener.ground, Listener.detect, Listener.caption])
+def test_votes_are_asked_for_in_python_as_on_the_command_line(ask: Callable[..., object]) -> None:
+    asked = {name: one.default for name, one in inspect.signature(ask).parameters.items()}
+    for key in ("vote", "vote_temperature", "seed"):
+        assert asked[key] == getattr(PredictConfig(), key)
 
 
 def clip(path: Path, num_samples: int) -> np.ndarray:

@@ -175,10 +175,27 @@ def test_a_query_that_is_none_is_named(tmp_path: Path, changed: dict[str, Any], 
 def test_queries_find_their_recordings_or_say_so() -> None:
     own = {"a": [Query("rain", 1)]}
     assert matched([Path("x/a.wav"), Path("b.wav")], own) == (
-        [Path("x/a.wav")],
+        {Path("x/a.wav"): [Query("rain", 1)]},
         "1 recordings are asked nothing: 'b'\n",
     )
     with pytest.raises(ValueError, match=r"x/a\.wav and y/a\.flac are both called a"):
         matched([Path("x/a.wav"), Path("y/a.flac")], own)
     with pytest.raises(ValueError, match="none is about a recording that is there; the first is about 'a'"):
         matched([Path("b.wav")], own)
+
+
+def test_recordings_are_found_by_suffix_and_in_any_normal_form_where_that_is_clear() -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    rain, wind = Query("rain", 1), Query("wind", 2)
+    file = Path(f"x/{decomposed}.wav")
+    for name in (composed, f"{composed}.wav", decomposed, f"{decomposed}.wav"):
+        assert matched([file], {name: [rain]}) == ({file: [rain]}, "")
+    assert matched([file], {composed: [rain], f"{decomposed}.wav": [wind]})[0] == {file: [rain, wind]}
+    both = [file, Path(f"x/{composed}.flac")]
+    assert matched(both, {composed: [rain], decomposed: [wind]})[0] == {both[0]: [wind], both[1]: [rain]}
+    assert matched([Path("a.b.wav"), Path("a.wav")], {"a.b": [rain], "a.wav": [wind]})[1] == ""
+    with pytest.raises(ValueError, match=r"x/a\.wav and y/a\.wav are both called a\.wav"):
+        matched([Path("x/a.wav"), Path("y/a.wav")], {"a.wav": [rain]})
+    marks = [Path("x/\u1e9b\u0323.wav"), Path("y/\u017f\u0323\u0307.wav")]  # neither is the composed form
+    with pytest.raises(ValueError, match="are both called"):
+        matched(marks, {"\u017f\u0307\u0323": [rain]})

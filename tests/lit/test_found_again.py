@@ -92,6 +92,22 @@ def test_rows_are_added_to_a_finished_run(folder: Path, stage: Path) -> None:
     assert (said(printed), printed.count("page: ")) == ([f"sft: reused from {stage}"], 1)
     assert "testing zero_shot" in train(folder, "later", "rows=[zero_shot,sft]")
     assert said(train(folder, "later", "rows=[zero_shot]")) == []
+    assert list(json.loads((folder / "later/report.json").read_text())["rows"]) == ["zero_shot", "sft"]
+
+
+@pytest.mark.slow
+def test_a_row_that_is_added_stands_where_it_belongs_and_takes_no_other_away(folder: Path) -> None:
+    shutil.copytree(folder / "one", folder / "added")
+    printed = train(folder, "added", "rows=[zero_shot]")
+    assert said(printed)[1:] == [f"sft: answers reused from {folder / 'added' / 'evaluation' / 'sft'}"]
+    assert list(json.loads((folder / "added/report.json").read_text())["rows"]) == ["zero_shot", "sft"]
+    for rows in ("rows=[sft]", "rows=[sft,zero_shot]", "rows=null"):
+        again = train(folder, "added", rows)
+        assert "is finished" in again and again.partition("is finished.\n")[2] in printed
+    report = door("report", str(folder / "one"), str(folder / "added"), f"output_dir={folder / 'both'}", folder=folder)
+    assert "Zero-shot" in report
+    rows = json.loads((folder / "both/report.json").read_text())["rows"].values()
+    assert [row["short"].partition(" ")[0] for row in rows] == ["Zero-shot", "SFT"]
 
 
 @pytest.mark.slow

@@ -3,11 +3,14 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import time
+import warnings
 
 import numpy as np
 import pytest
 
-from timepro_lit.metrics.soda import SodaC, best_in_order
+from timepro_lit.events.intervals import iou, union_iou
+from timepro_lit.metrics.soda import SodaC, _ious, best_in_order
 from timepro_lit.metrics.suite import score
 from timepro_lit.records import Event, Example, Prediction
 
@@ -40,6 +43,34 @@ def test_words_count_as_far_as_times_overlap() -> None:
     # IoU 1 x 1, and IoU 0.5 x 0.5; 3 captions against 2
     assert score([SodaC(scorer)], [(found, reference)]).values["SODA_c"] == pytest.approx(100 * 2 * 1.25 / 5)
     assert scorer.calls[0] == [("a dog", "a dog"), ("a bird", "birds sing")]
+
+
+def test_overlaps_are_those_of_two_intervals_to_the_last_bit() -> None:
+    odd = [math.nan, math.inf, -math.inf, 1.7e308, -1.7e308, 0.0, 5e-324]
+    draws = random.Random(7)
+
+    def times() -> float:
+        return draws.choice(odd) if draws.random() < 0.2 else draws.uniform(0.0, 10.0)
+
+    events = [Event(times(), times(), "x") for _ in range(120)] + [Event(n, n + 3.3, "x") for n in range(8)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = _ious(events, events[::-1])
+    for r, of_r in zip(events, found, strict=True):
+        for a, of_pair in zip(events[::-1], of_r, strict=True):
+            both = (r.onset, r.offset), (a.onset, a.offset)
+            assert of_pair == iou(*both) == union_iou(both[:1], both[1:])
+    assert (found > 0).sum() > 500
+
+
+def test_pairs_that_say_the_same_are_scored_once_and_many_are_fast() -> None:
+    scorer = Equal()
+    many = [(n / 10, n / 10 + 2.0, f"caption {n % 5}") for n in range(1_500)]
+    begun_s = time.perf_counter()
+    rows = SodaC(scorer).rows([answer(*many)], [example(*many)])
+    assert time.perf_counter() - begun_s < 5.0
+    assert rows.tolist() == [[1500.0, 1500.0, 1500.0]]
+    assert len(scorer.calls[0]) == 25
 
 
 def test_one_call_for_all_clips_and_sums_over_clips() -> None:

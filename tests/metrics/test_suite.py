@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import math
 import random
+import warnings
 
 import numpy as np
 import pytest
 
+from timepro_lit.metrics.intersection_f1 import intersection_f1
 from timepro_lit.metrics.parse_rate import ParseRate
+from timepro_lit.metrics.segment_based_f1 import segment_based_f1
 from timepro_lit.metrics.suite import difference_intervals, intervals, score
 from timepro_lit.metrics.summed import Summed
 from timepro_lit.records import Event, Example, Prediction
@@ -139,3 +143,18 @@ def test_bad_lists_of_answers_are_refused():
         score((ParseRate(),), [*pairs, pairs[2]])
     with pytest.raises(ValueError, match="Two metrics report under the name 'parse_rate'"):
         score((ParseRate(), ParseRate()), pairs)
+
+
+def test_whatever_times_an_answer_says_nothing_is_printed_about_them() -> None:
+    odd = (1.7e308, -1.7e308, math.nan, math.inf, -math.inf, 5e-324, 1.0, 3.0)
+    said = tuple(Event(onset, offset, "dog") for onset in odd for offset in odd)
+    tasks = {**TASKS, "moments": Grounding("moments", "any")}
+    for name, task in tasks.items():
+        example = Example("a", name, "a.wav", 10.0, (Event(1.0, 2.0, "dog"), Event(3.0, 5.0, "bell")), "a dog")
+        metrics = [metric for metric in task.metrics() if not metric.all_at_once]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            values = [score(metrics, [(Prediction(said[n : n + 9], True), example)]).values for n in range(0, 64, 9)]
+            for metric in (segment_based_f1(CLASSES), intersection_f1(CLASSES)):
+                values.append(score([metric], [(Prediction(said, True), example)]).values)
+        assert all(0.0 <= value <= 100.0 or math.isnan(value) for of_answer in values for value in of_answer.values())

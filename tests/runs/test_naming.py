@@ -22,7 +22,7 @@ def test_the_path_can_be_read(overrides: list[str], scale: str, path: str) -> No
 
 @pytest.mark.parametrize("override", ["logger=wandb", "logger.wandb.project=p", "~logger.csv", "data.num_workers=4",
                                       "paths.outputs=/big", "output_dir=x", "reuse=anyway", "checkpoint_every=100",
-                                      "data.audio=/clips", "hydra/launcher=slurm", *LOOKING])  # fmt: skip
+                                      "data.audio=/clips", "hydra/launcher=slurm", "rows=[sft]", *LOOKING])  # fmt: skip
 def test_what_changes_no_result_changes_no_path(override: str) -> None:
     asked = ["+experiment=a", "time_prompt.stride=5"]
     assert run_path("a", [*asked, override], "paper", 2) == run_path("a", asked, "paper", 2)

@@ -7,16 +7,21 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from timepro_lit.settings.config import for_evaluation, settings_of, validate
+from timepro_lit.runs.determinants import grounds_of_answers
+from timepro_lit.runs.naming import override_key
+from timepro_lit.settings.config import settings_of, validate
+from timepro_lit.settings.evaluation import for_evaluation
 from timepro_lit.settings.schemas import CONF, register
 
 
-def evaluated(*overrides: str) -> dict[str, Any]:
+def evaluated(*overrides: str, trained_with: tuple[str, ...] = ()) -> dict[str, Any]:
     """What the demo's settings become."""
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        trained = settings_of(compose("train", ["+experiment=demo"]))
-        cfg = for_evaluation(trained, compose("evaluate", ["run=outputs/demo", *overrides]))
+        trained = settings_of(compose("train", ["+experiment=demo", *trained_with]))
+        cfg = for_evaluation(
+            trained, compose("evaluate", ["run=outputs/demo", *overrides]), {override_key(o) for o in overrides}
+        )
     validate(cfg)
     return settings_of(cfg)
 
@@ -36,6 +41,20 @@ def test_other_data_are_asked_the_runs_questions(other: list[str]) -> None:
     assert settings["data"]["tasks"] == settings["task"]
     assert "alarm" in settings["task"]["sed"]["classes"]
     assert settings["trainer"]["accelerator"] == "gpu"
+
+
+@pytest.mark.parametrize("trained", ["32-true", "bf16-mixed"])
+def test_another_trainer_answers_in_the_runs_precision_unless_it_names_one(trained: str) -> None:
+    run = (f"trainer.precision={trained}",)
+    own = evaluated(trained_with=run)
+    elsewhere = evaluated("trainer=ddp_cpu", trained_with=run)
+    assert (elsewhere["trainer"]["precision"], elsewhere["trainer"]["devices"]) == (trained, 2)
+    assert grounds_of_answers(elsewhere).settings == grounds_of_answers(own).settings  # so that answers are found again
+    for named in ("32-true", "bf16-mixed"):
+        of = evaluated("trainer=ddp_cpu", f"trainer.precision={named}", trained_with=run)
+        assert of["trainer"]["precision"] == named
+    unsaid = evaluated("trainer=gpu", trained_with=("~trainer.precision",))
+    assert "precision" not in unsaid["trainer"]
 
 
 def test_what_the_other_data_need_is_said() -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 from collections import defaultdict
@@ -35,6 +36,8 @@ from timepro_lit.data.table import ExampleTable
 from timepro_lit.files.atomic import write_atomically
 from timepro_lit.files.fingerprint import content_digest
 from timepro_lit.records import Example
+
+log = logging.getLogger(__name__)
 
 FOLDER = "absent"
 """Below the folder of a manifest: the questions that are added to it."""
@@ -56,10 +59,11 @@ class WithAbsent:
     """A corpus with questions about what does not occur: `share` of the questions of `tasks` that it then has.
 
     Those that the corpus has by itself are not counted. The share is that of a large split; of each question it is
-    decided by its id. Raises ValueError for a share that is not above 0 and up to 0.5.
+    decided by its id. A split that has no query for any of its clips goes without, which is said; the one that is
+    `trained` on must not. Raises ValueError for a share that is not above 0 and up to 0.5.
     """
 
-    def __init__(self, corpus: Corpus, share: float, tasks: Collection[str]) -> None:
+    def __init__(self, corpus: Corpus, share: float, tasks: Collection[str], trained: str = "train") -> None:
         if not 0.0 < share <= 0.5:
             raise ValueError(f"data.absent_share must lie between 0 and 0.5, not at {share}")
         if not tasks:
@@ -67,6 +71,8 @@ class WithAbsent:
         self.corpus = corpus
         self.share = share
         self.tasks = sorted(tasks)
+        self.trained = trained
+        self._without: set[str] = set()
 
     def make_ready(self) -> None:
         """As in `Corpus`; the questions are added when a split is first asked for."""
@@ -79,7 +85,7 @@ class WithAbsent:
     def manifests(self, split: str) -> Sequence[tuple[Path, str]]:
         """Those of the corpus, and one of added questions for each that has such a task.
 
-        Raises what `read_manifest` raises, and ValueError where no query fits any of a manifest's clips.
+        Raises what `read_manifest` raises, and ValueError where no query fits any clip of the split to be trained on.
         """
         own = self.corpus.manifests(split)
         if not all(path.exists() for path, _ in own):
@@ -94,7 +100,8 @@ class WithAbsent:
         with FileLock(done.with_name(".lock")):
             if not _is_done(done):
                 written = []
-                added = list(absent_questions(ExampleTable(own), self.share, self.tasks))
+                if (added := self._added(own, split)) is None:
+                    return own
                 for (place, prefix), (source, _) in zip(places, own, strict=True):
                     of_source = [replace(e, audio=e.audio.removeprefix(prefix)) for path, e in added if path == source]
                     if of_source:
@@ -103,6 +110,23 @@ class WithAbsent:
                 write_atomically(done, json.dumps(written))
         return [*own, *((place, prefix) for place, prefix in places if place.exists())]
 
+    def _added(self, own: Sequence[tuple[Path, str]], split: str) -> list[tuple[Path, Example]] | None:
+        """The questions to add to a split; None where none of those that were to be added fits."""
+        table = ExampleTable(own)
+        chosen = chosen_to_add(table, self.share, self.tasks)
+        added = list(absent_questions(table, chosen, self.tasks))
+        if added or not chosen:
+            return added
+        if split == self.trained:
+            raise ValueError(
+                f"{own[0][0]}: no query is absent from any clip; data.absent_share needs clips that are asked "
+                "different things, or leave it out"
+            )
+        if split not in self._without:
+            log.warning("data.absent_share: in the split %s no query is absent from any clip, so it gets none", split)
+        self._without.add(split)
+        return None
+
     def store(self) -> AudioStore:
         """As in `Corpus`."""
         return self.corpus.store()
@@ -110,6 +134,7 @@ class WithAbsent:
     def note(self) -> str | None:
         """As in `Corpus`."""
         added = f"{self.share:.0%} of {', '.join(self.tasks)} ask for what is not annotated there"
+        added += f", none in {' and '.join(sorted(self._without))}" if self._without else ""
         return "; ".join(filter(None, (self.corpus.note(), added)))
 
 
@@ -118,28 +143,30 @@ def _is_done(done: Path) -> bool:
     return done.exists() and all((done.parent / name).exists() for name in json.loads(done.read_text()))
 
 
-def absent_questions(table: ExampleTable, share: float, tasks: Collection[str]) -> Iterator[tuple[Path, Example]]:
-    """The questions to add to a split, each with the manifest whose clip it is about, in the order of the split.
+def chosen_to_add(table: ExampleTable, share: float, tasks: Collection[str]) -> list[int]:
+    """Places of the questions in a split that one about what does not occur is to go with."""
+    return [n for n in _asked(table, tasks) if hash_of(f"absent {table[n].id}") < share / (1.0 - share)]
 
-    Raises ValueError where questions were to be added, and no query fits any clip.
-    """
+
+def _asked(table: ExampleTable, tasks: Collection[str]) -> list[int]:
+    return [place for place, e in enumerate(table) if e.task in tasks and e.query and e.events]
+
+
+def absent_questions(
+    table: ExampleTable, chosen: Sequence[int], tasks: Collection[str]
+) -> Iterator[tuple[Path, Example]]:
+    """The questions to add to a split, each with the manifest whose clip it is about, in the order of the split."""
     examples = list(table)
     clips = [str(name) for name in table.recordings.to_pylist()]
-    told = _Told(examples, clips)
-    asked = [place for place, e in enumerate(examples) if e.task in tasks and e.query and e.events]
-    chosen = [place for place in asked if hash_of(f"absent {examples[place].id}") < share / (1.0 - share)]
-    num_added = 0
+    told, asked = _Told(examples, clips), _asked(table, tasks)
     for place in chosen:
         example = examples[place]
         for draw in range(_DRAWS):
             other = examples[asked[int(hash_of(f"absent {draw} {example.id}") * len(asked))]].query or ""
             if told.is_absent(other, clips[place]):
                 told.ask(other, clips[place])
-                num_added += 1
                 yield table.manifest_of(place), replace(example, id=f"{example.id}-absent", query=other, events=())
                 break
-    if chosen and not num_added:
-        raise ValueError(f"{table.sources[0][0]}: no query is absent from any clip, so that none can be asked for")
 
 
 class _Told:

@@ -13,6 +13,7 @@ from typing import Any
 
 from timepro_lit.data.corpora.annotated import AnnotatedCorpus, Annotation, Dropped
 from timepro_lit.data.corpora.prepared import JOURNAL, SETTINGS, is_half_prepared, prepared_settings
+from timepro_lit.data.joining import joined
 from timepro_lit.data.manifest import is_plain_path, iterate_manifest, write_prepared
 from timepro_lit.data.measuring import measure_all
 from timepro_lit.data.questions import LONGEST_S, Cutting, Question, questions
@@ -138,7 +139,7 @@ def _read(corpus: AnnotatedCorpus, root: Path) -> tuple[list[Annotation], list[D
             continue
         before.append(one)
         annotations.append(one if len(before) == 1 else replace(one, id=f"{one.id}+{len(before) - 1}"))
-    return annotations, dropped
+    return joined(annotations, dropped), dropped
 
 
 def _elsewhere(folders: Sequence[Path]) -> dict[str, str]:

@@ -73,7 +73,7 @@ def questions(
         duration_s = measurement.duration_s
         assert duration_s is not None
         events = _within(one, duration_s, dropped)
-        if not events and not (one.complete and one.query is not None and not one.events):
+        if not events and not (one.complete and one.query is not None and not one.events and not one.unread):
             dropped.append(Dropped(one.where, "no events", one.audio, one.task))
             continue
         for example in _examples(one, corpus, measurement, events, cutting, dropped):
@@ -113,11 +113,12 @@ def _fault(
 
 
 def _within(one: Annotation, duration_s: float, dropped: list[Dropped]) -> list[Event]:
-    """The events that lie in the recording, in onset order."""
+    """The events that lie in the recording, in onset order, each of them once."""
+    dropped += [Dropped(one.where, "event without extent", said, one.task) for said in one.unread]
     events: list[Event] = []
     for event in one.events:
         kept, reason = within(event, duration_s)
-        if one.complete and kept in events:
+        if kept in events:
             kept, reason = None, "event repeated"
         if reason:
             detail = f"{event.onset:g} - {event.offset:g} s of {duration_s:g} s: {event.label}"
@@ -144,6 +145,7 @@ def _examples(
         return
     cut = windows(duration_s, cutting.window_s)
     unclear = [stretch for event in one.events if (stretch := _blur(event, duration_s)) is not None]
+    unclear += [(0.0, duration_s) for _ in one.unread]
     for start_s, length_s in cut:
         end_s = start_s + length_s
         id_ = whole.id if len(cut) == 1 else f"{whole.id}@{start_s:g}"

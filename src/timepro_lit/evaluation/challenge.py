@@ -61,8 +61,14 @@ def read_queries(path: Path) -> list[Example]:
 
 
 def read_windows(path: Path) -> list[tuple[str, Prediction, str]]:
-    """The answers of a file, in its order: id, windows, and no text. Raises ValueError naming the line at fault."""
-    return [(_id(row, where), _windows(row, where), "") for where, row in read_lines(path, MAX_LINE_BYTES)]
+    """The answers of a file, in its order: id, windows, and no text.
+
+    Raises ValueError naming the line at fault, or a file without answers.
+    """
+    found = [(_id(row, where), _windows(row, where), "") for where, row in read_lines(path, MAX_LINE_BYTES)]
+    if not found:
+        raise ValueError(f"{path}: holds no answer")
+    return found
 
 
 def write_windows(path: Path, answers: Iterable[tuple[int | str, Answer]]) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from timepro_lit.data.audio import read_place
 from timepro_lit.evaluation.numbers import Trained, figures_of
 from timepro_lit.figures.run_report import write_report
-from timepro_lit.figures.table import results_table
+from timepro_lit.figures.table import TEST, results_table
 from timepro_lit.files.atomic import write_atomically
 from timepro_lit.files.sealing import sealed
 from timepro_lit.metrics.suite import Scores
@@ -30,10 +30,11 @@ def report_of(
     described: RunDescription,
     note: str | None = None,
     reused: Sequence[str] = (),
+    split: str = TEST,
 ) -> dict[str, Any]:
     """The content of report.json: the figures of the rows, and what they are figures of.
 
-    `note` is what a reader of scores on this test split must know, `reused` what of it other code made.
+    `note` is what a reader of scores on this `split` must know, `reused` what of it other code made.
     """
     run = {
         "name": described.name,
@@ -52,6 +53,7 @@ def report_of(
         "rows": {key: row for key, row in named.items() if key in rows},
         **figures_of({key: _once(scores) for key, scores in rows.items()}, tasks),
         **({} if note is None else {"note": note}),
+        **({} if split == TEST else {"split": split}),
     }
 
 

@@ -80,7 +80,8 @@ def read_references(path: Path, task: str) -> list[Example]:
 def read_predictions(path: Path, task: ScoredTask) -> list[tuple[str, Prediction, str]]:
     """The answers of a system, in file order; lines that say to answer another task are left out.
 
-    Raises ValueError naming the line that is no JSON object, lacks an id, or has neither a text nor a list of events.
+    Raises ValueError naming the line that is no JSON object, lacks an id, or has neither a text nor a list of events,
+    and a file without answers.
     """
     if path.suffix == ".tsv":
         return [(name, Prediction(events, readable=True), "") for name, events in read_events_tsv(path).items()]
@@ -91,6 +92,8 @@ def read_predictions(path: Path, task: ScoredTask) -> list[tuple[str, Prediction
         if row.get("task", task.name) == task.name:
             text = row["text"] if isinstance(row.get("text"), str) else ""
             answers.append((row["id"], _prediction(row, task, where), text))
+    if not answers:
+        raise ValueError(f"{path}: holds no answer to task={task.name}")
     return answers
 
 

@@ -6,14 +6,17 @@ table of their own, other settings a row of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
 
 from timepro_lit.evaluation.answers import digest_of_answers
 from timepro_lit.evaluation.gathering import Evaluated
 from timepro_lit.evaluation.numbers import ALL_TASKS, Trained
 from timepro_lit.records import Method
 
+Key = TypeVar("Key", bound=Hashable)
 _OF_ROW = ("model.", "time_prompt", "stage.grpo.module.reward")
 """What rows of the paper's tables differ in; the model as well, of which each has rows of its own."""
 
@@ -70,13 +73,34 @@ def tables_of(evaluated: Sequence[Evaluated]) -> list[list[Evaluated]]:
 
 
 def systems_of(evaluated: Iterable[Evaluated]) -> list[System]:
-    """The systems among the models of one table, in the order in which they are met, their trainings by seed."""
+    """The systems among the models of one table, in the order in which they are met, their trainings by seed.
+
+    One that only a later run has, such as a row that was added, stands before what follows it there.
+    """
     groups: dict[tuple[str, ...], list[Evaluated]] = {}
+    orders: dict[Path, list[tuple[str, ...]]] = {}
     for one in evaluated:
         own = (one.system,) if one.method is None else tuple(sorted(map(repr, one.method.settings.items())))
-        groups.setdefault((str(one.method is None), str(one.content), *own), []).append(one)
-    systems = [system for members in groups.values() for system in _apart(members)]
+        key = (str(one.method is None), str(one.content), *own)
+        groups.setdefault(key, []).append(one)
+        orders.setdefault(one.run or one.folder, []).append(key)
+    systems = [system for key in in_one_order(list(orders.values())) for system in _apart(groups[key])]
     return _told_apart(_alike_apart(systems))
+
+
+def in_one_order(orders: Sequence[Sequence[Key]]) -> list[Key]:
+    """All that several lists hold, each once; what is new in a later one stands before what follows it there.
+
+    >>> in_one_order([["sft", "grpo"], ["zero_shot", "sft", "grpo"], ["sft", "dapo"]])
+    ['zero_shot', 'sft', 'grpo', 'dapo']
+    """
+    found: list[Key] = []
+    for order in orders:
+        for place, key in enumerate(order):
+            if key not in found:
+                behind = next((other for other in order[place + 1 :] if other in found), None)
+                found.insert(len(found) if behind is None else found.index(behind), key)
+    return found
 
 
 def _apart(members: Sequence[Evaluated]) -> list[System]:

@@ -13,7 +13,7 @@ from typing import Any
 from timepro_lit.figures.clips import Clip, clip_html
 from timepro_lit.figures.curves import Chart
 from timepro_lit.figures.layout import html_text
-from timepro_lit.figures.table import MARKS, Cell, Column, ResultRow, Results, drawn, legend, origin, results
+from timepro_lit.figures.table import MARKS, TEST, Cell, Column, ResultRow, Results, drawn, legend, origin, results
 
 DEFAULT_TITLE = "When does it happen?"
 _GLOSSARY = {
@@ -50,7 +50,7 @@ def render_page(
     """
     found = results(report)
     told = report["rows"] | report.get("stages", {})
-    story = _introduction(told) if introduction is None else html_text(introduction)
+    story = _introduction(told, report.get("split", TEST)) if introduction is None else html_text(introduction)
     origins = f'<p class="note">{html_text(origin(report))}</p>' if origin(report) else ""
     sections = (
         f'<header class="top"><h1>{html_text(title)}</h1><p class="lead">{story}</p>{origins}</header>',
@@ -78,11 +78,12 @@ def _asset(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def _introduction(rows: Mapping[str, Mapping[str, str]]) -> str:
+def _introduction(rows: Mapping[str, Mapping[str, str]], split: str) -> str:
     told = " ".join(f"<b>{html_text(row['short'])}</b> {html_text(row['about'])}." for row in rows.values())
+    clips = "test clips that the training never saw" if split == TEST else f"the {html_text(split)} clips"
     return (
         "Audio language models describe sounds well but place them badly in time. This run follows TimePro-RL to teach "
-        f"one to say <em>when</em>. {told} Every figure below is measured on test clips that the training never saw."
+        f"one to say <em>when</em>. {told} Every figure below is measured on {clips}."
     )
 
 

@@ -15,6 +15,7 @@ from timepro_lit.figures.clips import Clip, ShownAnswer, ShownQuestion, ShownTas
 from timepro_lit.figures.curves import Chart, Rows, learning_charts
 from timepro_lit.figures.page import DEFAULT_TITLE, ClipGroup, render_page
 from timepro_lit.figures.player import audio_uri
+from timepro_lit.figures.table import TEST
 from timepro_lit.files.atomic import write_atomically
 from timepro_lit.files.fragments import without_fragment
 from timepro_lit.files.sealing import read_sealed
@@ -53,7 +54,7 @@ def write_report(
     page = render_page(
         report,
         _charts(report, read_metrics(run_dir)),
-        [ClipGroup("Listen", f"{_many(len(clips))}, {BY_HASH}. {HOW_TO}", clips)],
+        [ClipGroup("Listen", f"{_many(len(clips), report.get('split', TEST))}, {BY_HASH}. {HOW_TO}", clips)],
         title=title,
         introduction=introduction,
     )
@@ -73,8 +74,8 @@ def watched(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, metric) for name, task in report.get("tasks", {}).items() for metric in task["watched"]]
 
 
-def _many(number: int) -> str:
-    return "One test clip" if number == 1 else f"{number} test clips"
+def _many(number: int, split: str) -> str:
+    return f"One {split} clip" if number == 1 else f"{number} {split} clips"
 
 
 def _asked(predictions: Predictions, tasks: Mapping[str, ShownTask]) -> Predictions:

@@ -13,6 +13,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+TEST = "test"
+"""The split that figures are of where nothing else is said."""
 MARKS = {"other": " †", "missing": " (missing)"}
 """Kind of a row -> what stands behind its name."""
 KINDS = {
@@ -133,11 +135,13 @@ def results(report: Mapping[str, Any]) -> Results:
         )
         name = f"{rows[later]['short']} {MINUS} {rows[earlier]['short']}"
         found.append(ResultRow(name, name, cells, is_difference=True))
-    return Results(columns, tuple(found), num_test_in_words(report.get("n_test")), report.get("note"))
+    return Results(
+        columns, tuple(found), num_test_in_words(report.get("n_test"), report.get("split", TEST)), report.get("note")
+    )
 
 
-def num_test_in_words(counts: Mapping[str, int] | int | None) -> str:
-    """How many there are, by task, or in all as older reports have it.
+def num_test_in_words(counts: Mapping[str, int] | int | None, split: str = TEST) -> str:
+    """How many examples the split has, by task, or in all as older reports have it.
 
     >>> num_test_in_words({"ag": 1050, "sed": 1168})
     '1,050 AG and 1,168 SED test examples'
@@ -145,13 +149,13 @@ def num_test_in_words(counts: Mapping[str, int] | int | None) -> str:
     '200 test examples of each task'
     """
     if not counts:
-        return "the test clips"
+        return f"the {split} clips"
     if isinstance(counts, int):
-        return f"{counts:,} test examples"
+        return f"{counts:,} {split} examples"
     if len(counts) > 1 and len(set(counts.values())) == 1:
-        return f"{next(iter(counts.values())):,} test examples of each task"
+        return f"{next(iter(counts.values())):,} {split} examples of each task"
     *others, last = [f"{count:,} {task.upper()}" for task, count in counts.items()]
-    return f"{', '.join(others)} and {last} test examples" if others else f"{last} test examples"
+    return f"{', '.join(others)} and {last} {split} examples" if others else f"{last} {split} examples"
 
 
 def _columns(report: Mapping[str, Any]) -> list[Column]:
@@ -195,7 +199,8 @@ def comparison_table(report: Mapping[str, Any]) -> Group:
 
 
 def _title(report: Mapping[str, Any]) -> Text:
-    return Text(f"{origin(report)}: results on the test clips, in percent".lstrip(": "), style="italic")
+    split = report.get("split", TEST)
+    return Text(f"{origin(report)}: results on the {split} clips, in percent".lstrip(": "), style="italic")
 
 
 def origin(report: Mapping[str, Any]) -> str:

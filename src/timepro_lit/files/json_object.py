@@ -22,7 +22,7 @@ def read_object(path: Path) -> dict[str, Any]:
 def read_lines(path: Path, max_bytes: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects of a file that holds one a line, each with where it stands (file:line); empty lines are passed over.
 
-    Raises ValueError naming file and line of one that is longer than `max_bytes`, or no JSON object.
+    Raises ValueError naming file and line of one that is longer than `max_bytes`, no JSON object, or has a key twice.
     """
     with path.open("rb") as lines:
         number = 0
@@ -34,12 +34,20 @@ def read_lines(path: Path, max_bytes: int) -> Iterator[tuple[str, dict[str, Any]
             if not line.strip():
                 continue
             try:
-                row = json.loads(line.decode("utf-8-sig"))
+                row = json.loads(line.decode("utf-8-sig"), object_pairs_hook=_each_key_once)
             except (ValueError, RecursionError) as error:
                 raise ValueError(f"{where}: not a JSON object: {error}") from None
             if not isinstance(row, dict):
                 raise ValueError(f"{where}: a line must be a JSON object, not {type(row).__name__}")
             yield where, row
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"key {shown(next(key for key in keys if keys.count(key) > 1))} stands twice")
+    return row
 
 
 def shown(value: Any) -> str:

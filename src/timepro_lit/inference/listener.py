@@ -86,19 +86,19 @@ class Listener:
         occurrences: Literal["one", "any"] = "one",
         sampling_rate: int | None = None,
         vote: int | None = None,
-        temperature: float = 1.0,
+        vote_temperature: float = 1.0,
         seed: int = 0,
     ) -> tuple[Event, ...]:
         """When the described sound happens; with `any` occurrences, each time that it does, if at all.
 
         Of samples, `sampling_rate` is in Hz; None = the model's.
         Events are cut to the recording; `Event.flag` names those that lie outside it or end before they begin.
-        With `vote`, so many answers are sampled at `temperature`, by `seed`: the events are what most of them hold,
-        `Event.score` is the share that does (`events.voting.vote`). None = the greedy answer, without scores.
+        With `vote`, so many answers are sampled at `vote_temperature`, by `seed`: the events are what most of them
+        hold, `Event.score` is the share that does (`events.voting.vote`). None = the greedy answer, without scores.
         """
         waveform = self.waveform(audio, sampling_rate)
         task = "ag" if occurrences == "one" else "moments"
-        return self._one(task, waveform, query, voting=voting_of(vote, temperature, seed))
+        return self._one(task, waveform, query, voting=voting_of(vote, vote_temperature, seed))
 
     def detect(
         self,
@@ -107,13 +107,13 @@ class Listener:
         *,
         sampling_rate: int | None = None,
         vote: int | None = None,
-        temperature: float = 1.0,
+        vote_temperature: float = 1.0,
         seed: int = 0,
     ) -> tuple[Event, ...]:
         """All events of `classes`; of those the model was trained on, where None are given. The rest is as `ground`."""
         asked = {} if classes is None else {"sed": SoundEventDetection(classes)}
         waveform = self.waveform(audio, sampling_rate)
-        return self._one("sed", waveform, None, asked, voting_of(vote, temperature, seed))
+        return self._one("sed", waveform, None, asked, voting_of(vote, vote_temperature, seed))
 
     def caption(
         self,
@@ -121,12 +121,12 @@ class Listener:
         *,
         sampling_rate: int | None = None,
         vote: int | None = None,
-        temperature: float = 1.0,
+        vote_temperature: float = 1.0,
         seed: int = 0,
     ) -> tuple[Event, ...]:
         """Every event with a description. The rest is as `ground`."""
         waveform = self.waveform(audio, sampling_rate)
-        return self._one("dac", waveform, None, voting=voting_of(vote, temperature, seed))
+        return self._one("dac", waveform, None, voting=voting_of(vote, vote_temperature, seed))
 
     def waveform(self, audio: Audio, sampling_rate: int | None = None) -> Tensor:
         """(num_samples,) float32 at the model's sampling rate, as `hear` makes it."""

@@ -21,7 +21,7 @@ from timepro_lit.files.atomic import naming, replacing
 from timepro_lit.inference.answer_table import table
 from timepro_lit.inference.labelling import LABELS, file_name, labels_of, left_out_of, write_labels
 from timepro_lit.inference.listener import Listener, events_of, hear
-from timepro_lit.inference.queries import Queries, Query, called, matched
+from timepro_lit.inference.queries import Queries, Query, matched
 from timepro_lit.inference.searching import passed_over, recordings_below
 from timepro_lit.records import Answer, Event, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
@@ -119,10 +119,9 @@ def predict(
     FileExistsError rather than write over earlier answers.
     """
     files, root = recordings(audio), audio if audio.is_dir() else audio.parent
-    files, unasked = matched(files, queries) if isinstance(queries, Mapping) else (files, "")
+    asked_of, unasked = _asked(queries, files)
     path = new_answers(output_dir)
     faults: dict[str, str] = {}
-    asked_of = {file: _asked(queries, file) for file in files}
     answers = []
     output_dir.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")  # which stays, should this be killed: answers take long
@@ -141,12 +140,18 @@ def predict(
     labelled = _label(answers, formats or {}, output_dir / LABELS)
     submitted = submit(_with_qids(answers, asked_of)) if submit else ""
     part.replace(path)  # last: the answers that are there say that all is there
-    told = table(answers, faults, len(files), path, path.with_name(LEFT_OUT), voting) + labelled + submitted + unasked
+    told = (
+        table(answers, faults, len(asked_of), path, path.with_name(LEFT_OUT), voting) + labelled + submitted + unasked
+    )
     return told + (passed_over(audio) if audio.is_dir() else "")
 
 
-def _asked(queries: Sequence[str | None] | Queries, file: Path) -> Sequence[Query]:
-    return queries[called(file.name)] if isinstance(queries, Mapping) else [Query(query) for query in queries]
+def _asked(
+    queries: Sequence[str | None] | Queries, files: Sequence[Path]
+) -> tuple[Mapping[Path, Sequence[Query]], str]:
+    if isinstance(queries, Mapping):
+        return matched(files, queries)
+    return {file: [Query(query) for query in queries] for file in files}, ""
 
 
 def _with_qids(answers: Sequence[Answer], asked_of: Mapping[Path, Sequence[Query]]) -> list[tuple[int | str, Answer]]:

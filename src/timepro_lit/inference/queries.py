@@ -1,6 +1,6 @@
 """Queries that belong to one recording each, as the files of retrieval challenges list them.
 
-{"qid", "query", "vid", ...} a line; `vid` is the name of the recording without its suffix
+{"qid", "query", "vid", ...} a line; `vid` is the name of the recording without its suffix.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 from timepro_lit.data.manifest import MAX_LINE_BYTES
 from timepro_lit.files.json_object import read_lines, shown
+from timepro_lit.files.visible_text import visible
 
 SUFFIX = ".jsonl"
 """By which such a file is known from one with a query a line."""
@@ -28,7 +30,7 @@ class Query:
 
 
 Queries = Mapping[str, Sequence[Query]]
-"""By the name of a recording without folder and suffix."""
+"""By the name of a recording, without folder."""
 
 
 def read_own_queries(path: Path) -> dict[str, list[Query]]:
@@ -50,23 +52,37 @@ def read_own_queries(path: Path) -> dict[str, list[Query]]:
     return found
 
 
-def matched(files: Sequence[Path], queries: Queries) -> tuple[list[Path], str]:
-    """The recordings that something is asked about, and what is to be said of the rest.
+def matched(files: Sequence[Path], queries: Queries) -> tuple[dict[Path, list[Query]], str]:
+    """The recordings that something is asked about, each with its queries; and what is to be said of the rest.
 
-    Raises ValueError where none of the queries is about a recording that is there, or two are called alike.
+    Where no recording is called so to the letter, one is meant whose name is the same with its suffix, or in another
+    normal form of Unicode. Raises ValueError where none of the queries is about a recording that is there, or where
+    two recordings are called alike.
     """
-    by_name: dict[str, Path] = {}
+    by_name: dict[tuple[int, str], list[Path]] = {}
     for file in files:
-        name = called(file.as_posix())
-        if name in queries and name in by_name:
-            raise ValueError(f"audio: {by_name[name]} and {file} are both called {name}, which the queries ask about")
-        by_name.setdefault(name, file)
-    absent = [name for name in queries if name not in by_name]
-    if len(absent) == len(queries):
+        for place, name in enumerate(_names(called(file.as_posix()), file.name)):
+            by_name.setdefault((place, name), []).append(file)
+    found: dict[Path, list[Query]] = {}
+    absent = []
+    for vid, asked in queries.items():
+        meant = next((by_name[one] for one in enumerate(_names(vid, vid)) if one in by_name), [])
+        if len(meant) > 1:
+            both = f"{visible(str(meant[0]))} and {visible(str(meant[1]))}"
+            raise ValueError(f"audio: {both} are both called {visible(vid)}, which the queries ask about")
+        for file in meant:
+            found.setdefault(file, []).extend(asked)
+        absent += [] if meant else [vid]
+    if not found:
         raise ValueError(f"queries: none is about a recording that is there; the first is about {shown(absent[0])}")
     said = _counted("recordings that queries are about are not there", absent)
-    said += _counted("recordings are asked nothing", [name for name in by_name if name not in queries])
-    return [file for name, file in by_name.items() if name in queries], said
+    said += _counted("recordings are asked nothing", [called(file.as_posix()) for file in files if file not in found])
+    return {file: found[file] for file in files if file in found}, said
+
+
+def _names(name: str, with_suffix: str) -> tuple[str, ...]:
+    """What a recording may be called, as it is first."""
+    return name, with_suffix, normalize("NFC", name), normalize("NFC", with_suffix)
 
 
 def called(name: str) -> str:

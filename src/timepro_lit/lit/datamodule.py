@@ -67,7 +67,7 @@ class ClipDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         of_any = [name for name, task in tasks.items() if getattr(task, "occurrences", "one") == "any"]
-        self.corpus = WithAbsent(corpus, absent_share, of_any) if absent_share else corpus
+        self.corpus = WithAbsent(corpus, absent_share, of_any, train_split) if absent_share else corpus
         self.tasks = dict(tasks)
         self.train_split = train_split
         self.validation_split = validation_split

@@ -77,14 +77,16 @@ def evaluate(
     for path in (folder, *folder.glob("**/*")):
         if path.is_symlink():
             raise ValueError(f"{path} is a link, and nothing is written through it")
-    chosen = {name: models.sources[name] for name in rows or models.sources}
+    chosen = list(rows or models.sources)
     say(f"evaluation directory: {folder}")
     setting = Setting(parts, folder)
-    setting = setting.on(course_of(setting, [], list(chosen), split))
+    setting = setting.on(course_of(setting, [], chosen, split))
     heard = _heard(parts, models.recordings, split)
-    table = Rows(chosen, split, answers, data, notes=_notes_on_stages(models.folder), heard=heard, voting=voting)
+    table = Rows(
+        models.sources, split, answers, data, notes=_notes_on_stages(models.folder), heard=heard, voting=voting
+    )
     with _held(folder):
-        return answer_rows(setting, table, described)
+        return answer_rows(setting, table.and_earlier(chosen, folder), described)
 
 
 def _heard(parts: Parts, stored: Mapping[str, Path], split: str) -> str | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from timepro_lit.runs.origin import Grounds, Origin, listed, other_versions
 from timepro_lit.runs.stages import is_rank_zero, say
 
 ANSWERS = "answers"
+EVALUATION = "evaluation"
+"""Folder of a row's answers, by its key."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,12 @@ class Rows:
             data=self.data,
         )
 
+    def and_earlier(self, wanted: Collection[str], directory: Path) -> Rows:
+        """The rows that are wanted, and those with answers in the directory from before, in the order of training."""
+        folder = directory / EVALUATION
+        earlier = {name for name in self.sources if (folder / name).exists() and self.found(folder, name) is not None}
+        return replace(self, sources={n: source for n, source in self.sources.items() if n in wanted or n in earlier})
+
     def found(self, folder: Path, name: str) -> dict[str, Any] | None:
         """The record of answers that are there and to be taken."""
         origin = self.origin(name)
@@ -83,13 +91,13 @@ def answer_rows(setting: Setting, rows: Rows, described: RunDescription) -> str:
     if not is_rank_zero():
         return ""
     note = "; ".join(filter(None, (setting.parts.data.corpus.note(), rows.heard))) or None
-    report = report_of(scores, setting.scored, described, note, rows.notes)
+    report = report_of(scores, setting.scored, described, note, rows.notes, rows.split)
     return f"{table_of(report)}page: {publish(setting.directory, report)}\n"
 
 
 def answer_row(setting: Setting, rows: Rows, name: str) -> tuple[list[Answer], dict[str, Scores]]:
     """Answers of one model to a split and their scores, on rank zero; read, where they are there, otherwise made."""
-    folder, origin, tasks = setting.directory / "evaluation" / name, rows.origin(name), setting.scored
+    folder, origin, tasks = setting.directory / EVALUATION / name, rows.origin(name), setting.scored
     locate = setting.parts.data.corpus.store().location
     scoring = grounds_of_scores(rows.grounds.settings["task"])
     if (record := rows.found(folder.parent, name)) is not None:

@@ -57,12 +57,11 @@ def run(
     metric = [claim.result["validation"] for claim in claims.values()][-1] if claims else None
     if not wanted:
         return "".join(f"{name}: {claim.final}\n" for name, claim in claims.items()), metric, found
-    sources = {name: after_stage(parts, claim.final) for name, claim in claims.items()}
-    sources[described.rows[0].key] = parts.base()
+    sources = {described.rows[0].key: parts.base()}
+    sources |= {name: after_stage(parts, claim.final) for name, claim in claims.items()}
     notes = [f"{name}: {claim.note}" for name, claim in claims.items() if claim.note]
-    chosen, seen = {name: sources[name] for name in wanted}, data.identity(data.test_split)
-    table = Rows(chosen, data.test_split, answers, seen, store.reuse_anyway, notes)
-    return answer_rows(setting, table, described), metric, found
+    table = Rows(sources, data.test_split, answers, data.identity(data.test_split), store.reuse_anyway, notes)
+    return answer_rows(setting, table.and_earlier(wanted, directory), described), metric, found
 
 
 def _make_stages(

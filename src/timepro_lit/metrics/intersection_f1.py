@@ -43,6 +43,11 @@ def intersection_counts(reference: Sequence[Interval], answered: Sequence[Interv
 
     What is no stretch of time is no event of the reference, and a false positive in an answer.
     """
+    with np.errstate(over="ignore"):  # an answer may say any times
+        return _intersecting(reference, answered)
+
+
+def _intersecting(reference: Sequence[Interval], answered: Sequence[Interval]) -> tuple[int, int, int]:
     wanted, reported = (np.array(merge(side)).reshape(-1, 2) for side in (reference, answered))
     shared = np.clip(
         np.minimum(reported[:, None, 1], wanted[None, :, 1]) - np.maximum(reported[:, None, 0], wanted[None, :, 0]),

@@ -92,9 +92,10 @@ def overlaps(windows: FloatArray, moments: FloatArray) -> FloatArray:
     """(W, M) IoU of each of the windows (W, 2 or more) with each of the (M, 2) moments; 0 of what has no length."""
     onset = np.maximum(windows[:, None, 0], moments[None, :, 0])
     offset = np.minimum(windows[:, None, 1], moments[None, :, 1])
-    shared = np.clip(offset - onset, 0.0, None)
-    lengths = np.clip(windows[:, 1] - windows[:, 0], 0.0, None), np.clip(moments[:, 1] - moments[:, 0], 0.0, None)
-    return np.nan_to_num(ratio(shared, lengths[0][:, None] + lengths[1][None, :] - shared))
+    with np.errstate(over="ignore", invalid="ignore"):  # an answer may say any times
+        shared = np.clip(offset - onset, 0.0, None)
+        lengths = np.clip(windows[:, 1] - windows[:, 0], 0.0, None), np.clip(moments[:, 1] - moments[:, 0], 0.0, None)
+        return np.nan_to_num(ratio(shared, lengths[0][:, None] + lengths[1][None, :] - shared))
 
 
 def _right(ious: FloatArray, threshold: float) -> list[bool]:

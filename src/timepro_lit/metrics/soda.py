@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from timepro_lit.events.intervals import iou
 from timepro_lit.metrics.base import FloatArray, SumMetric, on_grid, ratio
 from timepro_lit.metrics.captioning import CaptionScorer, cut, in_time_order
 from timepro_lit.metrics.event_f1 import scored_events
@@ -32,14 +31,12 @@ class SodaC(SumMetric):
         answered = [in_time_order(scored_events(prediction)) for prediction in predictions]
         reference = [in_time_order(example.events) for example in examples]
         ious = [_ious(r, a) for r, a in zip(reference, answered, strict=True)]
-        texts = [
-            (cut(a[j].label), cut(r[i].label))
-            for r, a, of_clip in zip(reference, answered, ious, strict=True)
-            for i, j in np.argwhere(of_clip > 0.0)
-        ]
-        scores = iter(self.scorer.score(texts))
-        for of_clip in ious:  # what does not overlap is worth nothing, whatever it says
-            of_clip[of_clip > 0.0] *= [next(scores) for _ in range(np.count_nonzero(of_clip))]
+        # What does not overlap is worth nothing, whatever it says; what is said often is asked about once.
+        asked: dict[tuple[str, str], int] = {}
+        numbers = [_numbered(r, a, of_clip, asked) for r, a, of_clip in zip(reference, answered, ious, strict=True)]
+        scores = np.array(self.scorer.score(list(asked)), dtype=np.float64)
+        for of_clip, of_pairs in zip(ious, numbers, strict=True):
+            of_clip[of_clip > 0.0] *= scores[of_pairs]
         sums = [best_in_order(worth) for worth in ious]
         lengths = [[len(a) for a in answered], [len(r) for r in reference]]
         return np.stack([*np.array(lengths, dtype=np.float64), on_grid(sums)], axis=1)
@@ -56,6 +53,14 @@ class SodaC(SumMetric):
         return {"SODA_c": 200.0 * float(best / (answered + reference))}
 
 
+def _numbered(
+    reference: Sequence[Event], answered: Sequence[Event], ious: FloatArray, asked: dict[tuple[str, str], int]
+) -> list[int]:
+    """Of each pair that overlaps, by rows, the number in `asked` of what it says; new ones are added there."""
+    said, told = [cut(event.label) for event in answered], [cut(event.label) for event in reference]
+    return [asked.setdefault((said[j], told[i]), len(asked)) for i, j in np.argwhere(ious > 0.0).tolist()]
+
+
 def best_in_order(worth: FloatArray) -> float:
     """Greatest sum over one-to-one pairs that do not cross, of an (R, A) matrix of what pairs are worth (>= 0).
 
@@ -69,6 +74,18 @@ def best_in_order(worth: FloatArray) -> float:
 
 
 def _ious(reference: Sequence[Event], answered: Sequence[Event]) -> FloatArray:
-    """(R, A)."""
-    found = [[iou((r.onset, r.offset), (a.onset, a.offset)) for a in answered] for r in reference]
-    return np.array(found, dtype=np.float64).reshape(len(reference), len(answered))
+    """(R, A): `events.intervals.iou` of each pair, operation by operation, so that no sum changes."""
+    onset, offset = _times(reference)[:, :, None]
+    onsets, offsets = _times(answered)[:, None, :]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of times that are no stretch
+        length, lengths = offset - onset, offsets - onsets
+        shared = np.minimum(offset, offsets) - np.maximum(onset, onsets)
+        union = length + lengths - shared
+        proper = (length > 0) & (length < np.inf) & (lengths > 0) & (lengths < np.inf)
+        found = np.minimum(1.0, shared / union)
+    return np.where(proper & (shared > 0) & (union < np.inf), found, 0.0)
+
+
+def _times(events: Sequence[Event]) -> FloatArray:
+    """(2, N): onsets and offsets."""
+    return np.array([[e.onset for e in events], [e.offset for e in events]], dtype=np.float64)

@@ -11,7 +11,7 @@ from timepro_lit.runs.determinants import PRESENCE
 
 SPOKEN = ("experiment", "scale", "seed", "name")
 """Overrides that a run's path spells out by themselves."""
-SILENT = ("output_dir", "paths", "reuse", "only", "logger", "checkpoint_every", "hydra")
+SILENT = ("output_dir", "paths", "reuse", "only", "logger", "checkpoint_every", "rows", "hydra")
 """Keys, with all below them, that change nothing about what a run comes to."""
 SILENT_PARTS = ("num_workers", *PRESENCE)
 """The same for last parts of keys."""

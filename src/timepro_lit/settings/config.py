@@ -17,7 +17,7 @@ from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseExce
 from timepro_lit.planning.work import Placement
 from timepro_lit.settings.binding import UNRESOLVED, argument_faults, locate, node_faults
 from timepro_lit.settings.extras import missing_extras
-from timepro_lit.settings.schemas import CONF, TrainConfig
+from timepro_lit.settings.schemas import CONF
 
 SINGLE = ("model", "lora", "time_prompt", "data", "reward", "trainer")
 """Groups of which one option is chosen: a node with `_target_`, or null."""
@@ -197,16 +197,6 @@ def _of_asked_tasks(node: Any, tasks: Collection[str]) -> Any:
     if node.get("_target_") == PER_TASK:
         inside["rewards"] = {name: reward for name, reward in inside["rewards"].items() if name in tasks}
     return inside
-
-
-def for_evaluation(settings: dict[str, Any], evaluation: DictConfig) -> DictConfig:
-    """The settings of a run with the data and the trainer of an evaluation, where it names others."""
-    other = {group: evaluation[group] for group in ("data", "trainer") if evaluation[group] is not None}
-    merged = OmegaConf.structured(TrainConfig)
-    # A run's settings are stored resolved: nothing refers to its sizes any more.
-    merged.merge_with(settings | {group: None for group in other} | {"sizes": {}})
-    merged.merge_with(other)
-    return merged
 
 
 def _refuse(faults: list[str]) -> None:

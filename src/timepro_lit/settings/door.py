@@ -26,16 +26,13 @@ from timepro_lit.files.visible_text import visible
 from timepro_lit.runs.launched import end_with_launcher
 from timepro_lit.runs.naming import override_key
 from timepro_lit.runs.signals import ended_by_signals
+from timepro_lit.settings.command_line import FLAGS_WITH_VALUE, check_overrides, composed, hydras_words
 from timepro_lit.settings.help import help_text, options
 from timepro_lit.settings.schemas import CONF, LAYERS, free_texts, register
 from timepro_lit.settings.sweep import noted_runs
 
 _LOST_WORKER = re.compile(r"DataLoader worker \(pid")
 SINGLE_PROCESS = ("cpu", "gpu")
-_FLAGS_WITH_VALUE = (
-    "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd",
-)  # fmt: skip
-"""Hydra's own, whose value is the next argument."""
 BASIC, SLURM = "basic", ("slurm", "submitit_slurm")
 """Of Hydra's launchers the one that runs jobs in this process, and those of whose jobs Slurm starts every process."""
 
@@ -104,7 +101,7 @@ def with_plain(arguments: Sequence[str], key: str) -> list[str]:
     """
     plain, rest = [], []
     for before, argument in pairwise(["", *arguments]):
-        is_flag = argument.startswith(("-", "+", "~")) or before in _FLAGS_WITH_VALUE
+        is_flag = argument.startswith(("-", "+", "~")) or before in FLAGS_WITH_VALUE
         named = not is_flag and ("=" not in argument or os.path.lexists(argument))
         (plain if named else rest).append(argument)
     return [*rest, f"{key}=[{','.join(map(_in_quotes, plain))}]"] if plain else rest
@@ -169,8 +166,10 @@ def door(
                 check_launcher(sys.argv[1:])
                 if not {"-m", "--multirun"} & set(sys.argv[1:]):  # where commas stand between values to try
                     check_grammar(f"timepro_lit.{name}", free_texts(name))
+                check_overrides(name, sys.argv[1:])
                 try:
-                    through_hydra()
+                    with hydras_words():
+                        through_hydra()
                 finally:
                     if after_sweep is not None and (runs := noted_runs()):
                         after_sweep(runs)
@@ -207,6 +206,7 @@ def guarded(main: Main) -> Main:
 
     @functools.wraps(main)
     def checked(cfg: DictConfig) -> float | None:
+        composed()
         end_with_launcher()
         job = HydraConfig.get()
         choices = job.runtime.choices

@@ -44,13 +44,19 @@ def test_every_moment_of_castella_is_read_or_named(tmp_path: Path) -> None:
     (folder / "val.json").write_text("[]")
     noise(tmp_path / "audio/-0awng26xQ8.flac", 0.1)
     annotations, dropped = split(list(Castella().annotations(tmp_path)))
-    first, dog, again = annotations
+    first, dog, again, *unread = annotations
     assert (first.id, first.audio, first.split, first.query) == (
         "-0awng26xQ8_1", "audio/-0awng26xQ8.flac", "train", "A man signals")  # fmt: skip
     assert first.events[:3] == tuple(Event(a, b, "A man signals") for a, b in RAIN[:3])
     assert (first.stated_duration_s, first.recording, first.complete) == (79, "audioset:-0awng26xQ8", True)
     assert (dog.query, again.query, again.id) == ("A dog", "A dog", "-0awng26xQ8_3")
     assert {a.task for a in annotations} == {"moments"}
+    assert [(a.query, a.events, a.unread) for a in unread] == [
+        ("x", (), ("segments are [[1]], not [[onset, offset], ...]",)),
+        ("x", (), ("onset is '1,5', not a number",)),
+        ("x", (), ("timestamps is empty",)),
+        ("x", (), ("onset is nan, not a number",)),
+    ]
     assert [(d.where, d.reason) for d in dropped] == [
         ("train.json[1]", "recording without a moment"),
         *((f"test.json[0].moments[{n}]", "unreadable entry") for n in range(5)),
@@ -93,6 +99,8 @@ def test_lighthouses_lines_are_read_whatever_the_corpus(tmp_path: Path) -> None:
     (tmp_path / "unav100-subset_test.jsonl").write_text(line(0, "7bHrke6zbLk", [[5.0, 30.0]]))
     (tmp_path / "audio.jsonl").write_text("of something else")
     annotations, dropped = split(list(MomentLines().annotations(tmp_path)))
+    assert [a.id for a in annotations if a.unread] == ["tut2017/1", "tut2017/2"]
+    annotations = [a for a in annotations if not a.unread]
     assert [(a.id, a.split, a.recording) for a in annotations] == [
         ("clotho_moment/7", "train", "moments:clotho_moment/Singapore"),
         ("clotho_moment/8", "train", "moments:clotho_moment/Singapore"),

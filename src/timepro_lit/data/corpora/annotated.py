@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ class Annotation:
     complete: bool = False
     """Whether `events` are all there are in the recording, which may then be cut into windows; of a query that has no
     events, none is the answer."""
+    unread: tuple[str, ...] = ()
+    """Of events that are there, nobody knows when: what stood where their times should. A reader names them itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,15 @@ class Dropped:
     detail: str
     """What a person needs to look into it."""
     task: str = ""
+
+
+def same_query(query: str) -> str:
+    """What queries share that ask for the same: neither capitals, white space nor a full stop make another one.
+
+    >>> same_query("A dog  barks. ") == same_query("a dog barks")
+    True
+    """
+    return unicodedata.normalize("NFC", " ".join(query.split())).casefold().rstrip(" .")
 
 
 class AnnotatedCorpus(Protocol):

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from timepro_lit.data.corpora.annotated import Annotation, Dropped
 from timepro_lit.data.corpora.audio_names import AudioNames
-from timepro_lit.data.corpora.json_files import Fault, entries, events_of, number, text
+from timepro_lit.data.corpora.json_files import Fault, entries, moment_of, number, text
 
 SPLITS = {"train.json": "train", "val.json": "val", "test.json": "test"}
 TASK = "moments"
@@ -57,17 +57,11 @@ def _of_recording(
         yield Dropped(where, "recording without a moment", yid, TASK)
     for n, moment in enumerate(moments):
         here = f"{where}.moments[{n}]"
-        try:
-            if not isinstance(moment, dict):
-                raise Fault("a moment is no object")
-            query = text(moment, "local_caption")
-            events = events_of(moment.get("timestamps"), query)
-            if not events:
-                raise Fault("timestamps is empty")
-        except Fault as fault:
-            yield Dropped(here, "unreadable entry", str(fault), TASK)
-            continue
-        yield Annotation(
-            f"{yid}_{n + 1}", TASK, names.path(yid), events, split, here, query, duration_s,
-            recording=f"audioset:{yid}", complete=True,
-        )  # fmt: skip
+        query, events, fault = moment_of(moment, "local_caption", "timestamps")
+        if fault is not None:
+            yield Dropped(here, "unreadable entry", fault, TASK)
+        if query is not None:
+            yield Annotation(
+                f"{yid}_{n + 1}", TASK, names.path(yid), events, split, here, query, duration_s,
+                recording=f"audioset:{yid}", complete=True, unread=() if fault is None else (fault,),
+            )  # fmt: skip

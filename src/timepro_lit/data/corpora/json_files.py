@@ -67,3 +67,20 @@ def events_of(segments: Any, label: str) -> tuple[Event, ...]:
     if not isinstance(segments, list) or any(not isinstance(pair, list) or len(pair) != 2 for pair in segments):
         raise Fault(f"segments are {segments!r:.80}, not [[onset, offset], ...]")
     return tuple(Event(finite(onset, "onset"), finite(offset, "offset"), label) for onset, offset in segments)
+
+
+def moment_of(entry: Any, query_key: str, segments_key: str) -> tuple[str | None, tuple[Event, ...], str | None]:
+    """A query, all stretches of time in which it is heard, and what is wrong with either.
+
+    A query whose times cannot be read is a query all the same: it occurs, nobody knows when.
+    """
+    query = None
+    try:
+        if not isinstance(entry, dict):
+            raise Fault("a moment is no object")
+        query = text(entry, query_key)
+        if events := events_of(entry.get(segments_key), query):
+            return query, events, None
+        raise Fault(f"{segments_key} is empty")
+    except Fault as fault:
+        return query, (), str(fault)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from timepro_lit.data.corpora.annotated import Annotation, Dropped
 from timepro_lit.data.corpora.audio_names import AudioNames
-from timepro_lit.data.corpora.json_files import Fault, events_of, number, text
+from timepro_lit.data.corpora.json_files import Fault, moment_of, number, text
 from timepro_lit.data.manifest import MAX_LINE_BYTES
 from timepro_lit.files.json_object import read_lines
 
@@ -45,21 +45,25 @@ class MomentLines:
             for place, row in read_lines(path, MAX_LINE_BYTES):
                 where = f"{path.name}:{place.rpartition(':')[2]}"
                 try:
-                    yield _annotation(row, names, found[1], found[2], where)
+                    yield from _of_line(row, names, found[1], found[2], where)
                 except Fault as fault:
                     yield Dropped(where, "unreadable entry", str(fault), TASK)
 
 
-def _annotation(row: dict[str, Any], names: AudioNames, corpus: str, split: str, where: str) -> Annotation:
-    query, vid, qid = text(row, "query"), text(row, "vid"), row.get("qid")
+def _of_line(
+    row: dict[str, Any], names: AudioNames, corpus: str, split: str, where: str
+) -> Iterator[Annotation | Dropped]:
+    vid, qid, duration_s = text(row, "vid"), row.get("qid"), number(row, "duration")
     if not isinstance(qid, int | str) or isinstance(qid, bool):
         raise Fault(f"qid is {qid!r:.80}, neither text nor a whole number")
-    events = events_of(row.get("relevant_windows"), query)
-    if not events:
-        raise Fault("relevant_windows is empty")
+    query, events, fault = moment_of(row, "query", "relevant_windows")
+    if fault is not None:
+        yield Dropped(where, "unreadable entry", fault, TASK)
+    if query is None:
+        return
     excerpt = _EXCERPT.fullmatch(vid)
     recording = f"audioset:{vid}" if corpus in _OF_VIDEOS else f"moments:{corpus}/{excerpt[1] if excerpt else vid}"
-    return Annotation(
-        f"{corpus}/{qid}", TASK, names.path(vid), events, split, where, query, number(row, "duration"),
-        recording=recording, complete=True,
+    yield Annotation(
+        f"{corpus}/{qid}", TASK, names.path(vid), events, split, where, query, duration_s,
+        recording=recording, complete=True, unread=() if fault is None else (fault,),
     )  # fmt: skip

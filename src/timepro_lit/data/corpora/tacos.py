@@ -7,12 +7,12 @@ https://zenodo.org/records/15379789 (arXiv 2505.07609).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from timepro_lit.data.corpora.annotated import Annotation, Dropped
+from timepro_lit.data.corpora.annotated import Annotation, Dropped, same_query
 from timepro_lit.data.corpora.json_files import Fault
 from timepro_lit.data.corpora.tables import rows, seconds
 from timepro_lit.records import Event
@@ -20,8 +20,14 @@ from timepro_lit.records import Event
 ANNOTATIONS, METADATA = "annotations_strong.csv", "metadata.csv"
 SPLITS = {"development_split.csv": "train", "test_split.csv": "test"}
 TASKS = ("ag", "moments", "dac")
-_UNREADABLE = Event(math.nan, math.nan, "unreadable")
-"""Stands for an event that is there, nobody knows when: what leaves it out would not be all events."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Caption:
+    text: str
+    """Empty where there is none."""
+    heard: Event | str
+    """When, or what stands in place of it."""
 
 
 class Tacos:
@@ -44,22 +50,20 @@ class Tacos:
                 raise FileNotFoundError(f"{root / file} does not exist")
         split_of = _splits(root)
         known = _recordings(root / METADATA)
-        events: dict[str, list[Event]] = {}
+        events: dict[str, list[_Caption]] = {}
         for place, row in rows(root / ANNOTATIONS, ("filename", "text", "onset", "offset")):
             where = f"{ANNOTATIONS}:{place.rpartition(':')[2]}"
             if row["filename"] not in split_of:
                 yield Dropped(where, "in no split", row["filename"], "dac")
                 continue
             of_clip = events.setdefault(row["filename"], [])
-            try:
-                event = _event(row)
-            except Fault as fault:
-                yield Dropped(where, "unreadable entry", str(fault), "dac")
-                event = _UNREADABLE if not row["text"] else Event(math.nan, math.nan, " ".join(row["text"].split()))
-            if event in of_clip:
-                yield Dropped(where, "repeated", f"{row['filename']}: {event.label}", "dac")
+            caption = _caption(row)
+            if isinstance(caption.heard, str):
+                yield Dropped(where, "unreadable entry", caption.heard, "dac")
+            if caption in of_clip:
+                yield Dropped(where, "repeated", f"{row['filename']}: {caption.text}", "dac")
             else:
-                of_clip.append(event)
+                of_clip.append(caption)
         for filename, split in split_of.items():
             if filename in events:
                 yield from self._of_clip(filename, events[filename], split, known.get(filename))
@@ -67,30 +71,45 @@ class Tacos:
                 yield Dropped(f"{ANNOTATIONS}: {filename}", "clip without a caption", split, "dac")
 
     def _of_clip(
-        self, filename: str, events: Sequence[Event], split: str, recording: str | None
+        self, filename: str, captions: Sequence[_Caption], split: str, recording: str | None
     ) -> Iterator[Annotation]:
         where, audio = f"{ANNOTATIONS}: {filename}", f"{self.audio}/{filename}"
         yield Annotation(
-            f"dac/{filename}", "dac", audio, tuple(events), split, where, recording=recording, complete=True
-        )
-        queries: dict[str, list[Event]] = {}
-        for event in events:
-            if event is not _UNREADABLE:
-                queries.setdefault(event.label.casefold().rstrip(" ."), []).append(event)
+            f"dac/{filename}", "dac", audio, _heard(captions), split, where,
+            recording=recording, complete=True, unread=_unread(captions),
+        )  # fmt: skip
+        queries: dict[str, list[_Caption]] = {}
+        for caption in captions:
+            if caption.text:
+                queries.setdefault(same_query(caption.text), []).append(caption)
         for n, of_query in enumerate(queries.values()):
-            query = of_query[0].label
-            found = tuple(Event(event.onset, event.offset, query) for event in of_query)
+            query = of_query[0].text
+            found = tuple(replace(event, label=query) for event in _heard(of_query))
             for task in ("ag", "moments"):
                 yield Annotation(
                     f"{task}/{filename}_{n}", task, audio, found, split, where, query,
-                    recording=recording, complete=task == "moments",
+                    recording=recording, complete=task == "moments", unread=_unread(of_query),
                 )  # fmt: skip
 
 
-def _event(row: Mapping[str, str]) -> Event:
-    if not row["text"]:
-        raise Fault("text is empty")
-    return Event(seconds(row["onset"], "onset"), seconds(row["offset"], "offset"), " ".join(row["text"].split()))
+def _caption(row: Mapping[str, str]) -> _Caption:
+    text = " ".join(row["text"].split())
+    try:
+        if not text:
+            raise Fault("text is empty")
+        return _Caption(text, Event(seconds(row["onset"], "onset"), seconds(row["offset"], "offset"), text))
+    except Fault as fault:
+        return _Caption(text, str(fault))
+
+
+def _heard(captions: Sequence[_Caption]) -> tuple[Event, ...]:
+    return tuple(caption.heard for caption in captions if isinstance(caption.heard, Event))
+
+
+def _unread(captions: Sequence[_Caption]) -> tuple[str, ...]:
+    return tuple(
+        f"{caption.heard}: {caption.text}".rstrip(": ") for caption in captions if isinstance(caption.heard, str)
+    )
 
 
 def _splits(root: Path) -> dict[str, str]:
