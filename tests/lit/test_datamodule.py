@@ -125,6 +125,19 @@ def test_a_stage_may_draw_a_balanced_subset(tmp_path: Path) -> None:
         data.train_loader(3, examples_per_task=8)
 
 
+def test_a_stage_may_take_the_shorter_clips_alone(tmp_path: Path) -> None:
+    data = prepared(tmp_path)
+    examples = data.examples("train")
+    longest = float(np.sort(examples.durations_s)[len(examples) // 2])
+    short = {id_ for id_, length in zip(examples.ids, examples.durations_s, strict=True) if length <= longest}
+    assert 0 < len(short) < len(examples)
+    assert {*chain(*ids(data.train_loader(3, max_duration_s=longest)))} == short
+    with pytest.raises(ValueError, match=r"max_duration_s is 0\.01, and no example of 'ag' is that short"):
+        data.train_loader(3, max_duration_s=0.01)
+    with pytest.raises(ValueError, match="examples_per_task is 9, but 'ag' has"):
+        data.train_loader(3, max_duration_s=longest, examples_per_task=9)
+
+
 def test_rows_of_questions_and_of_clips(tmp_path: Path) -> None:
     data = prepared(tmp_path)
     batches = list(data.train_loader(3, rows="question"))

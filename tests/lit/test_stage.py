@@ -31,3 +31,9 @@ def test_epochs_and_intervals_as_the_trainer_counts_them() -> None:
         "max_epochs": -1, "max_steps": 9, "val_check_interval": 20, "gradient_clip_val": 1.0,
         "accumulate_grad_batches": 4, "limit_train_batches": 1.0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("longest", [0.0, -1.0, float("nan"), float("inf"), True])
+def test_the_longest_clip_of_a_stage_is_a_length(longest: float) -> None:
+    with pytest.raises(ValueError, match=r"^max_duration_s must be a length in seconds, or null for all clips, not "):
+        Stage(LightningModule, "clip", batch_size=4, micro_batch_size=2, fit=STEPS, max_duration_s=longest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.planning.rows import ANSWER, LENGTH, ROWS, read
+from timepro_lit.grpo import layout
 from timepro_lit.grpo.logprobs import COLUMN_MULTIPLE, answer_logprobs, answer_logprobs_behind
 from timepro_lit.grpo.prefix import prefill
 from timepro_lit.grpo.rollout import sample
@@ -45,6 +47,7 @@ def shape(checkpoint: Path) -> Shape:
 
 def test_the_counts_know_the_blocks_of_attention_and_of_answers() -> None:
     assert (flops.QUERIES, flops.COLUMNS) == (attention.QUERIES, COLUMN_MULTIPLE)
+    assert flops.LONG == layout.LONG
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,27 @@ def test_reading_rows_with_their_answers(
     kept: list[Tensor] = []
     assert seen(lambda: kept.append(read(lalm))) == pytest.approx(counted["forward"], rel=0.02)
     assert seen(lambda: kept[0].sum().backward()) == pytest.approx(counted["backward"], rel=0.02)
+
+
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_long_rows_attend_once_more(
+    loaded: Callable[..., LALM], shape: Shape, checkpointed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (flops, layout):
+        monkeypatch.setattr(module, "LONG", LENGTH - 1)
+    lalm, batch = loaded(checkpointed=checkpointed), MicroBatch(ROWS, LENGTH, ROWS * ANSWER, ANSWER, audio_s=0.0)
+    counted = flops.of_reading(shape, method(checkpointed=checkpointed), batch)
+    kept: list[Tensor] = []
+    assert seen(lambda: kept.append(read(lalm))) == pytest.approx(counted["forward"], rel=0.02)
+    # Of plain products the second need not be computed again, whose inputs are all that is kept; fused ones are whole.
+    spared = 2 * shape.decoder.attention * ROWS * flops.pairs(LENGTH)
+    assert seen(lambda: kept[0].sum().backward()) == pytest.approx(counted["backward"] - spared, rel=0.02)
+
+
+def test_long_clips_are_padded_to_whole_windows(shape: Shape) -> None:
+    encoder = replace(shape.encoder, padded_s=30.0)
+    assert flops.encode(encoder, 2, 130.0) == flops.encode(encoder, 6, 180.0)
+    assert flops.encode(encoder, 0, 0.0) == 0
 
 
 def test_hearing_clips(loaded: Callable[..., LALM], shape: Shape) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.planning.rows import ANSWER, LENGTH, ROWS, read
+from timepro_lit.grpo import layout
 from timepro_lit.grpo.logprobs import LOGITS_AT_ONCE, answer_logprobs_behind
 from timepro_lit.grpo.prefix import prefill
 from timepro_lit.grpo.rollout import sample
@@ -79,6 +80,19 @@ def test_activations_of_rows_with_their_answers(
         counted -= ROWS * LENGTH * memory.saved_by_layer(shape.decoder, how)
         counted -= memory.masks(shape.decoder, how, ROWS, LENGTH)
     assert found == pytest.approx(counted, rel=0.15)
+
+
+def test_long_rows_keep_no_masks(loaded: Callable[..., LALM], shape: Shape, monkeypatch: pytest.MonkeyPatch) -> None:
+    how, batch = method("float32", False), MicroBatch(ROWS, LENGTH, ROWS * ANSWER, ANSWER, 0.0)
+    kept, found, counted = [], [], []
+    for long in (LENGTH, LENGTH - 1):
+        monkeypatch.setattr(layout, "LONG", long)
+        monkeypatch.setattr(memory, "LONG", long)
+        lalm = loaded()
+        found.append(saved_by(lalm, lambda lalm=lalm: kept.append(read(lalm))))  # type: ignore[misc]
+        counted.append(sum(memory.of_reading(shape, how, batch).values()))
+    assert found[1] < found[0]
+    assert found[1] == pytest.approx(counted[1], rel=0.15)
 
 
 def test_weights_and_the_state_of_training(loaded: Callable[..., LALM], shape: Shape) -> None:

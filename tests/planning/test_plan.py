@@ -15,9 +15,10 @@ from timepro_lit.settings.schemas import CONF, ROOT
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 SMALL_ONLY = {
-    "ablation_group4", "ablation_group16", "ablation_positions", "demo", "demo_long", "long_base", "moments",
-    "moments_present", "tiny_base",
+    "ablation_group4", "ablation_group16", "ablation_positions", "curriculum", "demo", "demo_long", "long_base",
+    "moments", "moments_present", "tiny_base",
 }  # fmt: skip
+OF_RECORDINGS = {"castella", "castella_native"}
 
 
 def train(folder: Path, *settings: str, fails: bool = False) -> str:
@@ -39,7 +40,7 @@ def rows(said: str) -> dict[str, list[str]]:
 
 def test_every_experiment_is_planned_at_the_scale_of_the_paper(tmp_path: Path) -> None:
     """In one process: a sweep over all that take this scale, of which each job says its own plan."""
-    taken = [name for name in EXPERIMENTS if name not in SMALL_ONLY]
+    taken = [name for name in EXPERIMENTS if name not in SMALL_ONLY | OF_RECORDINGS]
     said = train(tmp_path, "-m", f"+experiment={','.join(taken)}", "+scale=paper", "+debug=plan")
     plans = said.split("plan of ")[1:]
     assert [plan.split()[0] for plan in plans] == taken
@@ -65,6 +66,17 @@ def test_every_experiment_is_planned_at_the_scale_of_the_paper(tmp_path: Path) -
     assert [path.name for path in (tmp_path / "outputs").iterdir()] == [".sweep"]
     refused = train(tmp_path, "+experiment=demo", "+scale=paper", "+debug=plan", fails=True)
     assert refused == "error: this experiment is made for the scale embedded alone and refuses paper\n"
+
+
+def test_recordings_of_minutes_are_planned_in_windows_and_whole(tmp_path: Path) -> None:
+    said = train(tmp_path, "-m", f"+experiment={','.join(sorted(OF_RECORDINGS))}", "+scale=castella", "+debug=plan")
+    cut, whole = said.split("plan of ")[1:]
+    assert "the published numbers of clotho_moment and castella, in windows of up to 30 s" in cut
+    assert rows(cut)["rows an epoch, in steps"][0] == "39,240 in 614"
+    assert rows(cut)["largest micro-batch"] == ["2 x 1,664 tokens", "1 x 1,664 tokens"]
+    assert rows(whole)["rows an epoch, in steps"] == ["33,130 in 518", "34,874 in 545", "4,000 in 250"]
+    assert rows(whole)["largest micro-batch"][2] == "1 x 9,152 tokens"  # 7,500 frames, 1,500 timestamps, the question
+    assert rows(whole)["memory of each of 1 / 8 / 64 GPUs"][1] == "23 GB / 21.9 GB / 20.9 GB"
 
 
 @pytest.mark.parametrize("num_processes", [1, 2])

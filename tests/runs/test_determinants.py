@@ -80,6 +80,10 @@ def keys(settings: dict[str, Any]) -> dict[str, str]:
         # What these come to is looked at itself: the run's steps and rows, the base, the manifests and recordings.
         ("stage.sft.fit.max_epochs", 2, set()),
         ("stage.sft.batch_size", 4, set()),
+        ("model.max_duration_s", None, set()),
+        ("model.max_duration_s", 60.0, {"sft", "grpo"}),
+        ("stage.sft.max_duration_s", None, set()),
+        ("stage.sft.max_duration_s", 10.0, {"sft"}),
         ("model.checkpoint", "/elsewhere/base", set()),
         ("data.corpus.seed", 8, set()),
         ("data.corpus.folder", "/elsewhere", set()),
@@ -123,6 +127,14 @@ def test_only_what_a_stage_and_its_reward_are_called_is_left_out() -> None:
 def test_methods_differ_by_their_share_of_absent_queries_and_none_is_as_if_not_said() -> None:
     none, some = (method_of(changed("data.absent_share", share), ["sft"]) for share in (0.0, 0.2))
     assert none == method_of(SETTINGS, ["sft"]) != some
+
+
+def test_methods_differ_by_how_long_prompts_and_clips_may_be() -> None:
+    for path in ("model.max_duration_s", "stage.sft.max_duration_s"):
+        none, some = (method_of(changed(path, longest), ["sft"]) for longest in (None, 60.0))
+        assert none == method_of(SETTINGS, ["sft"]) != some
+    longer = changed("model.max_duration_s", 60.0)
+    assert grounds_of_answers(longer).on().key != grounds_of_answers(SETTINGS).on().key
 
 
 def test_a_new_trainer_setting_counts() -> None:

@@ -34,9 +34,11 @@ GROUPS = sorted(p for p in CONF.iterdir() if p.is_dir())
 EXPERIMENTS = sorted(p.stem for p in CONF.rglob("experiment/*.yaml"))
 SCALES = sorted(p.stem for p in CONF.rglob("scale/*.yaml"))
 EMBEDDED_ONLY = {
-    "ablation_group4", "ablation_group16", "ablation_positions", "demo", "demo_long", "long_base", "moments",
-    "moments_present", "tiny_base",
+    "ablation_group4", "ablation_group16", "ablation_positions", "curriculum", "demo", "demo_long", "long_base",
+    "moments", "moments_present", "tiny_base",
 }  # fmt: skip
+OF_RECORDINGS = {"castella", "castella_native"}
+"""Experiments that the scale of the paper, whose clips are short, does not have."""
 OPTIONS = sorted(
     (p.parent.relative_to(CONF).as_posix(), p.stem)
     for g in GROUPS
@@ -75,12 +77,40 @@ def test_every_experiment_fits_the_code_on_the_embedded_default(experiment: str)
     settings_of(cfg)
 
 
-@pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("experiment", [e for e in EXPERIMENTS if e not in EMBEDDED_ONLY])
+@pytest.mark.parametrize(
+    ("experiment", "scale"),
+    [
+        (experiment, scale)
+        for experiment in EXPERIMENTS
+        for scale in SCALES
+        if experiment not in EMBEDDED_ONLY and not (experiment in OF_RECORDINGS and scale == "paper")
+    ],
+)
 def test_every_experiment_fits_every_scale(experiment: str, scale: str) -> None:
     cfg = train(f"+experiment={experiment}", f"+scale={scale}")
     validate(cfg)
     assert settings_of(cfg)["scale"] == scale
+
+
+@pytest.mark.parametrize("experiment", sorted(OF_RECORDINGS))
+def test_recordings_of_minutes_are_not_the_papers(experiment: str) -> None:
+    assert faults_of(f"+experiment={experiment}", "+scale=paper") == (
+        "this experiment is made for the scales embedded and castella alone and refuses paper"
+    )
+
+
+def test_recordings_of_minutes_are_heard_in_windows_or_whole() -> None:
+    whole = settings_of(train("+experiment=castella_native", "+scale=castella"))
+    cut = settings_of(train("+experiment=castella", "+scale=castella"))
+    assert (cut["model"]["max_duration_s"], whole["model"]["max_duration_s"]) == (None, 300.0)
+    assert (cut["time_prompt"]["stride"], whole["time_prompt"]["stride"]) == (1, 5)
+    assert {name: stage["max_duration_s"] for name, stage in whole["stage"].items()} == {
+        "sft": 61.0, "sft_long": None, "grpo": None,
+    }  # fmt: skip
+    folders = [one["folder"].split("/")[-1] for one in whole["data"]["corpus"]["corpora"].values()]
+    assert folders == ["clotho_moment_native", "castella_native"]
+    assert list(whole["task"]) == list(cut["task"]) == ["moments"]
+    assert whole["model"]["checkpoint"] == cut["model"]["checkpoint"] == "Qwen/Qwen2.5-Omni-7B"
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -100,10 +130,13 @@ def test_every_option_of_every_group_fits_the_code(group: str, option: str) -> N
     }
     if group == "sizes":  # fits the stages that it has numbers for
         overrides += [f"stage=[{','.join(sorted(map(str, sizes[option])))}]"]
-        overrides += ["data=paper"] if option == "paper" else []
+        overrides += [f"data={option}"] if option in ("castella", "paper") else []
         overrides += ["time_prompt=none"] if option == "tiny_base" else []
     if group == "stage":  # fits sizes that have numbers for it
-        overrides += [f"sizes={next(name for name, stages in sizes.items() if option in stages)}"]
+        numbers = "sft" if option == "sft_long" else option
+        overrides += [
+            f"sizes={next(name for name in sorted(set(sizes) - {'castella', 'paper'}) if numbers in sizes[name])}"
+        ]
         overrides += ["time_prompt=none"] if option == "pretrain" else []
     if (group, option) == ("data", "prepared"):  # fits whoever says which folder and, of sound events, which classes
         overrides += ["data.folder=/prepared", "class_list=desed"]

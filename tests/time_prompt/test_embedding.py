@@ -27,6 +27,23 @@ def test_equation_1_by_hand_repeated_digits_count():
     assert rows.dtype == torch.float32
 
 
+def test_equation_1_beyond_99_99_is_the_mean_of_six_tokens():
+    rows = mean_of_digits(["123.40", "300.00", "99.96"], by_character, torch.eye(11))
+    place = {character: CHARACTERS.index(character) for character in CHARACTERS}
+    assert {c: rows[0, place[c]].item() for c in ".01234"} == pytest.approx(dict.fromkeys(".01234", 1 / 6))
+    assert rows[1, [place["3"], place["0"], place["."]]].tolist() == pytest.approx([1 / 6, 4 / 6, 1 / 6])
+    assert rows[2, [place["9"], place["."], place["6"]]].tolist() == pytest.approx([3 / 5, 1 / 5, 1 / 5])
+
+
+def test_of_7500_strings_up_to_300_s_places_tell_all_apart_and_eq_1_a_fifth():
+    texts = TimeGrid(max_seconds=300.0).texts()
+    assert texts == [f"{4 * k // 100}.{4 * k % 100:02d}" for k in range(1, 7501)]
+    assert len(torch.unique(weighted_digits(texts, by_character, torch.eye(11)), dim=0)) == 7500
+    assert len(torch.unique(mean_of_digits(texts, by_character, torch.eye(11)), dim=0)) == 1604
+    row = 63 * weighted_digits(["123.40"], by_character, torch.eye(11))[0]
+    assert [row[CHARACTERS.index(c)].item() for c in "123.40"] == pytest.approx([32, 16, 8, 4, 2, 1])
+
+
 def test_a_token_of_several_digits_is_one_token():
     embeddings = torch.tensor([[1.0], [3.0], [100.0]])
     assert mean_of_digits(["12.5"], lambda _: [0, 1], embeddings).tolist() == [[2.0]]

@@ -33,6 +33,19 @@ def test_a_stride_that_does_not_divide_leaves_the_end_unnamed():
     assert grid.timestamps_for(3) == 0
 
 
+def test_timestamps_of_minutes():
+    assert [TimeGrid(max_seconds=300.0).token(k) for k in (2499, 2500, 3085, 7500)] == [
+        "<99.96>", "<100.00>", "<123.40>", "<300.00>",
+    ]  # fmt: skip
+    assert TimeGrid(stride=5, max_seconds=300.0).token(617) == "<123.40>"
+    assert TimeGrid(stride=25, max_seconds=300.0).num_timestamps == 300
+    hours = TimeGrid(frames_per_second=12.5, block_s=1.0, max_seconds=2400.0)
+    assert [hours.token(k) for k in (13 * 123 + 5, 31_200)] == ["<123.40>", "<2400.00>"]
+    assert hours.texts() == [
+        f"{s}.{c:02d}" if c < 100 else f"{s + 1}.00" for s in range(2400) for c in [*range(8, 97, 8), 100]
+    ]
+
+
 def test_other_frame_rates():
     assert TimeGrid(frames_per_second=12.5).texts()[:2] == ["0.08", "0.16"]
     assert TimeGrid(frames_per_second=12.5).num_timestamps == 375

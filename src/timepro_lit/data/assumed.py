@@ -7,11 +7,21 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from timepro_lit.data.absent import WithAbsent
+from timepro_lit.data.corpora.prepared import Joined
 from timepro_lit.data.corpora.soundscapes import Soundscapes
+from timepro_lit.events.windows import windows
 from timepro_lit.records import Event, Example
 
 PAPER: Mapping[str, int] = {"ag": 61_862, "sed": 15_041, "dac": 92_443}
 """Training examples of each task: arXiv 2604.13715, Table 2."""
+MOMENTS: Mapping[str, tuple[int, tuple[float, ...]]] = {
+    "clotho_moment": (32_694, (60.0,)),
+    "castella": (2_182, (60.0, 120.0, 180.0, 240.0, 300.0)),
+}
+"""Training queries for all occurrences, and how long their recordings last, in equal shares: of one to five minutes
+more is not known (arXiv 2511.15131)."""
+ASKED_WINDOWS = 0.5
+"""Of the windows of a recording, the share that a query is asked about: those that it occurs in, and some more."""
 LONG_SHARE = 0.065
 """Of captioning clips taken for 30 s long, the others for 10 s: the mean is then 11.3 s, as FTAR's README says."""
 _EVENTS = (Event(0.5, 2.25, ""), Event(2.5, 4.75, ""), Event(5.0, 9.5, ""))
@@ -69,17 +79,19 @@ class AssumedExamples:
 
 
 def assumed_examples(
-    corpus: object, split: str, tasks: Collection[str], classes: Sequence[str]
+    corpus: object, split: str, tasks: Collection[str], classes: Sequence[str], max_duration_s: float
 ) -> tuple[AssumedExamples, str]:
     """Training examples of a corpus that is not here, and where their number is from.
 
-    Soundscapes are planned as they will be generated. Of others the paper's numbers are taken. Raises ValueError for
-    tasks that the paper does not have.
+    Soundscapes are planned as they will be generated, moments in windows of `max_duration_s`. Of others the paper's
+    numbers are taken. Raises ValueError for tasks that the paper does not have.
     """
     corpus = corpus.corpus if isinstance(corpus, WithAbsent) else corpus
     if isinstance(corpus, Soundscapes):
         kinds = [example for example in corpus.planned(split) if example.task in tasks]
         return AssumedExamples(kinds, np.arange(len(kinds))), "as they will be generated"
+    if isinstance(corpus, Joined) and set(tasks) == {"moments"} and corpus.corpora.keys() <= MOMENTS.keys():
+        return _assumed_moments(list(corpus.corpora), max_duration_s)
     if unknown := sorted(set(tasks) - PAPER.keys()):
         raise ValueError(f"how many examples of task {', '.join(unknown)} there are is not known")
     label = classes[0] if classes else "Speech"
@@ -97,4 +109,18 @@ def assumed_examples(
         kinds.append(Example("", task, "", duration_s, events, query="a dog barks" if task == "ag" else None))
         counts.append(round(PAPER[task] * share))
     said = "assumed: the paper's numbers, clips of 10 s, and 30 s for one caption in fifteen"
+    return AssumedExamples(kinds, np.repeat(np.arange(len(kinds)), counts)), said
+
+
+def _assumed_moments(names: Sequence[str], max_duration_s: float) -> tuple[AssumedExamples, str]:
+    """Whole recordings where they are no longer than that, otherwise as few equal windows as cover them."""
+    kinds, counts = [], []
+    for num_queries, lengths_s in (MOMENTS[name] for name in names):
+        for length_s in lengths_s:
+            cut = windows(length_s, max_duration_s)
+            events = tuple(Event(e.onset, e.offset, _CAPTION) for e in _EVENTS)
+            kinds.append(Example("", "moments", "", cut[0][1], events, query=_CAPTION))
+            asked = ASKED_WINDOWS * len(cut) if len(cut) > 1 else 1.0
+            counts.append(round(num_queries / len(lengths_s) * asked))
+    said = f"assumed: the published numbers of {' and '.join(names)}, in windows of up to {max_duration_s:g} s"
     return AssumedExamples(kinds, np.repeat(np.arange(len(kinds)), counts)), said

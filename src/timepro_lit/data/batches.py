@@ -73,6 +73,17 @@ def limited(examples: Any, tasks: Iterable[str], examples_per_task: int | None, 
     return examples.select(limit_per_task(examples.ids, examples.tasks, examples_per_task, seed))
 
 
+def no_longer(examples: Any, tasks: Iterable[str], max_duration_s: float | None) -> Any:
+    """The examples whose clips last at most so long; None takes all. Raises ValueError where a task has none."""
+    if max_duration_s is None:
+        return examples
+    short = examples.durations_s <= max_duration_s
+    for name in tasks:
+        if not short[examples.tasks == name].any():
+            raise ValueError(f"max_duration_s is {max_duration_s:g}, and no example of {name!r} is that short")
+    return examples.select(np.flatnonzero(short))
+
+
 def training_batches(
     examples: Examples,
     frontend: Frontend,

@@ -11,8 +11,15 @@ makes it the ordinary causal layout. A row is described by `branch`: 0 on the sh
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
+
+from timepro_lit.grpo.protocol import Mask
+
+LONG = 4096
+"""Tokens of a row, past which its mask is made for some queries at a time: of 15,000 it has 225 million entries."""
 
 
 def running_positions(prompt_mask: Tensor) -> Tensor:
@@ -50,10 +57,26 @@ def branch_mask(branch: Tensor) -> Tensor:
 
     Shapes: branch (B, L) int64 -> (B, L, L) bool.
     """
-    order = torch.arange(branch.shape[1], device=branch.device)
-    query, key = branch[:, :, None], branch[:, None, :]
+    return _rows_of_mask(branch, 0, 0, branch.shape[1])
+
+
+def branch_mask_from(branch: Tensor, first: int = 0) -> Mask:
+    """What the queries of packed rows from column `first` on may attend: the mask or, of `LONG` rows, its maker.
+
+    Shapes: branch (B, K) int64 -> (B, K - first, K) bool, or what makes (B, n, first + stop) bool of n queries.
+    """
+    if branch.shape[1] <= LONG:
+        return branch_mask(branch)[:, first:]
+    return partial(_rows_of_mask, branch, first)
+
+
+def _rows_of_mask(branch: Tensor, first: int, start: int, stop: int) -> Tensor:
+    """Rows `start` to `stop` of the mask of the queries from column `first` on, as far as the last of them sees."""
+    order = torch.arange(first + stop, device=branch.device)
+    query, key = branch[:, first + start : first + stop, None], branch[:, None, : first + stop]
+    own = order[first + start :, None]
     related = (key == 0) | ((key == query) & (key > 0))
-    return (related & (order[None, :] <= order[:, None]) & (query >= 0)) | (order[None, :] == order[:, None])
+    return (related & (order <= own) & (query >= 0)) | (order == own)
 
 
 def branch_positions(shared_positions: Tensor, branch: Tensor, depth: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, nll_loss
 from torch.utils.checkpoint import checkpoint
 
-from timepro_lit.grpo.layout import branch_mask, branch_positions, check_prompt, pack
+from timepro_lit.grpo.layout import branch_mask_from, branch_positions, check_prompt, pack
 from timepro_lit.grpo.prefix import Prefix
 from timepro_lit.grpo.protocol import LanguageModel
 
@@ -58,7 +58,7 @@ def answer_logprobs(
     _check_answers(answer_ids, answer_mask, batch_size=len(prompt_embeds))
     fed = _fed(answer_ids, answer_mask, prompt_mask, positions_BP)
     embeds = torch.cat([prompt_embeds, lalm.embed(fed.ids, None).to(prompt_embeds.dtype)], dim=1)
-    hidden = lalm.decode(embeds, fed.positions, branch_mask(fed.branch), None)
+    hidden = lalm.decode(embeds, fed.positions, branch_mask_from(fed.branch), None)
     num_prompt = prompt_mask.shape[1]
     hidden_BGRD = _predicting_states(hidden[:, num_prompt - 1], hidden[:, num_prompt:], fed.slot, answer_ids)
     return _of_states(lalm, hidden_BGRD, answer_ids, answer_mask, temperature, chunk_size, see_entropy)
@@ -87,7 +87,7 @@ def answer_logprobs_behind(
     fed = _fed(answer_ids, answer_mask, prefix.mask, prefix.positions)
     num_prompt = prefix.mask.shape[1]
     embeds = lalm.embed(fed.ids, None)
-    mask = branch_mask(fed.branch)[:, num_prompt:]
+    mask = branch_mask_from(fed.branch, num_prompt)
     hidden = lalm.decode(embeds, fed.positions[:, num_prompt:], mask, lalm.fork(prefix.cache))
     hidden_BGRD = _predicting_states(prefix.last, hidden, fed.slot, answer_ids)
     return _of_states(lalm, hidden_BGRD, answer_ids, answer_mask, temperature, chunk_size, see_entropy)
@@ -110,7 +110,8 @@ def branch_logprobs(
 
     Shapes: embeds (B, L, D); ids, branch, depth, shared_positions (B, L) int64; is_answer (B, L) bool -> (N,) float32.
     """
-    hidden_BLD = lalm.decode(embeds, branch_positions(shared_positions, branch, depth), branch_mask(branch), None)
+    positions = branch_positions(shared_positions, branch, depth)
+    hidden_BLD = lalm.decode(embeds, positions, branch_mask_from(branch), None)
     predicted = is_answer[:, 1:]
     return _in_chunks(lalm, hidden_BLD[:, :-1][predicted], ids[:, 1:][predicted], 1.0, chunk_size)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from timepro_lit.grpo.layout import branch_mask, check_prompt
+from timepro_lit.grpo.layout import branch_mask_from, check_prompt
 from timepro_lit.grpo.protocol import LanguageModel
 
 
@@ -41,7 +41,7 @@ def prefill(
     """
     positions = check_prompt(prompt_embeds, prompt_mask, prompt_positions)
     cache = lalm.new_cache()
-    hidden = lalm.decode(prompt_embeds, positions, branch_mask(prompt_mask.long() - 1), cache)
+    hidden = lalm.decode(prompt_embeds, positions, branch_mask_from(prompt_mask.long() - 1), cache)
     return Prefix(cache, hidden[:, -1], prompt_mask, positions)
 
 

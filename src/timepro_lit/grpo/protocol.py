@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
+
+Mask = Tensor | Callable[[int, int], Tensor]
+"""(B, L, K) bool, true = may attend; or, of rows too long for that, what makes the mask of queries `start` to `stop`:
+(B, stop - start, K - L + stop), for none of them sees a key behind its own."""
 
 
 class LanguageModel(Protocol):
@@ -33,11 +37,8 @@ class LanguageModel(Protocol):
         """Embed (B, L) int64 ids as (B, L, D); `frames` is None wherever ids hold no audio placeholder."""
         ...
 
-    def decode(self, embeds: Tensor, positions: Tensor, mask: Tensor, cache: Any | None) -> Tensor:
-        """Hidden states (B, L, D) of (B, L, D) embeds.
-
-        `positions` is (B, L) int64; `mask` is (B, L, K) bool, true = may attend. A cache grows by L in place.
-        """
+    def decode(self, embeds: Tensor, positions: Tensor, mask: Mask, cache: Any | None) -> Tensor:
+        """Hidden states (B, L, D) of (B, L, D) embeds at (B, L) int64 `positions`. A cache grows by L in place."""
         ...
 
     def logits(self, hidden: Tensor) -> Tensor:

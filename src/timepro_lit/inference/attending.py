@@ -24,7 +24,7 @@ from timepro_lit.data.collate import Collate
 from timepro_lit.figures.attention import attention_figure, shares_figure
 from timepro_lit.files.atomic import replacing, write_atomically
 from timepro_lit.files.visible_text import visible
-from timepro_lit.grpo.layout import branch_mask
+from timepro_lit.grpo.layout import branch_mask_from
 from timepro_lit.grpo.prefix import prefill
 from timepro_lit.grpo.rollout import sample as sample_answers
 from timepro_lit.inference.answering import MAX_ANSWER_TOKENS
@@ -79,7 +79,7 @@ def attention_of(listener: Listener, sample: Sample, task: ScoredTask, layers: S
         ids = torch.cat([batch.prompt_ids, answer_ids[None, :-1]], dim=1)
         keys = (ids[0] >= lalm.first_timestamp_id).nonzero().squeeze(1)
         watch, mask = Watch(numbers, len(answer_ids), keys), torch.ones_like(ids, dtype=torch.bool)
-        lalm.decode(lalm.embed(ids, frames), lalm.positions(ids, mask), branch_mask(mask.long() - 1), watch=watch)
+        lalm.decode(lalm.embed(ids, frames), lalm.positions(ids, mask), branch_mask_from(mask.long() - 1), watch=watch)
     seconds = [lalm.frontend.grid.seconds(number) for number in (ids[0, keys] - lalm.first_timestamp_id + 1).tolist()]
     text = lalm.frontend.text(answer_ids.tolist())
     answer = Answer(sample.example, task.prompt(sample.example), text, task.parse(text), bool(rollouts.truncated))

@@ -6,13 +6,15 @@ Every block is the library's own kernel, on any device.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
+from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -55,9 +57,44 @@ def query_blocks(mask: Tensor, groups: int, dtype: torch.dtype) -> list[Block]:
     blocks = []
     for start, end in zip(starts, ends, strict=True):
         stop = min(start + QUERIES, num_queries)
-        part = mask[:, None, start:stop, :end]
-        bias = torch.zeros_like(part, dtype=dtype).masked_fill_(~part, -torch.inf)
-        blocks.append(Block(start, stop, end, bias.repeat(1, 1, groups, 1)))
+        blocks.append(Block(start, stop, end, _bias(mask[:, start:stop, :end], groups, dtype)))
+    return blocks
+
+
+def _bias(mask: Tensor, groups: int, dtype: torch.dtype) -> Tensor:
+    part = mask[:, None]
+    bias = torch.zeros_like(part, dtype=dtype).masked_fill_(~part, -torch.inf)
+    return bias.repeat(1, 1, groups, 1)
+
+
+MaskRows = Callable[[int, int], Tensor]
+"""Makes the mask of the queries from `start` to `stop` of rows that are too long for a whole one, as bool tensors of
+shape (B, stop - start, K - L + stop), true = may attend. None of them sees a key behind its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class LongBlock:
+    """A block of a long row: its bias is made each time that it is asked for, and none is kept."""
+
+    start: int
+    stop: int
+    end: int
+    rows: MaskRows
+    groups: int
+    dtype: torch.dtype
+
+    @property
+    def bias(self) -> Tensor:
+        """As of `Block`."""
+        return _bias(self.rows(self.start, self.stop), self.groups, self.dtype)
+
+
+def long_blocks(rows: MaskRows, num_queries: int, num_before: int, groups: int, dtype: torch.dtype) -> list[LongBlock]:
+    """The blocks of a long row's queries, with `num_before` keys before the first; otherwise as `query_blocks`."""
+    blocks = []
+    for start in range(0, num_queries, QUERIES):
+        stop = min(start + QUERIES, num_queries)
+        blocks.append(LongBlock(start, stop, num_before + stop, rows, groups, dtype))
     return blocks
 
 
@@ -100,7 +137,7 @@ def attend_in_blocks(
     attention_mask: Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    blocks: list[Block] | None = None,
+    blocks: Sequence[Block | LongBlock] | None = None,
     watch: Watch | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
@@ -116,18 +153,28 @@ def attend_in_blocks(
     if watch is not None:
         watch.see(int(module.layer_idx), query, key, attention_mask, scaling)  # type: ignore[arg-type]
     query = query.unflatten(1, (key.shape[1], -1))
-    attended = [
-        scaled_dot_product_attention(
-            query[:, :, :, block.start : block.stop].flatten(2, 3),
-            key[:, :, : block.end],
-            value[:, :, : block.end],
-            block.bias,
-            dropout,
-            scale=scaling,
-        ).unflatten(2, (query.shape[2], -1))
-        for block in blocks
-    ]
+    attended = []
+    for block in blocks:
+        product: Callable[..., Tensor] = _product
+        if isinstance(block, LongBlock) and torch.is_grad_enabled():
+            # The backward pass would keep the bias of every block in every layer.
+            product = partial(checkpoint, _product, use_reentrant=False)
+        attended.append(product(query, key, value, block, dropout, scaling))
     return torch.cat(attended, dim=3).permute(0, 3, 1, 2, 4).flatten(2, 3), None
+
+
+def _product(
+    query: Tensor, key: Tensor, value: Tensor, block: Block | LongBlock, dropout: float, scaling: float | None
+) -> Tensor:
+    """(B, H', G', stop - start, D) of queries (B, H', G', L, D)."""
+    return scaled_dot_product_attention(
+        query[:, :, :, block.start : block.stop].flatten(2, 3),
+        key[:, :, : block.end],
+        value[:, :, : block.end],
+        block.bias,
+        dropout,
+        scale=scaling,
+    ).unflatten(2, (query.shape[2], -1))
 
 
 AttentionInterface.register(SDPA_IN_BLOCKS, attend_in_blocks)

@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,9 +20,12 @@ from torch import Tensor, nn
 from transformers import DynamicCache, ProcessorMixin
 
 from timepro_lit.files.atomic import naming
-from timepro_lit.lalm.attention import SDPA_IN_BLOCKS, Block, Watch, query_blocks
+from timepro_lit.lalm.attention import SDPA_IN_BLOCKS, Block, LongBlock, MaskRows, Watch, long_blocks, query_blocks
 from timepro_lit.lalm.cache import FixedLayer, RoomyLayer, joined_layer
 from timepro_lit.lalm.frontend import Frontend
+
+FED_AT_ONCE = 2048
+"""Tokens of a long prompt that go through the layers together, which would take gigabytes for all of them."""
 
 
 class LALM(nn.Module):
@@ -133,19 +137,27 @@ class LALM(nn.Module):
         self,
         embeds: Tensor,
         positions: Tensor,
-        mask: Tensor,
+        mask: Tensor | MaskRows,
         cache: DynamicCache | None = None,
         watch: Watch | None = None,
     ) -> Tensor:
         """(B, L, D) at (B, L) positions under a (B, L, K) mask, true = may attend -> hidden states (B, L, D).
 
         K counts what the cache holds plus L. The mask is always explicit: without one, transformers takes positions
-        that restart for new packed sequences and cuts the answers off their prompt.
+        that restart for new packed sequences and cuts the answers off their prompt. Of long rows it is made for some
+        queries at a time; without gradients such rows go into a cache `FED_AT_ONCE` tokens at a time.
         """
         if watch is not None:
             with self._attending_in_blocks():
                 return self._decode(embeds, positions, mask, cache, watch=watch)
-        return self._decode(embeds, positions, mask, cache)
+        num_tokens = embeds.shape[1]
+        if isinstance(mask, Tensor) or cache is None or torch.is_grad_enabled() or num_tokens <= FED_AT_ONCE:
+            return self._decode(embeds, positions, mask, cache)
+        parts = []
+        for start in range(0, num_tokens, FED_AT_ONCE):
+            part = slice(start, min(start + FED_AT_ONCE, num_tokens))
+            parts.append(self._decode(embeds[:, part], positions[:, part], partial(_later_rows, mask, start), cache))
+        return torch.cat(parts, dim=1)
 
     @contextmanager
     def _attending_in_blocks(self) -> Iterator[None]:
@@ -158,10 +170,16 @@ class LALM(nn.Module):
             config._attn_implementation = before
 
     def _decode(
-        self, embeds: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | None, **seen: Any
+        self, embeds: Tensor, positions: Tensor, mask: Tensor | MaskRows, cache: DynamicCache | None, **seen: Any
     ) -> Tensor:
-        implementation = self.language_model.config._attn_implementation
-        blocks = {"blocks": self._query_blocks(mask, embeds)} if implementation == SDPA_IN_BLOCKS else {}
+        implementation, num_tokens = self.language_model.config._attn_implementation, embeds.shape[1]
+        blocks = {}
+        if implementation == SDPA_IN_BLOCKS:
+            blocks["blocks"] = self._query_blocks(mask, embeds, cache)
+        if not isinstance(mask, Tensor):
+            # With blocks nobody reads it but a watch, for the last queries.
+            num_shown = 1 if "watch" not in seen else seen["watch"].num_queries
+            mask = mask(num_tokens - num_shown if blocks else 0, num_tokens)
         mask = mask[:, None]
         if implementation == "eager":
             # Eager attention adds the mask to its scores: a bool would count as 0 and 1 and mask nothing.
@@ -177,10 +195,16 @@ class LALM(nn.Module):
         )
         return out.last_hidden_state
 
-    def _query_blocks(self, mask: Tensor, embeds: Tensor) -> list[Block]:
+    def _query_blocks(
+        self, mask: Tensor | MaskRows, embeds: Tensor, cache: DynamicCache | None
+    ) -> Sequence[Block] | Sequence[LongBlock]:
         config, kind = self.language_model.config, embeds.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else embeds.dtype
-        return query_blocks(mask, config.num_attention_heads // config.num_key_value_heads, dtype)
+        groups = config.num_attention_heads // config.num_key_value_heads
+        if isinstance(mask, Tensor):
+            return query_blocks(mask, groups, dtype)
+        num_before = 0 if cache is None else int(cache.get_seq_length())
+        return long_blocks(mask, embeds.shape[1], num_before, groups, dtype)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., D) -> (..., V) float32."""
@@ -226,6 +250,11 @@ class LALM(nn.Module):
         """The cache of these batch rows alone, changed in place."""
         cache.batch_select_indices(rows)
         return cache
+
+
+def _later_rows(rows: MaskRows, first: int, start: int, stop: int) -> Tensor:
+    """The mask of queries that are counted from a later one."""
+    return rows(first + start, first + stop)
 
 
 def _with_layers(cache: DynamicCache, layers: list[Any]) -> DynamicCache:

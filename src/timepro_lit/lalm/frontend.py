@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import PreTrainedTokenizerBase, SequenceFeatureExtractor
 
 from timepro_lit.time_prompt.grid import TimeGrid
 from timepro_lit.time_prompt.interleave import interleave
 from timepro_lit.time_prompt.prompt import TimePrompt
 
+WINDOW_S = 30.0
+"""Of Whisper's encoder, and how long prompts are unless it is said otherwise."""
 Chat = Callable[[PreTrainedTokenizerBase, str, int], list[int]]
 """(tokenizer, prompt, audio id) -> the ids of a chat that ends where the answer begins, its audio one placeholder."""
 
@@ -22,13 +26,22 @@ class AudioPath:
     """What an encoder makes of a clip: which length it takes, how many frames come back, and when they end."""
 
     frames_per_second: float
-    max_duration_s: float
     count_frames: Callable[[int], int]
     """Mel frames of a clip -> audio frames that the language model reads."""
     pads: bool = False
-    """Whether every clip is padded to the extractor's whole window; otherwise the encoder takes clips as they are."""
+    """Whether every clip is padded to whole windows of `WINDOW_S`; otherwise the encoder takes clips as they are."""
     block_s: float | None = None
     """See `TimeGrid`."""
+    hears_s: float = WINDOW_S
+    """The longest clip that the family was made for."""
+    max_duration_s: float = WINDOW_S
+    """The longest clip that is prompted about, as it is set: timestamps go so far."""
+
+    def up_to(self, max_duration_s: float) -> AudioPath:
+        """The same for longer or shorter clips. Raises ValueError for what the family does not hear."""
+        if isinstance(max_duration_s, bool) or not 0 < max_duration_s <= self.hears_s:
+            raise ValueError(f"hears more than 0 s and at most {self.hears_s:g} s, not {max_duration_s}")
+        return replace(self, max_duration_s=float(max_duration_s))
 
     def grid(self, time_prompt: TimePrompt) -> TimeGrid:
         """The timestamps that this encoder's frames are interleaved with."""
@@ -95,19 +108,44 @@ class Frontend:
 
         Where the encoder takes clips as they are, each is padded past its end by a whole analysis window, so that its
         frames do not depend on the length of its neighbours: they equal those of the extractor's own padding to 30 s.
+        Clips beyond 30 s are analysed one by one; of an encoder that pads, in windows, as the library does it.
         """
-        limit = self.feature_extractor.n_samples
         longest = max(len(w) for w in waveforms)
-        if longest > limit:
-            window_s = limit / self.sampling_rate
+        if longest > self.max_duration_s * self.sampling_rate:
             raise ValueError(
-                f"a clip of {longest / self.sampling_rate:.2f} s exceeds the extractor's {window_s:g} s window"
+                f"a clip of {longest / self.sampling_rate:.2f} s exceeds the {self.max_duration_s:g} s that are "
+                f"prompted about (model.max_duration_s)"
             )
-        out = self.feature_extractor(
+        if longest <= self._window:
+            return self._analysed(waveforms)
+        alone = [self._of_long(waveform) for waveform in waveforms]
+        num_mel = max(mask.shape[1] for _, mask in alone)
+        padded = [[pad(part, (0, num_mel - part.shape[-1])) for part in parts] for parts in zip(*alone, strict=True)]
+        return torch.cat(padded[0]), torch.cat(padded[1])
+
+    @property
+    def _window(self) -> int:
+        """Samples."""
+        return round(WINDOW_S * self.sampling_rate)
+
+    def _of_long(self, waveform: np.ndarray) -> tuple[Tensor, Tensor]:
+        """(1, M, T) and (1, T) of one clip."""
+        if not self.audio.pads:
+            return self._analysed([waveform])
+        starts = range(0, len(waveform), self._window)
+        features, mask = self._analysed([waveform[start : start + self._window] for start in starts])
+        return features.transpose(0, 1).flatten(1)[None], mask.flatten()[None]
+
+    def _analysed(self, waveforms: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """(B, M, T) and (B, T), clips or windows of them together."""
+        extractor, longest = self.feature_extractor, max(len(w) for w in waveforms)
+        whole = self._window if self.audio.pads else max(extractor.n_samples, self._window)
+        end = longest + extractor.n_fft
+        out = extractor(
             list(waveforms),
             sampling_rate=self.sampling_rate,
             padding="max_length",
-            max_length=limit if self.audio.pads else min(limit, longest + self.feature_extractor.n_fft),
+            max_length=whole if self.audio.pads else end if longest > self._window else min(whole, end),
             return_attention_mask=True,
             return_tensors="pt",
         )
@@ -122,6 +160,12 @@ class Frontend:
         ids = self.chat(self.tokenizer, prompt, self.audio_id)
         at = ids.index(self.audio_id)
         return ids[:at] + self._audio_ids(num_frames) + ids[at + 1 :]
+
+    def num_audio_tokens(self, num_frames: int) -> int:
+        """Of a clip's frames and their timestamps."""
+        if self.grid is None:
+            return num_frames
+        return num_frames + sum(map(len, self._timestamp_ids[: self.grid.timestamps_for(num_frames)]))
 
     def _audio_ids(self, num_frames: int) -> list[int]:
         if self.grid is None or self.time_prompt is None:

@@ -22,7 +22,7 @@ from transformers.utils import cached_file, logging
 from timepro_lit.files.json_object import read_object
 from timepro_lit.lalm.attention import SDPA_IN_BLOCKS
 from timepro_lit.lalm.base import LALM
-from timepro_lit.lalm.frontend import AudioPath, Chat, Frontend, template_chat
+from timepro_lit.lalm.frontend import WINDOW_S, AudioPath, Chat, Frontend, template_chat
 from timepro_lit.lalm.quantization import Quantization, four_bit
 from timepro_lit.lalm.shared_folder import check_checkpoint
 from timepro_lit.time_prompt.prompt import TimePrompt
@@ -39,6 +39,7 @@ class Pretrained:
         local_files_only: never ask the hub.
         gradient_checkpointing: compute the language model's layers again in the backward pass: less memory, more time.
         quantization: "nf4" holds the language model's linear layers in four bits (the extra `quantization`).
+        max_duration_s: the longest clip that is prompted about, as far as the family hears; None = 30 s.
 
     Raises ValueError or OSError, in one sentence and before any weight is read, for a checkpoint that is not there, is
     of another model, or lacks a part; only safetensors are read.
@@ -49,7 +50,8 @@ class Pretrained:
     outer_class: ClassVar[type[PreTrainedModel]]
     """The Hugging Face task model."""
     lalm_class: ClassVar[type[LALM]]
-    audio: ClassVar[AudioPath]
+    audio: AudioPath
+    """Of a loader, up to its `max_duration_s`."""
     end_token: ClassVar[str]
     """What ends the assistant's turn."""
     chat: ClassVar[Chat] = staticmethod(template_chat)
@@ -73,6 +75,7 @@ class Pretrained:
         gradient_checkpointing: bool = False,
         quantization: Quantization | None = None,
         capture_steps: bool = True,
+        max_duration_s: float | None = None,
     ) -> None:
         if attn_implementation not in ("sdpa", "eager"):
             raise ValueError(
@@ -89,6 +92,10 @@ class Pretrained:
         self.gradient_checkpointing = gradient_checkpointing
         self.quantization = quantization
         self.capture_steps = capture_steps
+        try:
+            self.audio = type(self).audio.up_to(WINDOW_S if max_duration_s is None else max_duration_s)
+        except ValueError as error:
+            raise ValueError(f"max_duration_s: {type(self).__name__} {error}") from error
 
     def at(self, checkpoint: Path) -> Self:
         """The same with the weights in another folder."""
@@ -108,7 +115,7 @@ class Pretrained:
         end_id = tokenizer.convert_tokens_to_ids(self.end_token)
         if end_id is None or end_id == tokenizer.unk_token_id:
             raise ValueError(f"the tokenizer of {self.checkpoint} does not know {self.end_token}, which ends a turn")
-        return Frontend(
+        frontend = Frontend(
             tokenizer=tokenizer,
             feature_extractor=self._part(AutoFeatureExtractor, "feature extractor (preprocessor_config.json)"),
             audio=self.audio,
@@ -118,6 +125,8 @@ class Pretrained:
             time_prompt=time_prompt,
             chat=self.chat,
         )
+        self._check_positions(frontend, config.text_config.max_position_embeddings)
+        return frontend
 
     def load(self, time_prompt: TimePrompt | None, whole: bool = False) -> LALM:
         """The model with its timestamp table; base weights frozen.
@@ -198,6 +207,17 @@ class Pretrained:
         except OSError:
             return []
         return ends if isinstance(ends, list) else [] if ends is None else [ends]
+
+    def _check_positions(self, frontend: Frontend, num_known: int) -> None:
+        """Raise ValueError where the longest clip takes more positions than the language model was made for."""
+        num_frames = frontend.num_frames(int(frontend.max_duration_s * frontend.sampling_rate))
+        shared = frontend.time_prompt is not None and frontend.time_prompt.share_positions
+        num_positions = num_frames if shared else frontend.num_audio_tokens(num_frames)
+        if num_positions >= num_known:
+            raise ValueError(
+                f"model.max_duration_s: a prompt about {frontend.max_duration_s:g} s takes {num_positions} positions, "
+                f"and {self.checkpoint} was made for {num_known}: a larger time_prompt.stride takes fewer"
+            )
 
     def _check_weights(self) -> None:
         folder = Path(self.checkpoint)

@@ -1,4 +1,7 @@
-"""Qwen2.5-Omni's thinker: Whisper-style encoder in 2-s windows, 25 frames per second, Qwen2 decoder."""
+"""Qwen2.5-Omni's thinker: Whisper-style encoder in 2-s windows, 25 frames per second, Qwen2 decoder.
+
+Its own processor takes clips of up to 300 s (`chunk_length` of its feature extractor).
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,6 @@ class Qwen2_5Omni(Pretrained):
     model_types = ("qwen2_5_omni_thinker", "qwen2_5_omni")
     outer_class = Qwen2_5OmniThinkerForConditionalGeneration
     lalm_class = Qwen2_5OmniLALM
-    audio = AudioPath(frames_per_second=25.0, max_duration_s=30.0, count_frames=halved_twice)
+    audio = AudioPath(frames_per_second=25.0, count_frames=halved_twice, hears_s=300.0)
     end_token = "<|im_end|>"
     whole_prefix = "thinker."

@@ -36,5 +36,5 @@ class Qwen2Audio(Pretrained):
     model_types = ("qwen2_audio",)
     outer_class = Qwen2AudioForConditionalGeneration
     lalm_class = Qwen2AudioLALM
-    audio = AudioPath(frames_per_second=25.0, max_duration_s=30.0, count_frames=halved_twice, pads=True)
+    audio = AudioPath(frames_per_second=25.0, count_frames=halved_twice, pads=True)
     end_token = "<|im_end|>"

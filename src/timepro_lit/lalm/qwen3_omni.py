@@ -1,4 +1,7 @@
-"""Qwen3-Omni's thinker: convolutions over blocks of one second, 13 frames each, mixture-of-experts decoder."""
+"""Qwen3-Omni's thinker: convolutions over blocks of one second, 13 frames each, mixture-of-experts decoder.
+
+Its encoder attends within 8 s; the model is made for clips of up to 40 minutes (Qwen3-Omni, arXiv 2509.17765).
+"""
 
 from __future__ import annotations
 
@@ -67,6 +70,6 @@ class Qwen3Omni(Pretrained):
     model_types = ("qwen3_omni_moe_thinker", "qwen3_omni_moe")
     outer_class = Qwen3OmniMoeThinkerForConditionalGeneration
     lalm_class = Qwen3OmniLALM
-    audio = AudioPath(frames_per_second=12.5, max_duration_s=30.0, count_frames=in_blocks, block_s=1.0)
+    audio = AudioPath(frames_per_second=12.5, count_frames=in_blocks, block_s=1.0, hears_s=2400.0)
     end_token = "<|im_end|>"
     whole_prefix = "thinker."

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from timepro_lit.lalm.frontend import WINDOW_S
 from timepro_lit.lalm.pretrained import Pretrained
 from timepro_lit.lalm.tiny import Tiny
 from timepro_lit.planning.shape import Decoder, Encoder, Shape
@@ -154,9 +155,9 @@ def _encoder(model: Any, loader: Pretrained | type[Pretrained], config: Any) -> 
         for module in convolved:
             bins, frames = -(-bins // 2), -(-frames // 2)
             stem += 2.0 * module.weight.numel() * bins * frames
-    padded_s = loader.audio.max_duration_s if loader.audio.pads else None
+    padded_s = WINDOW_S if loader.audio.pads else None
     window_mel = getattr(config, "n_window_infer", None) or 2 * getattr(config, "n_window", 0)
-    window = round(window_mel / 100 * positions_per_s) or round(loader.audio.max_duration_s * positions_per_s)
+    window = round(window_mel / 100 * positions_per_s) or round(WINDOW_S * positions_per_s)
     return Encoder(
         weights=sum(weight.numel() for weight in all_weights),
         linear=sum(module.weight.numel() for module in inside),

@@ -56,6 +56,6 @@ class Voxtral(Pretrained):
     model_types = ("voxtral",)
     outer_class = VoxtralForConditionalGeneration
     lalm_class = VoxtralLALM
-    audio = AudioPath(frames_per_second=12.5, max_duration_s=30.0, count_frames=whole_window, pads=True)
+    audio = AudioPath(frames_per_second=12.5, count_frames=whole_window, pads=True)
     end_token = "</s>"
     chat = staticmethod(mistral_chat)

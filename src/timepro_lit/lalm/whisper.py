@@ -7,6 +7,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+WINDOW_MEL = 3000
+"""Mel frames of a window of 30 s."""
 Count = TypeVar("Count", int, Tensor)
 
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from timepro_lit.data.absent import WithAbsent
-from timepro_lit.data.batches import Drawing, Rows, limited, training_batches
+from timepro_lit.data.batches import Drawing, Rows, limited, no_longer, training_batches
 from timepro_lit.data.collate import BUDGET_MULTIPLE, ROW_MULTIPLE, Collate, CollateInterviews, Frontend
 from timepro_lit.data.corpora.prepared import Corpus, Prepared
 from timepro_lit.data.costs import num_frames
@@ -143,6 +143,7 @@ class ClipDataModule(LightningDataModule):
         micro_batch_size: int | None = None,
         micro_batch_tokens: int | None = None,
         times: int = 1,
+        max_duration_s: float | None = None,
     ) -> StatefulDataLoader[Any]:
         """All training batches of a stage: of all examples, or of `examples_per_task` of each task, drawn by `seed`.
 
@@ -150,12 +151,12 @@ class ClipDataModule(LightningDataModule):
         or all those of a "clip". The `batch_size` rows of an optimiser step are the same however many processes share
         them; each takes at most `micro_batch_size` rows at a time, or as many as fit into `micro_batch_tokens`, and
         equally often, if need be an empty batch. Steps end after `num_steps` or `num_epochs`, whichever is less, None =
-        no limit; `times` of them in a row have the same rows.
+        no limit; `times` of them in a row have the same rows. Clips longer than `max_duration_s` take no part.
 
         The loader's state makes a resumed stage continue at the next batch; it needs the same `num_workers`.
         Raises ValueError where a task has fewer examples than asked for, and where the rows cannot be shared.
         """
-        examples = self.training_examples(examples_per_task, seed)
+        examples = self.training_examples(examples_per_task, seed, max_duration_s)
         drawing = Drawing(rows, batch_size, num_steps, num_epochs, micro_batch_size, micro_batch_tokens, times)
         frontend, place = self._connected(), (self._rank, self._world_size)
         batches, clips = training_batches(examples, frontend, self.tasks, drawing, seed, self.weights, *place)
@@ -169,11 +170,13 @@ class ClipDataModule(LightningDataModule):
             **self._reading(),
         )
 
-    def training_examples(self, examples_per_task: int | None, seed: int) -> ExampleTable:
+    def training_examples(
+        self, examples_per_task: int | None, seed: int, max_duration_s: float | None = None
+    ) -> ExampleTable:
         """What a stage trains on. Raises ValueError where it cannot."""
         examples = self.examples(self.train_split)
         self.refuse_shared(self.train_split, self.validation_split)
-        examples = limited(examples, self.tasks, examples_per_task, seed)
+        examples = limited(no_longer(examples, self.tasks, max_duration_s), self.tasks, examples_per_task, seed)
         self._try_targets(examples)
         return examples
 

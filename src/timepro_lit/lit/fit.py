@@ -12,6 +12,7 @@ from typing import Any
 from lightning import seed_everything
 from torchdata.stateful_dataloader import StatefulDataLoader
 
+from timepro_lit.data.batches import no_longer
 from timepro_lit.data.leakage import write_recordings
 from timepro_lit.data.sampler import TrainingBatches
 from timepro_lit.data.whole_steps import WholeSteps
@@ -71,6 +72,7 @@ def plan(setting: Setting, name: str, stage: Stage, source: ModelSource) -> Plan
             stage.micro_batch_size,
             stage.micro_batch_tokens,
             stage.updates_per_rollout,
+            stage.max_duration_s,
         )
     except ValueError as error:
         raise ValueError(f"stage.{name}: {error}") from error
@@ -123,12 +125,13 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
         _store(module, source, checkpoints.curves, claim.folder)
         write_recordings(claim.folder / RECORDINGS, data.examples(data.train_split), _recordings_before(source))
     chosen = validation_score(scores, setting.scored)
+    heard = no_longer(data.examples(data.train_split), setting.parts.task, planned.stage.max_duration_s)
     return {
         "scores": scores,
         "validation": chosen,
         "skipped": Counter(module.skipped().values()),
         "nonfinite_steps": module.non_finite.total,
-        LONGEST: float(data.examples(data.train_split).durations_s.max()),
+        LONGEST: float(heard.durations_s.max()),
     }
 
 

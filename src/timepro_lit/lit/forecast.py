@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from timepro_lit.data.assumed import assumed_examples
-from timepro_lit.data.batches import Drawing, Examples, limited, training_batches
+from timepro_lit.data.batches import Drawing, Examples, limited, no_longer, training_batches
 from timepro_lit.data.collate import BUDGET_MULTIPLE, ROW_MULTIPLE, Frontend
 from timepro_lit.data.costs import Costs, num_frames
 from timepro_lit.data.sampler import TrainingBatches
@@ -45,8 +45,10 @@ def frontend_of(model: Any, time_prompt: TimePrompt | None) -> tuple[Frontend, s
         return assumed_frontend(loader.audio, time_prompt), "assumed: by a rule of thumb for large vocabularies"
 
 
-def training_examples(data: ClipDataModule) -> tuple[Examples, str]:
+def training_examples(data: ClipDataModule, max_duration_s: float) -> tuple[Examples, str]:
     """Those of the training split, from its manifests, or what is assumed in their place; and which of both.
+
+    Of recordings that are not here, as much is taken at a time as is prompted about.
 
     Raises ValueError where neither is known.
     """
@@ -54,7 +56,7 @@ def training_examples(data: ClipDataModule) -> tuple[Examples, str]:
         return data.examples(data.train_split), "the manifests"
     except OSError:
         classes = [label for task in data.tasks.values() for label in getattr(task, "classes", ())]
-        return assumed_examples(data.corpus, data.train_split, data.tasks, classes)
+        return assumed_examples(data.corpus, data.train_split, data.tasks, classes, max_duration_s)
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class StageForecast:
     def __init__(self, stage: Stage, data: ClipDataModule, examples: Examples, frontend: Frontend, seed: int) -> None:
         """Raises ValueError where there are fewer examples than the stage asks for."""
         self.stage = stage
+        examples = no_longer(examples, data.tasks, stage.max_duration_s)
         examples = limited(examples, data.tasks, stage.examples_per_task, seed)
         drawing = Drawing(
             stage.rows, stage.batch_size, stage.num_steps, stage.num_epochs, stage.micro_batch_size,

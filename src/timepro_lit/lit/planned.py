@@ -85,7 +85,7 @@ def _stages(
 ) -> tuple[list[StagePlan], list[str]]:
     frontend, tokens_said = frontend_of(parts.model, parts.time_prompt)
     try:
-        examples, examples_said = training_examples(parts.data)
+        examples, examples_said = training_examples(parts.data, frontend.max_duration_s)
     except ValueError as error:
         return [], [f"training examples: none to plan with ({error})"]
     notes = [f"training examples: {examples_said}", f"tokens: {tokens_said}"]

@@ -57,7 +57,7 @@ def tried(setting: Setting, name: str, planned: Plan, source: ModelSource) -> st
     release()
     seed_everything(setting.seed, workers=True)
     data, stage = setting.parts.data, planned.stage
-    examples = data.training_examples(stage.examples_per_task, setting.seed)
+    examples = data.training_examples(stage.examples_per_task, setting.seed, stage.max_duration_s)
     forecast = StageForecast(stage, data, examples, source.frontend(), setting.seed)
     batches = planned.loader.batch_sampler
     divided = forecast.longest_step(batches.world_size)

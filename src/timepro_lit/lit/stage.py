@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -36,6 +37,8 @@ class Stage:
     """How often in a row an optimiser batch comes."""
     keep: Keep = "last"
     """What is stored in the end: what was trained last, or what validated best."""
+    max_duration_s: float | None = None
+    """Of training clips, in seconds: longer ones take no part in this stage; None takes all."""
     label: str | None = None
     """What tables and pages call it; None = its key."""
     about: str | None = None
@@ -51,6 +54,9 @@ class Stage:
             raise ValueError(f"rows must be one of {', '.join(get_args(Rows))}, got {self.rows!r}")
         if self.keep not in get_args(Keep):
             raise ValueError(f"keep must be one of {', '.join(get_args(Keep))}, got {self.keep!r}")
+        longest = self.max_duration_s
+        if isinstance(longest, bool) or (longest is not None and not 0 < longest < math.inf):
+            raise ValueError(f"max_duration_s must be a length in seconds, or null for all clips, not {longest}")
         if not isinstance(every := self.fit.get("val_check_interval"), int | None) or (every is not None and every < 1):
             raise ValueError(f"fit.val_check_interval: must be a whole number of optimiser steps, not {every}")
         if self.num_steps is None and self.num_epochs is None:

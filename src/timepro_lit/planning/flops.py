@@ -14,6 +14,8 @@ from timepro_lit.planning.work import Method, MicroBatch, Rollout, Share
 
 QUERIES = 256
 """Queries that are attended together, see `lalm/attention.py`: they attend all keys that any of them sees."""
+LONG = 4096
+"""Tokens of a row, past which its attention is computed once more in the backward pass, see `grpo/layout.py`."""
 COLUMNS = 64
 """Packed answers are padded to a multiple of this, see `grpo/logprobs.py`."""
 
@@ -31,7 +33,9 @@ def pairs(queries: float, before: float = 0.0) -> float:
 
 def encode(encoder: Encoder, num_clips: float, audio_s: float) -> float:
     """Of the audio encoder, forward: convolutions, layers over positions in windows, projection of the frames."""
-    heard_s = audio_s if encoder.padded_s is None else num_clips * encoder.padded_s
+    heard_s = audio_s
+    if encoder.padded_s is not None and num_clips:  # whole windows, as many as the mean clip takes
+        heard_s = num_clips * encoder.padded_s * math.ceil(audio_s / num_clips / encoder.padded_s)
     positions = heard_s * encoder.positions_per_s
     seen = min(encoder.window, positions / num_clips) if num_clips else 0.0
     layers = 2 * encoder.linear * positions + 4 * encoder.attention * positions * seen
@@ -44,11 +48,11 @@ def forward(decoder: Decoder, rank: int, tokens: float, products: float, logits:
     return 2 * linear * tokens + 4 * decoder.attention * products + 2 * decoder.embedding * logits
 
 
-def backward(decoder: Decoder, method: Method, tokens: float, products: float, logits: float) -> float:
+def backward(decoder: Decoder, method: Method, tokens: float, products: float, logits: float, length: float) -> float:
     """As much again for the gradients of inputs, and for those of weights that are trained.
 
     Nothing is behind the first layer where its input is a frozen embedding. Checkpointed layers are run once more, and
-    so are logits in several chunks.
+    so are logits in several chunks, and the attention of rows of a `length` beyond `LONG`.
     """
     linear, head = float(2 * decoder.linear), 2 * decoder.embedding * logits
     if method.trained != "everything":
@@ -61,6 +65,7 @@ def backward(decoder: Decoder, method: Method, tokens: float, products: float, l
     if logits * decoder.vocab_size > method.logits_at_once:
         head += 2 * decoder.embedding * logits
     again = forward(decoder, method.rank, tokens, products, 0) if method.checkpointed else 0.0
+    again += 4 * decoder.attention * products if length > LONG else 0.0
     return linear * tokens + 8 * decoder.attention * products + head + again
 
 
@@ -73,7 +78,7 @@ def of_reading(shape: Shape, method: Method, batch: MicroBatch) -> dict[str, flo
     return {
         "encode": encoded,
         "forward": forward(shape.decoder, method.rank, *row),
-        "backward": backward(shape.decoder, method, *row),
+        "backward": backward(shape.decoder, method, *row, batch.length),
     }
 
 
@@ -99,7 +104,7 @@ def of_exploring(shape: Shape, method: Method, rollout: Rollout, share: Share) -
             update += (1 - often) * prefill
         found["encode"] += often * encode(shape.encoder, batch.rows, batch.audio_s)
         found["prefill"] += often * (prefill + 2 * decoder.embedding * batch.rows)
-        found["update"] += update + backward(decoder, method, *both, logits)
+        found["update"] += update + backward(decoder, method, *both, logits, batch.length + fed)
         if rollout.has_reference:
             found["reference"] += often * forward(decoder, rank, *both, logits)
     for batch in share if rollout.one_pass else joined(share):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from timepro_lit.planning.flops import joined, pairs
+from timepro_lit.planning.flops import LONG, QUERIES, joined, pairs
 from timepro_lit.planning.shape import Decoder, Shape
 from timepro_lit.planning.work import Method, MicroBatch, Rollout, Share, Work
 
@@ -84,8 +84,13 @@ def saved(shape: Shape, method: Method, rows: int, length: float, behind: float 
 
 
 def masks(decoder: Decoder, method: Method, rows: int, length: float, behind: float = 0.0) -> float:
-    """What the blocks of attention may see, once for all layers, and once for each head that shares its keys."""
+    """What the blocks of attention may see, once for all layers, and once for each head that shares its keys.
+
+    Of long rows no more than one block's is there at a time.
+    """
     groups = decoder.num_heads / decoder.num_kv_heads
+    if length + behind > LONG:
+        return method.product_bytes * groups * rows * min(length, QUERIES) * (length + behind)
     return method.product_bytes * groups * rows * pairs(length, behind)
 
 

@@ -35,6 +35,8 @@ SPEED = ("local_files_only", "capture_steps", "gradient_checkpointing")
 """Settings of the model that change speed and memory alone."""
 LOADING = ("checkpoint", "folder", "revision", *SPEED)
 """The same, and those that its base's content stands for."""
+LATER = ("max_duration_s",)
+"""Settings of the model and of stages that earlier versions did not have; null is as if they were not said."""
 MICRO = ("micro_batch_size", "micro_batch_tokens")
 """Settings of a stage that change speed and memory alone."""
 LENGTHS = ("batch_size", "max_epochs", "max_steps")
@@ -76,7 +78,7 @@ def grounds_of_answers(
     named = [settings["model"], settings["task"], without(settings["data"], ("corpus", "tasks"))]
     code = code_of([*_own(ANSWERS_CODE), *targets_of(named)], package)
     kept = {name: digest for name, digest in code.items() if not name.startswith(READING)}
-    model = without(settings["model"], LOADING)
+    model = _said(without(settings["model"], LOADING))
     said = {"model": model, "task": settings["task"], "trainer": _answering(settings["trainer"])}
     return Grounds(said | ({VOTING: dict(voting)} if voting else {}), kept)
 
@@ -87,7 +89,7 @@ def determinants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     The reward counts where a stage refers to it.
     """
     shared = {group: settings[group] for group in SHARED_GROUPS}
-    shared["model"] = without(settings["model"], LOADING)
+    shared["model"] = _said(without(settings["model"], LOADING))
     shared["data"] = without(settings["data"], CONTENT)
     shared["trainer"] = _trainer(settings["trainer"])
     shared |= {"callbacks": acting} if (acting := _acting(settings)) else {}
@@ -101,7 +103,7 @@ def method_of(settings: Mapping[str, Any], stages: Collection[str]) -> dict[str,
     """
     groups = ("model", "lora", "time_prompt", "task", "init_from") if stages else ("model", "task")
     found = {group: settings.get(group) for group in groups}
-    found["model"] = without(settings["model"], SPEED)
+    found["model"] = _said(without(settings["model"], SPEED))
     found["trainer"] = _trainer(settings["trainer"]) if stages else _answering(settings["trainer"])
     if stages:
         found["callbacks"] = _acting(settings)
@@ -152,6 +154,11 @@ def without(node: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, value in node.items() if key not in keys}
 
 
+def _said(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A node without what is not said in it."""
+    return {key: value for key, value in node.items() if key not in LATER or value is not None}
+
+
 def without_presence(data: Any) -> Any:
     """The settings of the data without `PRESENCE`, of whichever of its corpora."""
     if isinstance(data, Mapping):
@@ -167,7 +174,7 @@ def without_num_workers(node: Any) -> Any:
 
 
 def _stage(node: Mapping[str, Any]) -> dict[str, Any]:
-    kept = without(unnamed(node), MICRO)
+    kept = _said(without(unnamed(node), MICRO))
     return kept | ({"fit": without(kept["fit"], PLACEMENT)} if "fit" in kept else {})
 
 

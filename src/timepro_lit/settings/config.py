@@ -260,7 +260,8 @@ def _node_faults(node: Any, path: str, group: str) -> Iterator[str]:
 
 def _refuse_scale(cfg: DictConfig) -> None:
     if cfg.scales is not None and cfg.scale not in cfg.scales:
-        raise ValueError(f"this experiment is made for the scale {', '.join(cfg.scales)} alone and refuses {cfg.scale}")
+        known = f"scale{'s' if len(cfg.scales) > 1 else ''} {' and '.join(cfg.scales)}"
+        raise ValueError(f"this experiment is made for the {known} alone and refuses {cfg.scale}")
 
 
 def _fit_faults(plain: Mapping[str, Any]) -> Iterator[str]:
