@@ -84,7 +84,7 @@ class Operations(TorchDispatchMode):
 def test_no_backbone_waits_for_the_device_within_a_step(family) -> None:
     """What a CUDA graph cannot hold: values that Python reads, sizes that depend on them, constants it writes."""
     lalm, prefix = prefix_of(family)
-    steps = FixedSteps(lalm, prefix, 2, 4)
+    steps = FixedSteps(lalm, prefix.columns(), 2, 4)
     with Operations() as operations:
         steps(torch.full((len(prefix), 2), 5))
     waits = {"_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "lift_fresh"}

@@ -134,18 +134,26 @@ def interview(dialogues: Sequence[tuple[list[int], list[int]]]) -> tuple[list[in
     >>> interview([([7, 7, 1], [4]), ([7, 7, 2], [5, 6])])
     ([7, 7, 1, 4, 2, 5, 6], [0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 0, 1, 2], [0, 0, 0, 1, 0, 1, 1])
     """
-    prompts = [prompt for prompt, _ in dialogues]
-    columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
-    num_shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
-    ids, branch = prompts[0][:num_shared], [0] * num_shared
-    depth, is_answer = list(range(num_shared)), [0] * num_shared
+    end = num_shared([prompt for prompt, _ in dialogues])
+    ids, branch = dialogues[0][0][:end], [0] * end
+    depth, is_answer = list(range(end)), [0] * end
     for question, (prompt, answer) in enumerate(dialogues, start=1):
-        own = prompt[num_shared:]
+        own = prompt[end:]
         ids += own + answer
         branch += [question] * (len(own) + len(answer))
         depth += range(len(own) + len(answer))
         is_answer += [0] * len(own) + [1] * len(answer)
     return ids, branch, depth, is_answer
+
+
+def num_shared(prompts: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts begin with alike, short of the last token of any.
+
+    >>> num_shared([[7, 7, 1], [7, 7, 2, 3]]), num_shared([[7, 7, 1]])
+    (2, 2)
+    """
+    columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
 
 
 def pad(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
@@ -33,7 +34,19 @@ class ClipDataset(Dataset[Sample | Skipped]):
         return len(self.examples)
 
     def __getitem__(self, index: int) -> Sample | Skipped:
-        example = self.examples[index]
+        return self._loaded(self.examples[index])
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Sample | Skipped]:
+        """A batch, as a DataLoader asks for it: a clip that examples side by side are about is decoded once for them."""
+        found: list[Sample | Skipped] = []
+        for example in map(self.examples.__getitem__, indices):
+            if found and _clip(found[-1].example) == _clip(example):
+                found.append(replace(found[-1], example=example))
+            else:
+                found.append(self._loaded(example))
+        return found
+
+    def _loaded(self, example: Example) -> Sample | Skipped:
         try:
             where = self.store.location(example.audio)
             with self.store.open(example.audio) as stream:
@@ -55,6 +68,10 @@ class ClipDataset(Dataset[Sample | Skipped]):
         check_length(where, example.duration_s, self.max_duration_s)
         window = example.start_s, example.duration_s, example.recording_s
         return decode_window(stream, where, self.sampling_rate, *window)
+
+
+def _clip(example: Example) -> tuple[str, float, float, float | None]:
+    return example.audio, example.start_s, example.duration_s, example.recording_s
 
 
 class InterviewDataset(Dataset[tuple[Sample, ...] | Skipped]):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Sampler
 
+from timepro_lit.data.dataset import Clips
 from timepro_lit.data.division import Division
 from timepro_lit.data.global_batches import GlobalBatches
 
@@ -120,20 +121,47 @@ class TrainingPass(Iterator[list[int]]):
 class EvaluationBatches(Sampler[list[int]]):
     """Fixed batches, longest examples first; over all processes every example comes exactly once.
 
-    Every process has equally many, empty ones where there are too few examples. Raises ValueError for a size below 1.
+    Examples of one clip stand side by side in one batch, as far as `batch_size` of them fit into it. Every process has
+    equally many batches, empty ones where there are too few examples, and about equally many examples.
+
+    `clip_of` is equal where two examples have one clip, None where no two have. Raises ValueError for a size below 1.
     """
 
     def __init__(
-        self, lengths: Sequence[float] | np.ndarray, batch_size: int, rank: int = 0, world_size: int = 1
+        self,
+        lengths: Sequence[float] | np.ndarray,
+        batch_size: int,
+        rank: int = 0,
+        world_size: int = 1,
+        clip_of: np.ndarray | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, it must be at least 1")
-        largest_share = -(-len(lengths) // world_size)
-        mine = np.argsort(-np.asarray(lengths, dtype=np.float64), kind="stable")[rank::world_size]
-        self.batches = [part.tolist() for part in np.array_split(mine, -(-largest_share // batch_size))]
+        parts = _of_one_clip(np.asarray(lengths, dtype=np.float64), batch_size, clip_of)
+        dealt: list[list[list[int]]] = [[[]] for _ in range(world_size)]
+        counts = [0] * world_size
+        for part in parts:
+            place = counts.index(min(counts))
+            counts[place] += len(part)
+            batches = dealt[place]
+            if len(batches[-1]) + len(part) > batch_size:
+                batches.append([])
+            batches[-1] += part
+        num_batches = max(map(len, dealt))
+        self.batches = dealt[rank] + [[]] * (num_batches - len(dealt[rank]))
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[int]]:
         return iter(self.batches)
+
+
+def _of_one_clip(lengths: np.ndarray, at_most: int, clip_of: np.ndarray | None) -> list[list[int]]:
+    """The examples of each clip, `at_most` to a part, the longest clips first."""
+    clips = Clips(np.arange(len(lengths)) if clip_of is None else clip_of)
+    parts = []
+    for clip in np.argsort(-lengths[clips.firsts], kind="stable"):
+        of_clip = clips[clip]
+        parts += [of_clip[start : start + at_most] for start in range(0, len(of_clip), at_most)]
+    return parts

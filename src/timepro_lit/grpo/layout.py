@@ -3,6 +3,7 @@
     GRPO     [left pad | prompt | answer 1 | ... | answer G | pad]          one group a row, answers without padding
     SFT      [shared part of the prompts | question 1, answer 1 | question 2, answer 2 | ... | pad]
     rollout  [left pad | prompt | first tokens 1..G | second tokens 1..G | ...]
+    hearing  [left pad | shared part | question 1 | question 2 | ... | pad | first tokens of all answers | ...]
 
 Positions go on behind the shared part in every branch, and a branch sees the shared part and its own past. One branch
 makes it the ordinary causal layout. A row is described by `branch`: 0 on the shared part, 1, 2, ... on the branches,
@@ -11,7 +12,9 @@ makes it the ordinary causal layout. A row is described by `branch`: 0 on the sh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor
@@ -105,11 +108,30 @@ def pack(mask: Tensor, multiple: int = 1) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def rollout_mask(prompt_mask: Tensor, group_size: int, num_steps: int) -> Tensor:
-    """The mask of every decoding step at once: step t (from 0) uses its first P + (t + 1) * G columns.
+    """The mask of every decoding step at once: step t (from 0) uses its first K + (t + 1) * C columns.
 
-    Shapes: prompt_mask (B, P) bool -> (B, G, P + T * G) bool, with G = group_size and T = num_steps.
+    Shapes: prompt_mask (B, P) bool, where all G answers see the same, or (B, Q, K) bool, what answers to each question
+    see -> (B, C, K + T * C) bool with C = G or Q * G, G = group_size and T = num_steps.
     """
-    own = torch.eye(group_size, dtype=torch.bool, device=prompt_mask.device).repeat(1, num_steps)
-    batch_size = len(prompt_mask)
-    prefix = prompt_mask[:, None, :].expand(-1, group_size, -1)
+    prefix = prompt_mask[:, None] if prompt_mask.ndim == 2 else prompt_mask
+    prefix = prefix.repeat_interleave(group_size, dim=1)
+    batch_size, num_columns, _ = prefix.shape
+    own = torch.eye(num_columns, dtype=torch.bool, device=prompt_mask.device).repeat(1, num_steps)
     return torch.cat([prefix, own.expand(batch_size, -1, -1)], dim=2)
+
+
+def in_rows(clip: Sequence[int], width: int) -> tuple[list[int], list[list[int]]]:
+    """The clip of each row, and the questions in it: at most `width`, those about one clip in about equal shares.
+
+    `clip` says which clip each question is about, ascending.
+
+    >>> in_rows([0, 0, 0, 1], width=2)
+    ([0, 0, 1], [[0, 1], [2], [3]])
+    """
+    rows = []
+    for _, of_clip in groupby(range(len(clip)), key=clip.__getitem__):
+        questions = [*of_clip]
+        num_rows = -(-len(questions) // width)
+        ends = [row * len(questions) // num_rows for row in range(num_rows + 1)]
+        rows += [questions[start:end] for start, end in pairwise(ends)]
+    return [clip[questions[0]] for questions in rows], rows

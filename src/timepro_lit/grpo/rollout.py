@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from timepro_lit.grpo.prefix import Prefix
+from timepro_lit.grpo.prefix import Columns, Prefix
 from timepro_lit.grpo.protocol import LanguageModel
 from timepro_lit.grpo.sampling import draw, uniforms
 from timepro_lit.grpo.steps import FixedSteps, GrowingSteps, Steps
@@ -20,7 +21,7 @@ Warp = Callable[[Tensor], Tensor]
 @torch.no_grad()  # not inference_mode: the update indexes with these ids under autograd
 def sample(
     lalm: LanguageModel,
-    prefix: Prefix,
+    prefix: Prefix | Columns,
     *,
     group_size: int,
     max_new_tokens: int,
@@ -32,43 +33,61 @@ def sample(
 
     An answer depends on (seed, its prompt's key, its number in the group) and not on the batch around it; mix the
     training step into `seed` to get fresh answers. Where `warp` is a temperature alone, the log-probabilities of
-    `answer_logprobs` at that temperature are those sampled from. `keys`: B strings, not needed without a warp.
+    `answer_logprobs` at that temperature are those sampled from. `keys`: a string for each of the B prompts, however
+    many of them share a row; not needed without a warp.
 
     Raises ValueError for settings out of range, keys missing, and non-finite logits.
     """
-    batch_size = len(prefix)
-    _check_settings(batch_size, group_size, max_new_tokens, warp, keys)
-    device = prefix.last.device
-    uniforms_BGT = None if warp is None else uniforms(seed, keys, group_size, max_new_tokens).to(device)
+    prompts = prefix.columns()
+    _check_settings(len(prompts), group_size, max_new_tokens, warp, keys)
+    device, none = prompts.last.device, len(prompts) * group_size
+    uniforms_AT = None if warp is None else _uniforms(seed, keys, group_size, max_new_tokens).to(device)
     end_ids = torch.tensor(lalm.end_ids, device=device)
-    # b is the number of prompts still in the batch; `rows` says which ones
-    logits_bGV = _first_logits(lalm, prefix)[:, None].expand(-1, group_size, -1)
+    # b rows of C columns are still in the batch; which of all A answers each is, and `none` = A that it is none of them
+    answer_bC = _answers_of(prompts, group_size)
+    logits_bCV = _first_logits(lalm, prompts).repeat_interleave(group_size, dim=1)
     kind = FixedSteps if lalm.steps_are_captured else GrowingSteps
-    steps: Steps = kind(lalm, prefix, group_size, max_new_tokens)
-    rows = torch.arange(batch_size, device=device)
-    done_bG = torch.zeros(batch_size, group_size, dtype=torch.bool, device=device)
-    tokens_BGT = torch.full((batch_size, group_size, max_new_tokens), lalm.pad_id, device=device)
+    steps: Steps = kind(lalm, prompts, group_size, max_new_tokens)
+    done_bC = answer_bC == none
+    tokens_AT = torch.full((none + 1, max_new_tokens), lalm.pad_id, device=device)
     for step in range(max_new_tokens):
-        next_bG = _chosen(logits_bGV, warp, None if uniforms_BGT is None else uniforms_BGT[rows, :, step])
-        next_bG = next_bG.masked_fill(done_bG, lalm.pad_id)
-        tokens_BGT[rows, :, step] = next_bG
-        done_bG = done_bG | torch.isin(next_bG, end_ids)
-        open_b = ~done_bG.all(dim=1)
-        num_open = int(open_b.sum())  # the one wait for the device in a step
+        next_bC = _chosen(logits_bCV, warp, None if uniforms_AT is None else uniforms_AT[answer_bC, step])
+        next_bC = next_bC.masked_fill(done_bC, lalm.pad_id)
+        tokens_AT[answer_bC, step] = next_bC
+        done_bC = done_bC | torch.isin(next_bC, end_ids)
+        num_open, most_open = _extent(~done_bC)
         if num_open == 0 or step + 1 == max_new_tokens:
             break
-        keep = steps.drop_finished(open_b, num_open)
-        if keep is not None:
-            rows, done_bG, next_bG = rows[keep], done_bG[keep], next_bG[keep]
-        logits_bGV = steps(next_bG)
-    return _rollouts(tokens_BGT[:, :, : step + 1], end_ids)
+        kept = steps.drop_finished(~done_bC, num_open, most_open)
+        if kept is not None:
+            answer_bC, done_bC, next_bC = kept.of(answer_bC), kept.of(done_bC), kept.of(next_bC)
+        logits_bCV = steps(next_bC)
+    return _rollouts(tokens_AT[:none, : step + 1].unflatten(0, (-1, group_size)), end_ids)
 
 
-def _chosen(logits_bGV: Tensor, warp: Warp | None, uniforms_bG: Tensor | None) -> Tensor:
-    """(b, G) the likeliest tokens, or drawn ones."""
-    if warp is None or uniforms_bG is None:
-        return logits_bGV.argmax(dim=-1)
-    return draw(warp(logits_bGV), uniforms_bG)
+def _uniforms(seed: int, keys: Sequence[str], group_size: int, num_tokens: int) -> Tensor:
+    """(A + 1, T) `uniforms` of all answers, and zeros for columns that hold none."""
+    return pad(uniforms(seed, keys, group_size, num_tokens).flatten(0, 1), (0, 0, 0, 1))
+
+
+def _answers_of(prompts: Columns, group_size: int) -> Tensor:
+    """(b, Q * G) the numbers of the answers that the columns hold; N * G in those that hold none."""
+    within = torch.arange(group_size, device=prompts.number.device)
+    return (prompts.number[..., None] * group_size + within).clamp(max=len(prompts) * group_size).flatten(1)
+
+
+def _extent(open_bC: Tensor) -> tuple[int, int]:
+    """How many rows hold unfinished answers, and the most in one; the one wait for the device in a step."""
+    open_b = open_bC.sum(dim=1)
+    num_open, most_open = torch.stack([(open_b > 0).sum(), open_b.max()]).tolist()
+    return num_open, most_open
+
+
+def _chosen(logits_bCV: Tensor, warp: Warp | None, uniforms_bC: Tensor | None) -> Tensor:
+    """(b, C) the likeliest tokens, or drawn ones."""
+    if warp is None or uniforms_bC is None:
+        return logits_bCV.argmax(dim=-1)
+    return draw(warp(logits_bCV), uniforms_bC)
 
 
 def _check_settings(
@@ -82,11 +101,11 @@ def _check_settings(
         raise ValueError(f"sampling needs one key per prompt: {batch_size} prompts, {len(keys)} keys")
 
 
-def _first_logits(lalm: LanguageModel, prefix: Prefix) -> Tensor:
-    logits = lalm.logits(prefix.last)
+def _first_logits(lalm: LanguageModel, prompts: Columns) -> Tensor:
+    logits = lalm.logits(prompts.last.flatten(0, 1))
     if not bool(logits.isfinite().all()):
         raise ValueError("the model's logits on the prompts are not finite, so no answer can be drawn from them")
-    return logits
+    return logits.unflatten(0, prompts.number.shape)
 
 
 def _rollouts(tokens_BGR: Tensor, end_ids: Tensor) -> Rollouts:

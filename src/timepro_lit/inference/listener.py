@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from timepro_lit.data.audio import AudioError, read_audio
-from timepro_lit.data.collate import Collate, Frontend
+from timepro_lit.data.collate import Frontend
+from timepro_lit.data.hearing import CollateHearing, same_clip
 from timepro_lit.data.waveforms import mono_waveform
 from timepro_lit.events.delivery import delivered
 from timepro_lit.events.voting import Voting, voting_of
 from timepro_lit.files.visible_text import visible
-from timepro_lit.inference.answering import answer_batch
+from timepro_lit.inference.answering import answer_batch, drawn_by, questions_in_a_row
+from timepro_lit.inference.asking import Caption, Detect, Ground, Occurrences, Question
 from timepro_lit.lalm.base import LALM
 from timepro_lit.records import Answer, Event, Example, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
@@ -56,8 +58,9 @@ def events_of(answer: Answer) -> tuple[Event, ...]:
 
 
 class Listener:
-    """A model with the tasks it was trained on, asked one recording at a time or many in batches.
+    """A model with the tasks it was trained on, asked about one recording at a time or about many in batches.
 
+    A batch is `batch_size` recordings with up to 16 questions about each; one that is asked more counts several times.
     `autocast` is the precision of the run's trainer: bfloat16, or None for the weights' own. `longest_s` is how long
     the recordings were that it was trained on, None where that is not known; the first longer one is warned of.
     """
@@ -78,27 +81,57 @@ class Listener:
         self.batch_size = batch_size
         self.longest_s = longest_s
 
-    def ground(
+    def ask(
         self,
         audio: Audio,
-        query: str,
+        questions: Sequence[Question],
         *,
-        occurrences: Literal["one", "any"] = "one",
         sampling_rate: int | None = None,
         vote: int | None = None,
         vote_temperature: float = 1.0,
         seed: int = 0,
-    ) -> tuple[Event, ...]:
-        """When the described sound happens; with `any` occurrences, each time that it does, if at all.
+    ) -> list[tuple[Event, ...]]:
+        """The events that answer each question about one recording, which is heard once for all of them.
 
         Of samples, `sampling_rate` is in Hz; None = the model's.
         Events are cut to the recording; `Event.flag` names those that lie outside it or end before they begin.
         With `vote`, so many answers are sampled at `vote_temperature`, by `seed`: the events are what most of them
         hold, `Event.score` is the share that does (`events.voting.vote`). None = the greedy answer, without scores.
         """
+        voting = voting_of(vote, vote_temperature, seed)
         waveform = self.waveform(audio, sampling_rate)
-        task = "ag" if occurrences == "one" else "moments"
-        return self._one(task, waveform, query, voting=voting_of(vote, vote_temperature, seed))
+        tasks: dict[str, ScoredTask] = {}
+        samples = []
+        for number, question in enumerate(questions):
+            sample = self.question(question.task, waveform, question.query)
+            if isinstance(question, Detect) and question.classes is not None:
+                # Under a name of its own, for others may have other classes; draws are those of any `sed`.
+                named = f"{question.task} {number}"
+                tasks[named] = SoundEventDetection(question.classes)
+                sample = replace(sample, example=replace(sample.example, id=drawn_by(sample.example), task=named))
+            samples.append(sample)
+        return [events_of(answer) for answer in self.answers(samples, tasks, voting)]
+
+    def ground(
+        self,
+        audio: Audio,
+        query: str,
+        *,
+        occurrences: Occurrences = "one",
+        sampling_rate: int | None = None,
+        vote: int | None = None,
+        vote_temperature: float = 1.0,
+        seed: int = 0,
+    ) -> tuple[Event, ...]:
+        """What `ask` answers to a `Ground`; several queries about a recording take less time together, by `ask`."""
+        return self.ask(
+            audio,
+            [Ground(query, occurrences)],
+            sampling_rate=sampling_rate,
+            vote=vote,
+            vote_temperature=vote_temperature,
+            seed=seed,
+        )[0]
 
     def detect(
         self,
@@ -110,10 +143,15 @@ class Listener:
         vote_temperature: float = 1.0,
         seed: int = 0,
     ) -> tuple[Event, ...]:
-        """All events of `classes`; of those the model was trained on, where None are given. The rest is as `ground`."""
-        asked = {} if classes is None else {"sed": SoundEventDetection(classes)}
-        waveform = self.waveform(audio, sampling_rate)
-        return self._one("sed", waveform, None, asked, voting_of(vote, vote_temperature, seed))
+        """What `ask` answers to a `Detect`."""
+        return self.ask(
+            audio,
+            [Detect(classes)],
+            sampling_rate=sampling_rate,
+            vote=vote,
+            vote_temperature=vote_temperature,
+            seed=seed,
+        )[0]
 
     def caption(
         self,
@@ -124,9 +162,11 @@ class Listener:
         vote_temperature: float = 1.0,
         seed: int = 0,
     ) -> tuple[Event, ...]:
-        """Every event with a description. The rest is as `ground`."""
-        waveform = self.waveform(audio, sampling_rate)
-        return self._one("dac", waveform, None, voting=voting_of(vote, vote_temperature, seed))
+        """What `ask` answers to a `Caption`."""
+        return self.ask(
+            audio, [Caption()], sampling_rate=sampling_rate, vote=vote,
+            vote_temperature=vote_temperature, seed=seed,
+        )[0]  # fmt: skip
 
     def waveform(self, audio: Audio, sampling_rate: int | None = None) -> Tensor:
         """(num_samples,) float32 at the model's sampling rate, as `hear` makes it."""
@@ -151,26 +191,34 @@ class Listener:
         tasks: Mapping[str, ScoredTask] | None = None,
         voting: Voting | None = None,
     ) -> Iterator[Answer]:
-        """Greedy answers, or votes, in the order of the questions, which are taken `batch_size` at a time."""
-        asked = self.tasks | dict(tasks or {})
-        collate = Collate(self.lalm.frontend, asked)
-        left = iter(questions)
-        while part := list(islice(left, self.batch_size)):
-            batch = collate(part).to(self.device)
-            with self.precision():
-                yield from answer_batch(self.lalm, asked, batch, voting=voting)
+        """Greedy answers, or votes, in the order of the questions; those that follow upon each other share a hearing.
 
-    def _one(
-        self,
-        task: str,
-        waveform: Tensor,
-        query: str | None,
-        tasks: Mapping[str, ScoredTask] | None = None,
-        voting: Voting | None = None,
-    ) -> tuple[Event, ...]:
-        (answer,) = self.answers([self.question(task, waveform, query)], tasks, voting)
-        return events_of(answer)
+        They do where they are about one clip, by their waveforms.
+        """
+        asked = self.tasks | dict(tasks or {})
+        collate = CollateHearing(self.lalm.frontend, asked)
+        for part in in_batches(questions, self.batch_size, questions_in_a_row(voting)):
+            hearing = collate(part).to(self.device)
+            with self.precision():
+                yield from answer_batch(self.lalm, asked, hearing, voting=voting)
 
     def precision(self) -> Any:
         kind = torch.device(self.device).type
         return nullcontext() if self.autocast is None else torch.autocast(kind, dtype=self.autocast)
+
+
+def in_batches(questions: Iterable[Sample], num_rows: int, width: int) -> Iterator[list[Sample]]:
+    """The questions in their order, as many at a time as fill `num_rows`, each with at most `width` about one clip."""
+    batch: list[Sample] = []
+    rows = in_row = 0
+    for question in questions:
+        if batch and in_row < width and same_clip(batch[-1], question):
+            in_row += 1
+        else:
+            if rows == num_rows:
+                yield batch
+                batch, rows = [], 0
+            rows, in_row = rows + 1, 1
+        batch.append(question)
+    if batch:
+        yield batch

@@ -9,6 +9,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 
+from timepro_lit.data.hearing import Hearing
 from timepro_lit.data.skips import Skips
 from timepro_lit.events.voting import Voting
 from timepro_lit.inference.answering import MAX_ANSWER_TOKENS, answer_batch
@@ -65,8 +66,8 @@ class AnsweringModule(LightningModule):
             self.lalm = self.load_lalm().train()  # checkpoints load in evaluation mode
 
     def transfer_batch_to_device(
-        self, batch: Batch | Interviews, device: torch.device, dataloader_idx: int
-    ) -> Batch | Interviews:
+        self, batch: Batch | Hearing | Interviews, device: torch.device, dataloader_idx: int
+    ) -> Batch | Hearing | Interviews:
         self.skips.note(batch.skipped)
         return batch.to(device)
 
@@ -88,13 +89,13 @@ class AnsweringModule(LightningModule):
         """Example id -> kind of fault, of all processes; every process has to ask."""
         return {id_: kind for of_process in gathered(self.skips.kind_of) for id_, kind in of_process.items()}
 
-    def answer(self, batch: Batch) -> list[Answer]:
+    def answer(self, batch: Hearing) -> list[Answer]:
         """Greedy answers to a batch, or votes, read by each example's task."""
         if not len(batch):
             return []
         return answer_batch(self.lalm, self.scored, batch, self.max_answer_tokens, self.voting)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Hearing, batch_idx: int) -> None:
         self.answered = self.answer(batch)
         for answer in self.answered:
             for metric in self._metrics_of(answer.example.task):
@@ -115,7 +116,7 @@ class AnsweringModule(LightningModule):
     def on_test_epoch_end(self) -> None:
         self.skips.check(self.skipped())
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def test_step(self, batch: Hearing, batch_idx: int) -> None:
         with autocast_outside_training(self.trainer, self.device):
             self.answers += self.answer(batch)
 

@@ -19,6 +19,7 @@ from timepro_lit.data.corpora.prepared import Corpus, Prepared
 from timepro_lit.data.costs import num_frames
 from timepro_lit.data.dataset import ClipDataset, InterviewDataset
 from timepro_lit.data.global_batches import limit_per_task
+from timepro_lit.data.hearing import CollateHearing
 from timepro_lit.data.identity import contents_of, identity
 from timepro_lit.data.leakage import refuse_same_content, refuse_shared
 from timepro_lit.data.sampler import EvaluationBatches
@@ -32,7 +33,7 @@ _TRIED = 10_000
 
 
 class ClipDataModule(LightningDataModule):
-    """Loaders of `Batch` over the splits of a corpus. Call `connect` before asking for one.
+    """Loaders of batches over the splits of a corpus. Call `connect` before asking for one.
 
     Needs a Trainer with `use_distributed_sampler=False`: the batches are dealt to the processes here. A Trainer that is
     given this module says which process it is; for loaders that are handed over by themselves, call `place`.
@@ -41,7 +42,7 @@ class ClipDataModule(LightningDataModule):
         corpus: made ready by `prepare_data`.
         tasks: name -> task; examples of other tasks are left out, and validation and test ask those that are scored.
         train_split, validation_split, test_split: the corpus' names; a split is read when first needed.
-        eval_batch_size: examples per process and batch in validation and test.
+        eval_batch_size: questions per process and batch in validation and test, those about one clip together.
         num_workers: processes that decode and collate, 0 for none; they end with each pass over a loader.
         weights: share of each task in a training epoch; None takes every example once.
         max_validation_examples: at most so many per task, the same ones for every seed; None for all.
@@ -214,9 +215,9 @@ class ClipDataModule(LightningDataModule):
         return DataLoader(
             self._dataset(examples),
             batch_sampler=EvaluationBatches(
-                self._num_frames(examples), self.eval_batch_size, self._rank, self._world_size
+                self._num_frames(examples), self.eval_batch_size, self._rank, self._world_size, examples.clips
             ),
-            collate_fn=Collate(self._connected(), self.tasks),
+            collate_fn=CollateHearing(self._connected(), self.tasks),
             generator=torch.Generator().manual_seed(0),
             **self._reading(),
         )
