@@ -172,12 +172,12 @@ def _joined(tracks: Sequence[_Track], parts: Sequence[_Part], span: _Span, cover
             taken.add(t)
     new = []
     for p, part in enumerate(parts):
-        t = of_part[p] if p in of_part else _touching(tracks, taken, part, covered)
-        if t is None:
+        at = of_part[p] if p in of_part else _touching(tracks, taken, part, covered)
+        if at is None:
             new.append(_Track(part.onset, part.offset, span, span, part.label, part.score, _seen(part, span)))
         else:
-            taken.add(t)
-            tracks[t].add(part, span)
+            taken.add(at)
+            tracks[at].add(part, span)
     return new
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import count, pairwise
+from itertools import pairwise
 
 from timepro_lit.records import Event
 
@@ -76,10 +76,11 @@ class Cut:
         """
         if not 0 < duration_s < math.inf:
             raise ValueError(f"{duration_s:g} s cannot be cut into windows of {self.window_s:g} s")
-        length_s = self.window / TICKS
-        if duration_s <= length_s:
+        whole = round(duration_s * TICKS, 4)
+        if whole <= self.window:
             return [(0.0, duration_s)]
-        number = next(n for n in count() if self.start_s(n) + length_s >= duration_s)
+        number = math.ceil((whole - self.window) / self.hop)
+        length_s = self.window / TICKS
         last_s = self.last_start_s(duration_s)
         return [*((self.start_s(n), length_s) for n in range(number)), (last_s, duration_s - last_s)]
 
