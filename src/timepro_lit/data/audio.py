@@ -30,7 +30,7 @@ from timepro_lit.files.fragments import without_fragment
 
 __all__ = [
     "AUDIO_SUFFIXES", "LENGTH_TOLERANCE_S", "AudioError", "Stream", "blocks_from", "decode_audio", "decode_window",
-    "listen", "measure_audio", "open_audio", "read_audio", "read_place", "write_audio",
+    "listen", "measure_audio", "open_audio", "promised_s", "read_audio", "read_place", "write_audio",
 ]  # fmt: skip
 
 AUDIO_SUFFIXES = (
@@ -158,6 +158,15 @@ def listen(
     edges = torch.nn.functional.pad(waveform == 0, (1, 1)).int().diff().nonzero().squeeze(1).reshape(-1, 2)
     long = edges[edges[:, 1] - edges[:, 0] >= rate]
     return min(len(waveform) / rate, max_duration_s), [(a / rate, b / rate) for a, b in long.tolist()]
+
+
+def promised_s(path: Path) -> float | None:
+    """Length in seconds as a header says it, which may be wrong; None where it says none, or cannot be read."""
+    try:
+        with open_audio(path) as stream, soundfile.SoundFile(stream.fileno(), closefd=False) as sound:
+            return sound.frames / sound.samplerate if sound.frames < _UNKNOWN_LENGTH else None
+    except (AudioError, OSError, soundfile.LibsndfileError):
+        return None
 
 
 def write_audio(path: str | Path, waveform: Tensor, sampling_rate: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -15,14 +16,18 @@ from torch import Tensor
 
 from timepro_lit.data.audio import AudioError, read_audio
 from timepro_lit.data.collate import Collate, Frontend
+from timepro_lit.data.streaming import Piece
 from timepro_lit.data.waveforms import mono_waveform
 from timepro_lit.events.delivery import delivered
 from timepro_lit.events.voting import Voting, voting_of
+from timepro_lit.files.fragments import with_fragment
 from timepro_lit.files.visible_text import visible
 from timepro_lit.inference.answering import answer_batch
+from timepro_lit.inference.windowing import Windowing, check_asked, heard_pieces, windowing_of
 from timepro_lit.lalm.base import LALM
 from timepro_lit.records import Answer, Event, Example, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
+from timepro_lit.tasks.merged import merged
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 log = logging.getLogger(__name__)
@@ -76,7 +81,7 @@ class Listener:
         self.autocast = autocast
         self.device = device
         self.batch_size = batch_size
-        self.longest_s = longest_s
+        self.longest_s = self.trained_s = longest_s
 
     def ground(
         self,
@@ -88,6 +93,8 @@ class Listener:
         vote: int | None = None,
         temperature: float = 1.0,
         seed: int = 0,
+        window_s: float | None = None,
+        hop_s: float | None = None,
     ) -> tuple[Event, ...]:
         """When the described sound happens; with `any` occurrences, each time that it does, if at all.
 
@@ -95,10 +102,12 @@ class Listener:
         Events are cut to the recording; `Event.flag` names those that lie outside it or end before they begin.
         With `vote`, so many answers are sampled at `temperature`, by `seed`: the events are what most of them hold,
         `Event.score` is the share that does (`events.voting.vote`). None = the greedy answer, without scores.
+        A recording that is longer than the model hears at once, or than `window_s`, is heard in windows of `window_s`
+        seconds, one every `hop_s`, whose events are put together (`events.merging`); None = as long as what the model
+        was trained on, and half of that. For `one` occurrence that takes votes.
         """
-        waveform = self.waveform(audio, sampling_rate)
-        task = "ag" if occurrences == "one" else "moments"
-        return self._one(task, waveform, query, voting=voting_of(vote, temperature, seed))
+        task, asked = "ag" if occurrences == "one" else "moments", (audio, sampling_rate)
+        return self._events(task, query, asked, voting_of(vote, temperature, seed), self.windowing(window_s, hop_s))
 
     def detect(
         self,
@@ -109,11 +118,13 @@ class Listener:
         vote: int | None = None,
         temperature: float = 1.0,
         seed: int = 0,
+        window_s: float | None = None,
+        hop_s: float | None = None,
     ) -> tuple[Event, ...]:
         """All events of `classes`; of those the model was trained on, where None are given. The rest is as `ground`."""
-        asked = {} if classes is None else {"sed": SoundEventDetection(classes)}
-        waveform = self.waveform(audio, sampling_rate)
-        return self._one("sed", waveform, None, asked, voting_of(vote, temperature, seed))
+        own = {} if classes is None else {"sed": SoundEventDetection(classes)}
+        asked, windowing = (audio, sampling_rate), self.windowing(window_s, hop_s)
+        return self._events("sed", None, asked, voting_of(vote, temperature, seed), windowing, own)
 
     def caption(
         self,
@@ -123,10 +134,12 @@ class Listener:
         vote: int | None = None,
         temperature: float = 1.0,
         seed: int = 0,
+        window_s: float | None = None,
+        hop_s: float | None = None,
     ) -> tuple[Event, ...]:
         """Every event with a description. The rest is as `ground`."""
-        waveform = self.waveform(audio, sampling_rate)
-        return self._one("dac", waveform, None, voting=voting_of(vote, temperature, seed))
+        asked, windowing = (audio, sampling_rate), self.windowing(window_s, hop_s)
+        return self._events("dac", None, asked, voting_of(vote, temperature, seed), windowing)
 
     def waveform(self, audio: Audio, sampling_rate: int | None = None) -> Tensor:
         """(num_samples,) float32 at the model's sampling rate, as `hear` makes it."""
@@ -145,6 +158,24 @@ class Listener:
             self.longest_s = None
         return Sample(Example(id_, task, audio, duration_s, events=(), query=query), waveform)
 
+    def windowing(self, window_s: float | None = None, hop_s: float | None = None) -> Windowing:
+        """How recordings that are longer than the model hears at once, or than `window_s`, are cut into windows."""
+        return windowing_of(window_s, hop_s, self.trained_s, self.lalm.frontend.max_duration_s)
+
+    def pieces(self, audio: Audio, windowing: Windowing, first: int = 0) -> Iterator[Piece]:
+        """A file as it is heard: in one piece, or in windows, from the number `first` on."""
+        return heard_pieces(audio, self.lalm.frontend, windowing, first=first)
+
+    def question_about(
+        self, piece: Piece, task: str, query: str | None = None, audio: str = "", id_: str = ""
+    ) -> Sample:
+        """As `question`, about a recording or about a window of it, which has a name of its own among the windows."""
+        sample = self.question(task, piece.waveform, query, audio, id_)
+        if piece.is_whole:
+            return sample
+        own = with_fragment(id_ or f"{audio} {query or task}", piece.start_s, sample.example.duration_s)
+        return Sample(replace(sample.example, id=own, start_s=piece.start_s), piece.waveform)
+
     def answers(
         self,
         questions: Iterable[Sample],
@@ -160,16 +191,30 @@ class Listener:
             with self.precision():
                 yield from answer_batch(self.lalm, asked, batch, voting=voting)
 
-    def _one(
+    def _events(
         self,
         task: str,
-        waveform: Tensor,
         query: str | None,
+        audio: tuple[Audio, int | None],
+        voting: Voting | None,
+        windowing: Windowing,
         tasks: Mapping[str, ScoredTask] | None = None,
-        voting: Voting | None = None,
     ) -> tuple[Event, ...]:
-        (answer,) = self.answers([self.question(task, waveform, query)], tasks, voting)
-        return events_of(answer)
+        """The events of one question about a recording, given with its sampling rate."""
+        asked, length = self.tasks | dict(tasks or {}), [0.0]
+
+        def questions() -> Iterator[Sample]:
+            for piece in heard_pieces(audio[0], self.lalm.frontend, windowing, audio[1]):
+                sample = self.question_about(piece, task, query)
+                check_asked("the recording", piece, asked[task], voting)
+                length[0] = piece.recording_s or 0.0
+                yield sample
+
+        answers = list(self.answers(questions(), tasks, voting))
+        if len(answers) > 1:
+            recording = Example("", task, "", length[0], events=(), query=query)
+            answers = [merged(recording, asked[task], answers)]
+        return events_of(answers[0])
 
     def precision(self) -> Any:
         kind = torch.device(self.device).type

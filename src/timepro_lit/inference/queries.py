@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from timepro_lit.data.manifest import MAX_LINE_BYTES
 from timepro_lit.files.json_object import read_lines, shown
+from timepro_lit.records import Example
+from timepro_lit.tasks.base import ScoredTask
 
 SUFFIX = ".jsonl"
 """By which such a file is known from one with a query a line."""
@@ -67,6 +69,17 @@ def matched(files: Sequence[Path], queries: Queries) -> tuple[list[Path], str]:
     said = _counted("recordings that queries are about are not there", absent)
     said += _counted("recordings are asked nothing", [name for name in by_name if name not in queries])
     return [file for name, file in by_name.items() if name in queries], said
+
+
+def prompts_of(task: ScoredTask, queries: Queries | Sequence[str | None]) -> list[str]:
+    """All that is asked, in words; of recordings with queries of their own, after their names."""
+    if not isinstance(queries, Mapping):
+        return [task.prompt(_example(task, query)) for query in queries]
+    return [f"{name}: {task.prompt(_example(task, one.text))}" for name, own in queries.items() for one in own]
+
+
+def _example(task: ScoredTask, query: str | None) -> Example:
+    return Example("", task.name, "", 1.0, events=(), query=query)
 
 
 def called(name: str) -> str:
