@@ -21,10 +21,11 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.evaluation.challenge import PROTOCOL, SUBMISSION, write_windows
     from timepro_lit.events.labels import chosen_formats
     from timepro_lit.events.voting import voting_of
-    from timepro_lit.inference.loading import load, model_of, source_of
+    from timepro_lit.inference.loading import call_of, load, model_of, source_of
     from timepro_lit.inference.prediction import asked_task, check_heard, new_answers, predict, queries_of, recordings
-    from timepro_lit.inference.queries import SUFFIX, matched, read_own_queries
-    from timepro_lit.runs.stages import say
+    from timepro_lit.inference.queries import SUFFIX, matched, prompts_of, read_own_queries
+    from timepro_lit.inference.windowing import windowing_of
+    from timepro_lit.runs.stages import LONGEST, say
     from timepro_lit.settings.config import tasks_of
 
     (name,) = cfg.task
@@ -48,12 +49,16 @@ def main(cfg: DictConfig) -> None:
         queries = queries_of(task, cfg.query, file)
     if cfg.base is not None:
         settings["model"]["checkpoint"] = cfg.base
-    check_heard(files, source_of(settings, adapter).frontend())
-    listener = load(
-        cfg.checkpoint, row=cfg.row, base=cfg.base, device=cfg.device, batch_size=cfg.batch_size, trust=cfg.trust
-    )
+    source = source_of(settings, adapter)
+    frontend = source.frontend()
+    windowing = windowing_of(cfg.window_s, cfg.hop_s, settings.get(LONGEST), frontend.max_duration_s)
+    check_heard(files, frontend, windowing, task, voting)
+    call = call_of(source, settings, prompts_of(task, queries), windowing, voting)
+    how = {key: cfg[key] for key in ("row", "base", "device", "batch_size", "trust")}
+    listener = load(cfg.checkpoint, **how)
     submit = partial(write_windows, output_dir / SUBMISSION) if PROTOCOL in names else None
-    say(predict(listener, audio, task, queries, output_dir, cfg.figures, formats, voting, submit))
+    asked = (listener, audio, task, queries, output_dir, cfg.figures)
+    say(predict(*asked, formats, voting, submit, windowing, call))
 
 
 if __name__ == "__main__":

@@ -110,12 +110,14 @@ class Answer:
     example: Example
     prompt: str
     text: str
-    """Empty where answers were voted over, which have a text each."""
+    """Empty where answers were voted over, or windows were asked, which have a text each."""
     prediction: Prediction
     truncated: bool
     """Whether the answer, or any that was voted over, was cut at the token limit."""
     voters: tuple[Voter, ...] = ()
     """The answers that `prediction` was voted from; empty for a greedy answer."""
+    windows: tuple[Answer, ...] = ()
+    """Of a recording that is longer than what is heard at once, the answers that `prediction` was merged from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,22 @@ import soundfile
 import torch
 
 from timepro_lit.data.audio_error import AudioError
-from timepro_lit.inference.listener import Listener, hear
+from timepro_lit.events.voting import Voting
+from timepro_lit.inference.listener import How, Listener, hear
 from timepro_lit.inference.prediction import check_heard
+from timepro_lit.inference.windowing import windowing_of
 from timepro_lit.settings.schemas import PredictConfig
+from timepro_lit.tasks.grounding import Grounding
 
 # A model that hears 16 kHz, frames of 40 ms and no more than 2 s.
 FRONTEND = SimpleNamespace(sampling_rate=16_000, max_duration_s=2.0, num_frames=lambda num_samples: num_samples // 640)
 
 
-@pytest.mark.parametrize("ask", [Listener.ground, Listener.detect, Listener.caption])
-def test_votes_are_asked_for_in_python_as_on_the_command_line(ask: Callable[..., object]) -> None:
-    asked = {name: one.default for name, one in inspect.signature(ask).parameters.items()}
-    for key in ("vote", "vote_temperature", "seed"):
+def test_what_is_said_in_python_is_called_as_on_the_command_line() -> None:
+    asked = {name: one.default for name, one in inspect.signature(Listener.ask).parameters.items()}
+    for key in ("vote", "vote_temperature", "seed", "window_s", "hop_s"):
         assert asked[key] == getattr(PredictConfig(), key)
+    assert list(How.__annotations__) == [*asked][3:]
 
 
 def clip(path: Path, num_samples: int) -> np.ndarray:
@@ -57,8 +60,13 @@ def test_where_nothing_can_be_heard_no_model_is_needed_to_say_so(tmp_path: Path)
     short, right, long = (tmp_path / f"{name}.wav" for name in ("short", "right", "long"))
     for path, num_samples in ((short, 80), (right, 8_000), (long, 20_000)):
         clip(path, num_samples)
-    check_heard([short, right, long], FRONTEND)
-    with pytest.raises(AudioError, match=r"^.*long\.wav: lasts 2\.50 s"):
-        check_heard([long], FRONTEND)
+    windowing, once = windowing_of(None, None, None, 2.0), (Grounding(), None)
+    check_heard([short, right], FRONTEND, windowing)
+    check_heard([short, long], FRONTEND, windowing)
+    check_heard([long], FRONTEND, windowing, Grounding(), Voting(2))
+    with pytest.raises(
+        AudioError, match=r"^.*long\.wav: is longer than what is heard at once, and task=ag .*task=moments"
+    ):
+        check_heard([long], FRONTEND, windowing, *once)
     with pytest.raises(AudioError, match=r"none of 2 recordings can be read, .*short\.wav: 160 samples"):
-        check_heard([short, long], FRONTEND)
+        check_heard([short, long], FRONTEND, windowing, *once)

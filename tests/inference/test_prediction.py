@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import soundfile
 import torch
 
+from timepro_lit.data.streaming import Piece, Samples, pieces
 from timepro_lit.evaluation.challenge import read_windows, score_moments, write_windows
 from timepro_lit.events.labels import chosen_formats
 from timepro_lit.events.voting import Voting
@@ -20,6 +22,7 @@ from timepro_lit.inference import prediction
 from timepro_lit.inference.listener import Listener
 from timepro_lit.inference.prediction import predict
 from timepro_lit.inference.queries import Query, matched, read_own_queries
+from timepro_lit.inference.windowing import Windowing, windowing_of
 from timepro_lit.records import Answer, Event, Example, Prediction, Sample, Voter
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
 from timepro_lit.tasks.grounding import Grounding
@@ -32,8 +35,20 @@ TOLD = [[0.5, 1.0, "in"], [1.5, 2.0, "over"], [5.0, 6.0, "out", "outside"], [1.2
 class Parrot:
     """A listener that says the same about every recording."""
 
+    batch_size = 8
+
     def __init__(self, said: list[Event]) -> None:
         self.said = said
+
+    def windowing(self) -> Windowing:
+        return windowing_of(None, None, None, 30.0)
+
+    def pieces(self, file: Path, windowing: Windowing, first: int = 0) -> Iterator[Piece]:
+        waveform = self.waveform(file)
+        return pieces(Samples(waveform, 16_000), windowing.cut, windowing.whole_s, first)
+
+    def question_about(self, piece: Piece, task: str, query: str | None, audio: str, id_: str = "") -> Sample:
+        return Listener.question_about(self, piece, task, query, audio, id_)
 
     def waveform(self, file: Path) -> torch.Tensor:
         return torch.from_numpy(soundfile.read(file, dtype="float32")[0])

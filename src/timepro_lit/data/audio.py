@@ -29,8 +29,8 @@ from timepro_lit.files.atomic import replacing
 from timepro_lit.files.fragments import without_fragment
 
 __all__ = [
-    "AUDIO_SUFFIXES", "LENGTH_TOLERANCE_S", "AudioError", "Stream", "decode_audio", "decode_window", "listen",
-    "measure_audio", "open_audio", "read_audio", "read_place", "write_audio",
+    "AUDIO_SUFFIXES", "LENGTH_TOLERANCE_S", "AudioError", "Stream", "blocks_from", "decode_audio", "decode_window",
+    "listen", "measure_audio", "open_audio", "promised_s", "read_audio", "read_place", "write_audio",
 ]  # fmt: skip
 
 AUDIO_SUFFIXES = (
@@ -42,6 +42,7 @@ LENGTH_TOLERANCE_S = 0.1
 """Allowed difference between a promised and a decoded length: MP3 and OGG pad to whole frames."""
 _READ_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "AU", "NIST", "FLAC", "OGG", "MP3")
 """Of those that libsndfile knows, the ones whose end is looked for: of the others half a file is read in silence."""
+_FOREVER_S = 1e9
 _UNKNOWN_LENGTH = 1 << 40
 """So many samples or more libsndfile counts where a header says none."""
 
@@ -128,6 +129,17 @@ def read_place(place: str, sampling_rate: int = 16_000) -> Tensor:
         return decode_window(stream, place, sampling_rate, window[0], window[1] - window[0])
 
 
+def blocks_from(
+    stream: Stream, name: str, sampling_rate: int, start_s: float, recording_s: float | None = None
+) -> Iterator[tuple[Tensor, int, int]]:
+    """What a recording holds from `start_s` on, or from earlier, block by block, for what is resampled behind it.
+
+    (num_samples, num_channels) float32, their rate, and how many samples were passed over before them. Sought and
+    checked as `decode_window` does.
+    """
+    return _blocks(stream, name, sampling_rate, (start_s, _FOREVER_S), recording_s)
+
+
 def measure_audio(stream: Stream, name: str, sampling_rate: int, max_duration_s: float) -> float:
     """Length in seconds of what `decode_audio` would return, without the price of resampling.
 
@@ -146,6 +158,15 @@ def listen(
     edges = torch.nn.functional.pad(waveform == 0, (1, 1)).int().diff().nonzero().squeeze(1).reshape(-1, 2)
     long = edges[edges[:, 1] - edges[:, 0] >= rate]
     return min(len(waveform) / rate, max_duration_s), [(a / rate, b / rate) for a, b in long.tolist()]
+
+
+def promised_s(path: Path) -> float | None:
+    """Length in seconds as a header says it, which may be wrong; None where it says none, or cannot be read."""
+    try:
+        with open_audio(path) as stream, soundfile.SoundFile(stream.fileno(), closefd=False) as sound:
+            return sound.frames / sound.samplerate if sound.frames < _UNKNOWN_LENGTH else None
+    except (AudioError, OSError, soundfile.LibsndfileError):
+        return None
 
 
 def write_audio(path: str | Path, waveform: Tensor, sampling_rate: int) -> None:
@@ -222,7 +243,10 @@ def _blocks_of(sound: soundfile.SoundFile, name: str, needed: range, is_all: boo
     if is_all and sound.seekable() and sound.format != "MP3" and sound.frames < _UNKNOWN_LENGTH:
         first = sound.seek(min(needed.start, num_frames))
     skipped, place = first, first
-    for block in sound.blocks(rate, frames=num_frames - first, dtype="float32", always_2d=True):
+    while place < num_frames:
+        # The last block is no short one: of Opus, libsndfile would make something else of the last few samples.
+        num_left = num_frames - place
+        block = sound.read(rate if num_left >= 2 * rate else num_left, dtype="float32", always_2d=True)
         if not len(block):  # the end of a stream whose length nobody knows
             break
         yield torch.from_numpy(block), rate, skipped

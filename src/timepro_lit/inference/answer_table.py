@@ -44,7 +44,8 @@ def table(
             shown.add_row(*(Text(cell) for cell in cells))
             head = [""] * len(head)
         if not answer.prediction.events:
-            text = answer.voters[0].text if answer.voters else answer.text
+            first = answer.windows[0] if answer.windows else answer
+            text = first.voters[0].text if first.voters else first.text
             said = "nothing" if answer.prediction.readable else f"unreadable: {visible(text, 60)}"
             shown.add_row(*(Text(cell) for cell in [*head, "", "", *([""] if voting else []), said]))
     text = io.StringIO()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -16,15 +16,19 @@ from torch import Tensor
 from timepro_lit.data.audio import AudioError, read_audio
 from timepro_lit.data.collate import Frontend
 from timepro_lit.data.hearing import CollateHearing, same_clip
+from timepro_lit.data.streaming import Piece
 from timepro_lit.data.waveforms import mono_waveform
 from timepro_lit.events.delivery import delivered
 from timepro_lit.events.voting import Voting, voting_of
+from timepro_lit.files.fragments import with_fragment
 from timepro_lit.files.visible_text import visible
 from timepro_lit.inference.answering import answer_batch, drawn_by, questions_in_a_row
-from timepro_lit.inference.asking import Caption, Detect, Ground, Occurrences, Question
+from timepro_lit.inference.question import Caption, Detect, Ground, Occurrences, Question
+from timepro_lit.inference.windowing import Windowing, check_asked, heard_pieces, windowing_of
 from timepro_lit.lalm.base import LALM
 from timepro_lit.records import Answer, Event, Example, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
+from timepro_lit.tasks.merged import merged
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 log = logging.getLogger(__name__)
@@ -57,6 +61,17 @@ def events_of(answer: Answer) -> tuple[Event, ...]:
     return delivered(answer.prediction.events, round(answer.example.duration_s, 3))
 
 
+class How(TypedDict, total=False):
+    """As `Listener.ask` takes them."""
+
+    sampling_rate: int | None
+    vote: int | None
+    vote_temperature: float
+    seed: int
+    window_s: float | None
+    hop_s: float | None
+
+
 class Listener:
     """A model with the tasks it was trained on, asked about one recording at a time or about many in batches.
 
@@ -79,7 +94,7 @@ class Listener:
         self.autocast = autocast
         self.device = device
         self.batch_size = batch_size
-        self.longest_s = longest_s
+        self.longest_s = self.trained_s = longest_s
 
     def ask(
         self,
@@ -90,6 +105,8 @@ class Listener:
         vote: int | None = None,
         vote_temperature: float = 1.0,
         seed: int = 0,
+        window_s: float | None = None,
+        hop_s: float | None = None,
     ) -> list[tuple[Event, ...]]:
         """The events that answer each question about one recording, which is heard once for all of them.
 
@@ -97,76 +114,42 @@ class Listener:
         Events are cut to the recording; `Event.flag` names those that lie outside it or end before they begin.
         With `vote`, so many answers are sampled at `vote_temperature`, by `seed`: the events are what most of them
         hold, `Event.score` is the share that does (`events.voting.vote`). None = the greedy answer, without scores.
+        A recording that is longer than the model hears at once, or than `window_s`, is heard in windows of `window_s`
+        seconds, one every `hop_s`, whose events are put together (`events.merging`); None = as long as what the model
+        was trained on, and half of that. For `one` occurrence that takes votes.
         """
-        voting = voting_of(vote, vote_temperature, seed)
-        waveform = self.waveform(audio, sampling_rate)
-        tasks: dict[str, ScoredTask] = {}
-        samples = []
-        for number, question in enumerate(questions):
-            sample = self.question(question.task, waveform, question.query)
-            if isinstance(question, Detect) and question.classes is not None:
-                # Under a name of its own, for others may have other classes; draws are those of any `sed`.
-                named = f"{question.task} {number}"
-                tasks[named] = SoundEventDetection(question.classes)
-                sample = replace(sample, example=replace(sample.example, id=drawn_by(sample.example), task=named))
-            samples.append(sample)
-        return [events_of(answer) for answer in self.answers(samples, tasks, voting)]
+        voting, windowing = voting_of(vote, vote_temperature, seed), self.windowing(window_s, hop_s)
+        names, own = _named(questions)
+        asked, length_s = self.tasks | own, 0.0
 
-    def ground(
-        self,
-        audio: Audio,
-        query: str,
-        *,
-        occurrences: Occurrences = "one",
-        sampling_rate: int | None = None,
-        vote: int | None = None,
-        vote_temperature: float = 1.0,
-        seed: int = 0,
-    ) -> tuple[Event, ...]:
-        """What `ask` answers to a `Ground`; several queries about a recording take less time together, by `ask`."""
-        return self.ask(
-            audio,
-            [Ground(query, occurrences)],
-            sampling_rate=sampling_rate,
-            vote=vote,
-            vote_temperature=vote_temperature,
-            seed=seed,
-        )[0]
+        def samples() -> Iterator[Sample]:
+            nonlocal length_s
+            for piece in heard_pieces(audio, self.lalm.frontend, windowing, sampling_rate):
+                length_s = piece.recording_s or 0.0
+                for name, question in zip(names, questions, strict=True):
+                    sample = self.question_about(piece, question.task, question.query)
+                    check_asked("the recording", piece, asked[name], voting)
+                    yield sample if name not in own else _renamed(sample, name)
 
-    def detect(
-        self,
-        audio: Audio,
-        classes: Sequence[str] | None = None,
-        *,
-        sampling_rate: int | None = None,
-        vote: int | None = None,
-        vote_temperature: float = 1.0,
-        seed: int = 0,
-    ) -> tuple[Event, ...]:
+        answers = list(self.answers(samples(), own, voting))
+        found = []
+        for n, (name, question) in enumerate(zip(names, questions, strict=True)):
+            windows = answers[n :: len(questions)]
+            recording = Example("", name, "", length_s, events=(), query=question.query)
+            found.append(events_of(windows[0] if len(windows) == 1 else merged(recording, asked[name], windows)))
+        return found
+
+    def ground(self, audio: Audio, query: str, *, occurrences: Occurrences = "one", **how: Unpack[How]) -> tuple[Event, ...]:
+        """What `ask` answers to a `Ground`, and `how`; several queries take less time together, by `ask`."""
+        return self.ask(audio, [Ground(query, occurrences)], **how)[0]
+
+    def detect(self, audio: Audio, classes: Sequence[str] | None = None, **how: Unpack[How]) -> tuple[Event, ...]:
         """What `ask` answers to a `Detect`."""
-        return self.ask(
-            audio,
-            [Detect(classes)],
-            sampling_rate=sampling_rate,
-            vote=vote,
-            vote_temperature=vote_temperature,
-            seed=seed,
-        )[0]
+        return self.ask(audio, [Detect(classes)], **how)[0]
 
-    def caption(
-        self,
-        audio: Audio,
-        *,
-        sampling_rate: int | None = None,
-        vote: int | None = None,
-        vote_temperature: float = 1.0,
-        seed: int = 0,
-    ) -> tuple[Event, ...]:
+    def caption(self, audio: Audio, **how: Unpack[How]) -> tuple[Event, ...]:
         """What `ask` answers to a `Caption`."""
-        return self.ask(
-            audio, [Caption()], sampling_rate=sampling_rate, vote=vote,
-            vote_temperature=vote_temperature, seed=seed,
-        )[0]  # fmt: skip
+        return self.ask(audio, [Caption()], **how)[0]
 
     def waveform(self, audio: Audio, sampling_rate: int | None = None) -> Tensor:
         """(num_samples,) float32 at the model's sampling rate, as `hear` makes it."""
@@ -184,6 +167,24 @@ class Listener:
             )
             self.longest_s = None
         return Sample(Example(id_, task, audio, duration_s, events=(), query=query), waveform)
+
+    def windowing(self, window_s: float | None = None, hop_s: float | None = None) -> Windowing:
+        """How recordings that are longer than the model hears at once, or than `window_s`, are cut into windows."""
+        return windowing_of(window_s, hop_s, self.trained_s, self.lalm.frontend.max_duration_s)
+
+    def pieces(self, audio: Audio, windowing: Windowing, first: int = 0) -> Iterator[Piece]:
+        """A file as it is heard: in one piece, or in windows, from the number `first` on."""
+        return heard_pieces(audio, self.lalm.frontend, windowing, first=first)
+
+    def question_about(
+        self, piece: Piece, task: str, query: str | None = None, audio: str = "", id_: str = ""
+    ) -> Sample:
+        """As `question`, about a recording or about a window of it, which has a name of its own among the windows."""
+        sample = self.question(task, piece.waveform, query, audio, id_)
+        if piece.is_whole:
+            return sample
+        own = with_fragment(id_ or f"{audio} {query or task}", piece.start_s, sample.example.duration_s)
+        return Sample(replace(sample.example, id=own, start_s=piece.start_s), piece.waveform)
 
     def answers(
         self,
@@ -222,3 +223,19 @@ def in_batches(questions: Iterable[Sample], num_rows: int, width: int) -> Iterat
         batch.append(question)
     if batch:
         yield batch
+
+
+def _renamed(sample: Sample, task: str) -> Sample:
+    """The same question by another name of its task; its votes are drawn as before."""
+    return replace(sample, example=replace(sample.example, id=drawn_by(sample.example), task=task))
+
+
+def _named(questions: Sequence[Question]) -> tuple[list[str], dict[str, ScoredTask]]:
+    """What the task of each question is called, and tasks of classes of their own: others may have other ones."""
+    names, own = [], {}
+    for number, question in enumerate(questions):
+        names.append(question.task)
+        if isinstance(question, Detect) and question.classes is not None:
+            names[-1] = f"{question.task} {number}"
+            own[names[-1]] = SoundEventDetection(question.classes)
+    return names, own

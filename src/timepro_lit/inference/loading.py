@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from timepro_lit.events.voting import Voting
+from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.files.sealing import damaged_in, read_sealed
 from timepro_lit.inference.listener import Listener
-from timepro_lit.lalm.checkpoint import Backbone, ModelSource
+from timepro_lit.inference.windowing import Windowing
+from timepro_lit.lalm.checkpoint import Backbone, ModelSource, base_fingerprint
 from timepro_lit.lalm.hf_folder import check_time_prompt
-from timepro_lit.runs.origin import read_record
+from timepro_lit.runs.code import code_of, targets_of
+from timepro_lit.runs.determinants import READING
+from timepro_lit.runs.origin import key_of, read_record
 from timepro_lit.runs.stages import LONGEST, RECORD, check_result
 from timepro_lit.settings.config import build_source, tasks_of
 from timepro_lit.settings.description import ZERO_SHOT, check_rows, described, last_row
 from timepro_lit.settings.stored import read_exported, read_settings
 from timepro_lit.time_prompt.prompt import TimePrompt
 
+ANSWERING = ("timepro_lit.inference.asking", "timepro_lit.lalm.checkpoint")
+"""What makes answers besides what the settings name."""
 EXPORTED, CHECKSUMS = "timepro_lit.json", "checksums.json"
 """Of an exported folder: the settings that say how it is loaded and asked, and what its files are known by."""
 
@@ -102,6 +110,32 @@ def source_of(settings: Mapping[str, Any], adapter: Path | None) -> ModelSource:
         if not isinstance(part, kind):
             raise ValueError(f"{group}._target_ names {settings[group]['_target_']}, which makes no {group}")
     return ModelSource(model, time_prompt, None, adapter)
+
+
+def call_of(
+    source: ModelSource,
+    settings: Mapping[str, Any],
+    prompts: Sequence[str],
+    windowing: Windowing,
+    voting: Voting | None,
+) -> str:
+    """Equal for calls that ask the same model the same in the same way: by content and code, as answers are stored.
+
+    How many are asked together, and where, does not count.
+    """
+    code = code_of([*ANSWERING, *targets_of([settings["model"], settings["task"]])])
+    return key_of(
+        {
+            "base": base_fingerprint(source.backbone),
+            "time_prompt": None if source.time_prompt is None else asdict(source.time_prompt),
+            "adapter": None if source.adapter is None else fingerprint(source.adapter),
+            "precision": settings["trainer"].get("precision"),
+            "prompts": list(prompts),
+            "windows": asdict(windowing),
+            "voting": None if voting is None else asdict(voting),
+            "code": {name: digest for name, digest in code.items() if not name.startswith(READING)},
+        }
+    )
 
 
 def trained_model(

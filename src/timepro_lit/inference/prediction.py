@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,22 @@ from timepro_lit.data.media import MEDIA_SUFFIXES
 from timepro_lit.events.labels import Format
 from timepro_lit.events.voting import Voting
 from timepro_lit.figures.timeline import clip_figure
-from timepro_lit.files.atomic import naming, replacing
+from timepro_lit.files.atomic import replacing
 from timepro_lit.inference.answer_table import table
+from timepro_lit.inference.asking import Asking
+from timepro_lit.inference.journal import journal
 from timepro_lit.inference.labelling import LABELS, file_name, labels_of, left_out_of, write_labels
-from timepro_lit.inference.listener import Listener, events_of, hear
+from timepro_lit.inference.listener import Listener, events_of
 from timepro_lit.inference.queries import Queries, Query, matched
 from timepro_lit.inference.searching import passed_over, recordings_below
-from timepro_lit.records import Answer, Event, Sample
+from timepro_lit.inference.windowing import Windowing, check_asked, heard_pieces
+from timepro_lit.records import Answer, Event
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 PREDICTIONS, LEFT_OUT = "predictions.jsonl", "left_out.jsonl"
+PART = "predictions.part"
+"""What was answered so far, as `inference.journal` keeps it; gone once all was."""
 Submit = Callable[[Sequence[tuple[int | str, Answer]]], str]
 """Takes all answers, each with what its question is called, and says where it left them."""
 
@@ -45,12 +50,23 @@ def recordings(path: Path) -> list[Path]:
     return [path]
 
 
-def check_heard(files: Sequence[Path], frontend: Frontend) -> None:
-    """Raises AudioError where none of the recordings can be heard, which needs no weights to be known."""
+def check_heard(
+    files: Sequence[Path],
+    frontend: Frontend,
+    windowing: Windowing,
+    task: ScoredTask | None = None,
+    voting: Voting | None = None,
+) -> None:
+    """Raises AudioError where none of the recordings can be heard, which needs no weights to be known.
+
+    Nor, where it is given, be asked this task.
+    """
     faults = []
     for file in files:
         try:
-            hear(file, frontend)
+            piece = next(heard_pieces(file, frontend, windowing))
+            if task is not None:
+                check_asked(str(file), piece, task, voting)
             return
         except (AudioError, OSError) as error:
             faults.append(str(error))
@@ -111,26 +127,26 @@ def predict(
     formats: Mapping[str, Format] | None = None,
     voting: Voting | None = None,
     submit: Submit | None = None,
+    windowing: Windowing | None = None,
+    call: str = "",
 ) -> str:
     """Ask about every recording; write predictions.jsonl and, if asked to, figures/ and labels/; returns the table.
 
-    Each recording is asked all `queries`, or its own. One batch of recordings is held at a time. A recording that
-    cannot be read is left out, named in the table and in left_out.jsonl. Raises AudioError where that leaves none,
-    FileExistsError rather than write over earlier answers.
+    Each recording is asked all `queries`, or its own. One batch of clips is held at a time: a recording that is longer
+    than the model hears at once is heard in windows, as `windowing` says. A recording that cannot be read is left out,
+    named in the table and in left_out.jsonl. Called again after it was killed, with the same `call`, this goes on
+    behind what was answered. Raises AudioError where no recording is left, FileExistsError rather than write over
+    earlier answers.
     """
     files, root = recordings(audio), audio if audio.is_dir() else audio.parent
+    path, part = new_answers(output_dir), output_dir / PART
     asked_of, unasked = _asked(queries, files)
-    path = new_answers(output_dir)
-    faults: dict[str, str] = {}
-    answers = []
+    asking = Asking(listener, task, asked_of, root, windowing or listener.windowing(), voting)
     output_dir.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")  # which stays, should this be killed: answers take long
-    with naming(part), part.open("wb") as rows:
-        questions = _questions(listener, asked_of, root, task.name, faults)
-        asked = listener.answers(questions, {task.name: task}, voting)
-        for answer in track(asked, "answering", total=sum(map(len, asked_of.values()))):
-            answers.append(answer)
-            rows.write(_line(_record(answer, voting)))
+    with journal(part, call, task, voting is not None, listener.batch_size) as kept:
+        asking.ask(kept)
+        answers = asking.answers(kept)
+    faults = asking.faults
     if not answers:
         part.unlink()
         raise AudioError(_none_of(list(faults.values())))
@@ -139,10 +155,11 @@ def predict(
         _draw(listener, answers, root, output_dir / "figures")
     labelled = _label(answers, formats or {}, output_dir / LABELS)
     submitted = submit(_with_qids(answers, asked_of)) if submit else ""
-    part.replace(path)  # last: the answers that are there say that all is there
-    told = (
-        table(answers, faults, len(asked_of), path, path.with_name(LEFT_OUT), voting) + labelled + submitted + unasked
-    )
+    with replacing(path) as rows:  # last: the answers that are there say that all is there
+        rows.writelines(_line(_record(answer, voting)) for answer in answers)
+    part.unlink()
+    counted = table(answers, faults, len(asked_of), path, path.with_name(LEFT_OUT), voting)
+    told = counted + labelled + submitted + unasked
     return told + (passed_over(audio) if audio.is_dir() else "")
 
 
@@ -158,26 +175,6 @@ def _with_qids(answers: Sequence[Answer], asked_of: Mapping[Path, Sequence[Query
     """What each question was called; where that is nothing, its number."""
     qids = {str(one.qid): one.qid for queries in asked_of.values() for one in queries if one.qid is not None}
     return [(qids.get(answer.example.id, number), answer) for number, answer in enumerate(answers, start=1)]
-
-
-def _questions(
-    listener: Listener,
-    asked_of: Mapping[Path, Sequence[Query]],
-    root: Path,
-    task: str,
-    faults: dict[str, str],
-) -> Iterator[Sample]:
-    """Every query about every recording; why one cannot be read goes into `faults`, under its name."""
-    for file, queries in asked_of.items():
-        name = file.relative_to(root).as_posix()
-        try:
-            waveform = listener.waveform(file)
-        except (AudioError, OSError) as error:
-            faults[name] = str(error)
-            continue
-        for query in queries:
-            id_ = "" if query.qid is None else str(query.qid)
-            yield listener.question(task, waveform, query.text, audio=name, id_=id_)
 
 
 def _write_left_out(path: Path, faults: Mapping[str, str]) -> None:
@@ -207,16 +204,35 @@ def _record(answer: Answer, voting: Voting | None) -> dict[str, Any]:
         "events": [cells(event) for event in events_of(answer)],
         "readable": prediction.readable,
         "truncated": answer.truncated,
-        "text": answer.text if voting is None else None,
-        **({} if voting is None else {"vote": asdict(voting), **_votes(answer)}),
+        "text": answer.text if voting is None and not answer.windows else None,
+        **({} if voting is None else {"vote": asdict(voting), **_sure(answer)}),
+        **({} if voting is None or answer.windows else _votes(answer)),
+        **({"windows": [_window(window) for window in answer.windows]} if answer.windows else {}),
     }
 
 
-def _votes(answer: Answer) -> dict[str, Any]:
-    """How sure a vote is of each event, and of any at all; and who said what."""
+def _window(answer: Answer) -> dict[str, Any]:
+    """What was said of a window, in its own time."""
     return {
-        "scores": [event.score for event in events_of(answer)],
-        "presence": answer.prediction.presence,
+        "start_s": answer.example.start_s,
+        "duration_s": round(answer.example.duration_s, 3),
+        "events": [cells(event) for event in events_of(answer)],
+        "readable": answer.prediction.readable,
+        "truncated": answer.truncated,
+        "text": None if answer.voters else answer.text,
+        **({**_sure(answer), **_votes(answer)} if answer.voters else {}),
+    }
+
+
+def _sure(answer: Answer) -> dict[str, Any]:
+    """How sure a vote is of each event, and of any at all."""
+    scores = [event.score for event in events_of(answer)]
+    return {"scores": scores, "presence": answer.prediction.presence}
+
+
+def _votes(answer: Answer) -> dict[str, Any]:
+    """Who said what."""
+    return {
         "voters": [
             {
                 "text": voter.text,

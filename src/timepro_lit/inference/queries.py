@@ -13,6 +13,8 @@ from unicodedata import normalize
 from timepro_lit.data.manifest import MAX_LINE_BYTES
 from timepro_lit.files.json_object import read_lines, shown
 from timepro_lit.files.visible_text import visible
+from timepro_lit.records import Example
+from timepro_lit.tasks.base import ScoredTask
 
 SUFFIX = ".jsonl"
 """By which such a file is known from one with a query a line."""
@@ -83,6 +85,17 @@ def matched(files: Sequence[Path], queries: Queries) -> tuple[dict[Path, list[Qu
 def _names(name: str, with_suffix: str) -> tuple[str, ...]:
     """What a recording may be called, as it is first."""
     return name, with_suffix, normalize("NFC", name), normalize("NFC", with_suffix)
+
+
+def prompts_of(task: ScoredTask, queries: Queries | Sequence[str | None]) -> list[str]:
+    """All that is asked, in words; of recordings with queries of their own, after their names."""
+    if not isinstance(queries, Mapping):
+        return [task.prompt(_example(task, query)) for query in queries]
+    return [f"{name}: {task.prompt(_example(task, one.text))}" for name, own in queries.items() for one in own]
+
+
+def _example(task: ScoredTask, query: str | None) -> Example:
+    return Example("", task.name, "", 1.0, events=(), query=query)
 
 
 def called(name: str) -> str:

@@ -15,6 +15,7 @@ from timepro_lit.settings.places import CONF as CONF
 from timepro_lit.settings.places import PACKAGE as PACKAGE
 from timepro_lit.settings.places import ROOT as ROOT
 from timepro_lit.settings.places import Paths
+from timepro_lit.settings.predict_schema import PredictConfig
 
 LAYERS = ("experiment", "scale", "debug")
 """Groups added with `+`, each of which may override the ones before it."""
@@ -131,47 +132,6 @@ class ScoreConfig:
     """Where given, Eb-F1 stands a second time, its collars compared after rounding to so many decimals."""
     psds: bool = False
     """Also PSDS1 and PSDS2 of sound event detection, of events with scores; needs the extra psds and a manifest."""
-    paths: Paths = field(default_factory=Paths)
-
-
-@dataclass
-class PredictConfig:
-    """Root of `conf/predict.yaml`."""
-
-    checkpoint: str = MISSING
-    """Run directory, or folder of `export`."""
-    audio: str = MISSING
-    """File, or folder that is searched for audio files."""
-    task: dict[str, Any] = field(default_factory=dict)
-    """One of those that the model was trained on; it is asked in the run's own words."""
-    query: str | None = None
-    """What to look for, where the task asks for one."""
-    queries: str | None = None
-    """File with one query a line, each asked about every recording; a .jsonl of qid, query, vid asks each its own."""
-    classes: list[str] = field(default_factory=list)
-    """To look for, where the task has a closed set of them; empty = those the model was trained on."""
-    vote: int | None = None
-    """So many answers to each question are sampled and voted over; null = one greedy answer."""
-    vote_temperature: float = 1.0
-    """At which they are sampled."""
-    seed: int = 0
-    """By which they are sampled."""
-    row: str | None = None
-    """Of a run's table: a stage, or zero_shot for the base model; null = the last stage."""
-    base: str | None = None
-    """Checkpoint of the base model; null = where the settings say."""
-    device: str | None = None
-    """Null = the GPU where there is one."""
-    batch_size: int = 8
-    """Questions that are answered together."""
-    figures: bool = False
-    """Also draw a timeline for each recording."""
-    format: Any = field(default_factory=list)
-    """Also write labels: of audacity, raven, srt, webvtt, jams, csv one or several; or dcase2026_task6, to submit."""
-    output_dir: str = MISSING
-    """Where predictions.jsonl, the figures and the labels go."""
-    trust: list[str] = field(default_factory=list)
-    """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
     paths: Paths = field(default_factory=Paths)
 
 
