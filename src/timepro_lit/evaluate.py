@@ -33,10 +33,10 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.settings.stored import read_settings
 
     directory = Path(cfg.run).absolute()
-    exported, adapter = is_exported(directory), None
+    exported, adapter, longest_s = is_exported(directory), None, None
     if exported:
         stored, adapter = exported_model(directory, cfg.trust)
-        del stored[LONGEST]
+        longest_s = stored.pop(LONGEST)
         stored |= {"trainer": DEVICE | stored["trainer"], "paths": dict(cfg.paths)}
     else:
         stored = read_settings(directory, given_paths(cfg), cfg.trust)
@@ -57,13 +57,14 @@ def main(cfg: DictConfig) -> None:
     parts = Parts(**build_evaluation(of))
     if exported:
         check_stored(directory, settings, None)
-        models = model_of_export(parts, directory, adapter, description)
+        models = model_of_export(parts, directory, adapter, description, longest_s)
     else:
         models = models_of_run(parts, directory, description)
     # Data that are chosen here are the user's own business, those of the run are not.
     writable = [Path(cfg.paths.data), Path(cfg.paths.outputs)] if cfg.data is None else None
     answers = grounds_of_answers(portable(of), voting=None if voting is None else asdict(voting))
-    say(evaluate(parts, models, cfg.rows, cfg.split, description, answers, writable, voting))
+    asked = (cfg.rows, cfg.split, description, answers, writable, voting, cfg.window_s, cfg.hop_s)
+    say(evaluate(parts, models, *asked))
 
 
 if __name__ == "__main__":

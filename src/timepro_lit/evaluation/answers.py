@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,11 @@ from timepro_lit.files.fragments import with_fragment
 from timepro_lit.files.json_object import read_object
 from timepro_lit.files.sealing import read_sealed, seal, sealed
 from timepro_lit.metrics.suite import Scores
-from timepro_lit.records import Answer, Event, Example, Voter
+from timepro_lit.records import Answer, Event, Example
 from timepro_lit.runs.origin import Grounds, Origin, read_record
 from timepro_lit.runs.stages import RECORD
 from timepro_lit.tasks.base import ScoredTask
-from timepro_lit.tasks.voted import voted
+from timepro_lit.tasks.merged import merged, read_again
 
 PREDICTIONS, SCORES = "predictions.jsonl", "scores.json"
 SAID = ("id", "task", "clip", "duration_s", "query", "prompt", "reference", "text", "truncated")
@@ -36,6 +38,8 @@ WINDOW = ("start_s", "recording_s")
 """The same, of lines about a window of a recording."""
 VOTERS = "voters"
 """The same, of a line that was voted: the answers voted over. Its own text is null."""
+WINDOWS = "windows"
+"""The same, of a line about a recording that was asked in windows: what was said of each. Its own text is null."""
 
 
 def is_complete(folder: Path) -> bool:
@@ -130,17 +134,42 @@ def _answer(line: bytes, tasks: Mapping[str, ScoredTask], where: str) -> Answer:
         reference = tuple(Event(*event) for event in row["reference"])
         window = {key: row[key] for key in WINDOW if key in row}
         example = Example(row["id"], row["task"], row["clip"], row["duration_s"], reference, row["query"], **window)
-        prompt, text, truncated = row["prompt"], row["text"], row["truncated"]
-        task, voters = tasks[row["task"]], [(one["text"], one["truncated"]) for one in row.get(VOTERS, ())]
+        prompt, task = row["prompt"], tasks[row["task"]]
+        windows = [(one["start_s"], one["duration_s"], _voiced(one)) for one in row.get(WINDOWS, ())]
+        said = [] if windows else _voiced(row)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{where}: is no answer of this run: {error!r}") from error
     checked_line(example, where)
-    said = voters or [(text, truncated)]
-    if not (isinstance(prompt, str) and all(isinstance(t, str) and isinstance(cut, bool) for t, cut in said)):
+    texts = [*said, *(one for _, _, of_window in windows for one in of_window)]
+    if not (isinstance(prompt, str) and all(isinstance(t, str) and isinstance(cut, bool) for t, cut in texts)):
         raise ValueError(f"{where}: prompt and text must be text, and truncated true or false")
-    if not voters:
-        return Answer(example, prompt, text, task.parse(text), truncated)
-    return voted(example, task, prompt, tuple(Voter(t, task.parse(t), cut) for t, cut in voters))
+    if not windows:
+        return read_again(example, task, prompt, said, bool(row.get(VOTERS)))
+    return replace(_merged(example, task, prompt, windows, where), prompt=prompt)
+
+
+def _voiced(row: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """What was said, and whether it was cut, by each voter or by the one answer."""
+    return [(one["text"], one["truncated"]) for one in row.get(VOTERS) or (row,)]
+
+
+def _merged(
+    example: Example,
+    task: ScoredTask,
+    prompt: str,
+    windows: Sequence[tuple[Any, Any, list[tuple[str, bool]]]],
+    where: str,
+) -> Answer:
+    answers = []
+    for start_s, duration_s, said in windows:
+        if not all(isinstance(time, int | float) and math.isfinite(time) for time in (start_s, duration_s)):
+            raise ValueError(f"{where}: a window begins and lasts seconds")
+        place = {"start_s": example.start_s + start_s, "duration_s": duration_s}
+        answers.append(read_again(replace(example, events=(), **place), task, prompt, said, len(said) > 1))
+    try:
+        return merged(example, task, answers)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
 
 
 def read_skipped(folder: Path) -> dict[str, int]:
@@ -170,7 +199,8 @@ def _digest(lines: Sequence[Mapping[str, Any]]) -> str:
 
 def _said(line: Mapping[str, Any]) -> list[Any]:
     voters = [[[one["text"], one["truncated"]] for one in line[VOTERS]]] if VOTERS in line else []
-    return [*(line[key] for key in SAID), *(line[key] for key in WINDOW if key in line), *voters]
+    windows = [[[one["start_s"], one["duration_s"], _voiced(one)] for one in line[WINDOWS]]] if WINDOWS in line else []
+    return [*(line[key] for key in SAID), *(line[key] for key in WINDOW if key in line), *voters, *windows]
 
 
 def _by_id(scores: Scores) -> dict[str, dict[str, float]]:
@@ -192,13 +222,26 @@ def _record(answer: Answer, scores: Mapping[str, float], locate: Callable[[str],
         "duration_s": example.duration_s,
         "query": example.query,
         "prompt": answer.prompt,
-        "text": None if answer.voters else answer.text,
+        "text": None if answer.voters or answer.windows else answer.text,
         "truncated": answer.truncated,
         "readable": prediction.readable,
         "repairs": list(prediction.repairs),
         "events": _rows(prediction.events),
         "reference": _rows(example.events),
         "scores": dict(scores),
+        **(_vote(answer) if answer.voters else {}),
+        **({WINDOWS: [_window(one, example.start_s) for one in answer.windows]} if answer.windows else {}),
+    }
+
+
+def _window(answer: Answer, from_s: float) -> dict[str, Any]:
+    """What was said of a window, in its own time; it begins in the time of its clip."""
+    return {
+        "start_s": round(answer.example.start_s - from_s, 4),
+        "duration_s": answer.example.duration_s,
+        "text": None if answer.voters else answer.text,
+        "truncated": answer.truncated,
+        "events": _rows(answer.prediction.events),
         **(_vote(answer) if answer.voters else {}),
     }
 

@@ -134,4 +134,4 @@ def _read(row: dict[str, Any], known: dict[str, Known], task: ScoredTask, is_vot
         place = {"start_s": row["start_s"], "duration_s": row["duration_s"]}
         example = Example(row["id"], task.name, name, events=(), query=row["query"], **place)
         said = [(text, cut) for text, cut in row["said"]]
-        known[name].answers[row["question"]].append(read_again(example, task, said, is_voted))
+        known[name].answers[row["question"]].append(read_again(example, task, task.prompt(example), said, is_voted))

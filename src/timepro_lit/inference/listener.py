@@ -139,7 +139,9 @@ class Listener:
             found.append(events_of(windows[0] if len(windows) == 1 else merged(recording, asked[name], windows)))
         return found
 
-    def ground(self, audio: Audio, query: str, *, occurrences: Occurrences = "one", **how: Unpack[How]) -> tuple[Event, ...]:
+    def ground(
+        self, audio: Audio, query: str, *, occurrences: Occurrences = "one", **how: Unpack[How]
+    ) -> tuple[Event, ...]:
         """What `ask` answers to a `Ground`, and `how`; several queries take less time together, by `ask`."""
         return self.ask(audio, [Ground(query, occurrences)], **how)[0]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from timepro_lit.data.absent import WithAbsent
@@ -25,7 +25,10 @@ from timepro_lit.data.leakage import refuse_same_content, refuse_shared
 from timepro_lit.data.sampler import EvaluationBatches
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
+from timepro_lit.data.windowed import WindowDataset, WindowedExamples
 from timepro_lit.data.workers import ignore_signals
+from timepro_lit.inference.windowing import Windowing
+from timepro_lit.records import Sample, Skipped
 from timepro_lit.tasks.base import Task, scored
 
 _TRIED = 10_000
@@ -192,9 +195,19 @@ class ClipDataModule(LightningDataModule):
     def test_dataloader(self) -> DataLoader[Any]:
         return self.evaluation_loader(self.test_split)
 
-    def evaluation_loader(self, split: str) -> DataLoader[Any]:
-        """Every example of a split whose answer is scored, once, in a fixed order."""
-        return self._evaluation_loader(self.examples(split).of_tasks(list(scored(self.tasks))))
+    def evaluation_loader(self, split: str, windowing: Windowing | None = None) -> DataLoader[Any]:
+        """Every example of a split whose answer is scored, once, in a fixed order; long ones as `windowing` says."""
+        if windowing is None:
+            return self._evaluation_loader(self.scored_examples(split))
+        return self._windows_loader(self.windowed(split, windowing))
+
+    def scored_examples(self, split: str) -> ExampleTable:
+        """The examples of a split whose answers are scored."""
+        return self.examples(split).of_tasks(list(scored(self.tasks)))
+
+    def windowed(self, split: str, windowing: Windowing) -> WindowedExamples:
+        """The same, those that are longer than is heard at once as their windows."""
+        return WindowedExamples(self.scored_examples(split), windowing.cut, windowing.whole_s)
 
     def texts(self) -> list[str]:
         """Prompts and answers of the training split: what a tokenizer may be made from."""
@@ -212,11 +225,22 @@ class ClipDataModule(LightningDataModule):
 
     def _evaluation_loader(self, examples: ExampleTable) -> DataLoader[Any]:
         self._try_targets(examples)
+        return self._answering_loader(self._dataset(examples), examples.durations_s, examples.clips)
+
+    def _windows_loader(self, examples: WindowedExamples) -> DataLoader[Any]:
+        self._try_targets(examples.examples)
+        frontend = self._connected()
+        heard = (frontend.sampling_rate, frontend.max_duration_s)
+        dataset = WindowDataset(examples, self.corpus.store(), *heard)
+        return self._answering_loader(dataset, examples.durations_s, examples.clips)
+
+    def _answering_loader(
+        self, dataset: Dataset[Sample | Skipped], durations_s: np.ndarray, clips: np.ndarray
+    ) -> DataLoader[Any]:
+        lengths = num_frames(self._connected(), durations_s)
         return DataLoader(
-            self._dataset(examples),
-            batch_sampler=EvaluationBatches(
-                self._num_frames(examples), self.eval_batch_size, self._rank, self._world_size, examples.clips
-            ),
+            dataset,
+            batch_sampler=EvaluationBatches(lengths, self.eval_batch_size, self._rank, self._world_size, clips),
             collate_fn=CollateHearing(self._connected(), self.tasks),
             generator=torch.Generator().manual_seed(0),
             **self._reading(),
@@ -237,10 +261,6 @@ class ClipDataModule(LightningDataModule):
                 f"{limit_s:g} s can be prompted; cut it into windows of {limit_s:g} s"
             )
         return ClipDataset(examples, self.corpus.store(), frontend.sampling_rate, limit_s)
-
-    def _num_frames(self, examples: ExampleTable) -> np.ndarray:
-        """(num_examples,) audio frames."""
-        return num_frames(self._connected(), examples.durations_s)
 
     def _try_targets(self, examples: ExampleTable) -> None:
         """Make targets of examples spread over all of them, so that what does not fit the tasks is said at once."""

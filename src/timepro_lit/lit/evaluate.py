@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from timepro_lit.data.leakage import heard_before
 from timepro_lit.events.voting import Voting
+from timepro_lit.inference.windowing import Windowing, windowing_of
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.fit import RECORDINGS
 from timepro_lit.lit.rows import ANSWERS, Rows, answer_rows
@@ -18,9 +20,12 @@ from timepro_lit.lit.run import after_stage, course_of
 from timepro_lit.lit.samples import make_ready
 from timepro_lit.lit.setting import Parts, Setting, quiet
 from timepro_lit.records import RunDescription
+from timepro_lit.runs.determinants import WINDOWS
 from timepro_lit.runs.directory import LOCK
 from timepro_lit.runs.origin import Grounds, key_of, read_record
-from timepro_lit.runs.stages import check_result, is_rank_zero, say
+from timepro_lit.runs.stages import LONGEST, RECORD, check_result, is_rank_zero, say
+from timepro_lit.tasks.base import scored
+from timepro_lit.tasks.merged import no_merging, takes_one_event
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class StoredModels:
     """By the key of their row."""
     recordings: Mapping[str, Path]
     """By the same keys: what each was trained on, in files that need not be there."""
+    longest_s: float | None = None
+    """How long the recordings were that they were trained on, at least; None where that is not known."""
 
 
 def models_of_run(parts: Parts, directory: Path, described: RunDescription) -> StoredModels:
@@ -41,14 +48,18 @@ def models_of_run(parts: Parts, directory: Path, described: RunDescription) -> S
     for result in results.values():
         check_result(result)
     sources = {base: parts.base()} | {name: after_stage(parts, result) for name, result in results.items()}
-    return StoredModels(directory, sources, {name: result / RECORDINGS for name, result in results.items()})
+    trained_s = [(read_record(result / RECORD) or {}).get("result", {}).get(LONGEST) for result in results.values()]
+    longest_s = min((length_s for length_s in trained_s if length_s), default=None)
+    return StoredModels(directory, sources, {name: result / RECORDINGS for name, result in results.items()}, longest_s)
 
 
-def model_of_export(parts: Parts, folder: Path, adapter: Path | None, described: RunDescription) -> StoredModels:
+def model_of_export(
+    parts: Parts, folder: Path, adapter: Path | None, described: RunDescription, longest_s: float | None
+) -> StoredModels:
     """The one model of an exported folder."""
     (row,) = described.rows
     source = ModelSource(parts.model, parts.time_prompt, None, adapter)
-    return StoredModels(folder, {row.key: source}, {row.key: folder / RECORDINGS})
+    return StoredModels(folder, {row.key: source}, {row.key: folder / RECORDINGS}, longest_s)
 
 
 def evaluate(
@@ -60,6 +71,8 @@ def evaluate(
     answers: Grounds,
     writable: Collection[Path] | None,
     voting: Voting | None = None,
+    window_s: float | None = None,
+    hop_s: float | None = None,
 ) -> str:
     """Evaluate trained models on a split, by greedy answers or by votes; returns the table.
 
@@ -67,26 +80,52 @@ def evaluate(
     how answers are sampled: what is evaluated on other data, or voted, has another folder. Recordings that the models
     were trained on are counted beside the figures; they are no error: such a split may be asked for on purpose.
 
+    Examples that are longer than what all models hear at once, or than `window_s`, are answered in windows, one every
+    `hop_s`; so are those of all rows, in windows as long as what the models were trained on, where None are given.
+
     The folder may come from anybody: data are generated below the `writable` folders alone, None = anywhere, and
     nothing is written through a link. Raises ValueError where either were needed, or another process is at work there.
     """
     quiet()
     make_ready(parts.data, writable)  # the split asked for may be all there is
+    chosen = list(rows or models.sources)
+    heard_s = min(models.sources[name].frontend().max_duration_s for name in chosen)
+    windowing = _windowing(parts, split, windowing_of(window_s, hop_s, models.longest_s, heard_s), voting)
+    if windowing is not None:
+        answers = replace(answers, settings={**answers.settings, WINDOWS: asdict(windowing)})
     data = parts.data.identity(split)
     folder = models.folder / f"evaluation-{split}-{key_of({'settings': answers.settings, 'data': data})[:8]}"
     for path in (folder, *folder.glob("**/*")):
         if path.is_symlink():
             raise ValueError(f"{path} is a link, and nothing is written through it")
-    chosen = list(rows or models.sources)
     say(f"evaluation directory: {folder}")
     setting = Setting(parts, folder)
-    setting = setting.on(course_of(setting, [], chosen, split))
-    heard = _heard(parts, models.recordings, split)
-    table = Rows(
-        models.sources, split, answers, data, notes=_notes_on_stages(models.folder), heard=heard, voting=voting
-    )
+    setting = setting.on(course_of(setting, [], chosen, split, windowing))
+    heard, notes = _heard(parts, models.recordings, split), _notes_on_stages(models.folder)
+    table = Rows(models.sources, split, answers, data, notes=notes, heard=heard, voting=voting, windowing=windowing)
     with _held(folder):
         return answer_rows(setting, table.and_earlier(chosen, folder), described)
+
+
+def _windowing(parts: Parts, split: str, windowing: Windowing, voting: Voting | None) -> Windowing | None:
+    """How the examples of a split are cut into windows; None where all are heard in one piece.
+
+    Raises ValueError where one is asked a question that one event answers, without votes.
+    """
+    examples = parts.data.scored_examples(split)
+    long = np.flatnonzero(examples.durations_s > windowing.whole_s)
+    if not len(long):
+        return None
+    names, firsts = np.unique(examples.tasks[long].astype(str), return_index=True)
+    for name, first in zip(names.tolist(), firsts.tolist(), strict=True):
+        task, example = scored(parts.task)[name], examples[int(long[first])]
+        if takes_one_event(task) and voting is None:
+            lasts = f"lasts {example.duration_s:g} s, of which {windowing.whole_s:g} s are heard at once"
+            raise ValueError(f"example {example.id!r} ({example.audio}) {lasts}, and {no_merging(task)}")
+    cut = windowing.cut
+    said = f"{len(long):,} of {len(examples):,} questions are about more than {windowing.whole_s:g} s"
+    say(f"{said}: they are asked in windows of {cut.window_s:g} s, one every {cut.hop_s:g} s")
+    return windowing
 
 
 def _heard(parts: Parts, stored: Mapping[str, Path], split: str) -> str | None:

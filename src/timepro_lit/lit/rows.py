@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from timepro_lit.data.windowed import WindowedExamples
 from timepro_lit.evaluation.answers import (
     found_record,
     is_complete,
@@ -20,6 +21,7 @@ from timepro_lit.evaluation.numbers import scores_by_task
 from timepro_lit.evaluation.publish import publish, report_of, table_of
 from timepro_lit.events.voting import Voting
 from timepro_lit.files.fingerprint import fingerprint
+from timepro_lit.inference.windowing import Windowing
 from timepro_lit.lalm.checkpoint import ModelSource, base_fingerprint
 from timepro_lit.lit.base import AnsweringModule
 from timepro_lit.lit.processes import gathered
@@ -30,6 +32,7 @@ from timepro_lit.records import Answer, RunDescription
 from timepro_lit.runs.determinants import grounds_of_scores
 from timepro_lit.runs.origin import Grounds, Origin, listed, other_versions
 from timepro_lit.runs.stages import is_rank_zero, say
+from timepro_lit.tasks.merged import merged
 
 ANSWERS = "answers"
 EVALUATION = "evaluation"
@@ -53,6 +56,8 @@ class Rows:
     """What a reader must know of recordings that the models were trained on."""
     voting: Voting | None = None
     """How the answers are sampled and voted over, as `grounds` say too; None = greedy."""
+    windowing: Windowing | None = None
+    """How long examples are cut into windows, as `grounds` say too; None where there are none."""
 
     def origin(self, name: str) -> Origin:
         """What a row's answers are made from."""
@@ -140,8 +145,28 @@ def _made(setting: Setting, rows: Rows, name: str) -> tuple[list[Answer], Mappin
     trainer = setting.new_trainer(name, logger=False)
     setting.parts.data.place(trainer.global_rank, trainer.world_size)
     setting.parts.data.connect(source.frontend())
-    loader = setting.parts.data.evaluation_loader(rows.split)
+    loader = setting.parts.data.evaluation_loader(rows.split, rows.windowing)
     module.skips = setting.parts.data.skips(loader)
     trainer.test(module, loader, verbose=False)
     answers = [answer for of_process in gathered(module.answers) for answer in of_process]
-    return sorted(answers, key=lambda answer: answer.example.id), Counter(module.skipped().values())
+    skipped = module.skipped()
+    if rows.windowing is not None:
+        answers, skipped = _merged(setting.parts.data.windowed(rows.split, rows.windowing), answers, skipped, setting)
+    return sorted(answers, key=lambda answer: answer.example.id), Counter(skipped.values())
+
+
+def _merged(
+    windowed: WindowedExamples, answers: Sequence[Answer], skipped: Mapping[str, str], setting: Setting
+) -> tuple[list[Answer], dict[str, str]]:
+    """Answers and skipped examples, those of windows as those of their recordings: whole, or without an answer."""
+    of_window = {answer.example.id: answer for answer in answers}
+    kind_of = dict(skipped)
+    for place, ids in windowed.wholes().items():
+        example = windowed.examples[place]
+        kinds = [kind_of.pop(id_) for id_ in ids if id_ in kind_of]
+        found = [of_window.pop(id_) for id_ in ids if id_ in of_window]
+        if kinds:
+            kind_of[example.id] = kinds[0]
+        elif found:
+            of_window[example.id] = merged(example, setting.scored[example.task], found)
+    return list(of_window.values()), kind_of

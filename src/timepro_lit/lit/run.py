@@ -12,6 +12,7 @@ from timepro_lit.evaluation.answers import is_complete
 from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.files.mirror import mirror
+from timepro_lit.inference.windowing import Windowing
 from timepro_lit.lalm.checkpoint import ModelSource, base_fingerprint
 from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, Plan, fit, plan
 from timepro_lit.lit.progress_line import Course
@@ -161,11 +162,14 @@ def _lengths(planned: Plan) -> dict[str, Any]:
     return {"max_steps": planned.arguments["max_steps"], "batch_size": planned.stage.batch_size}
 
 
-def course_of(setting: Setting, stages: Sequence[str], rows: Sequence[str], split: str) -> Course:
+def course_of(
+    setting: Setting, stages: Sequence[str], rows: Sequence[str], split: str, windowing: Windowing | None = None
+) -> Course:
     """What there is to do. Raises ValueError now where the table could not be made at the end."""
     data = setting.parts.data
     missing = [row for row in rows if not is_complete(setting.directory / "evaluation" / row)]
-    return Course(stages, missing, -(-len(data.examples(split)) // data.eval_batch_size) if rows else 0)
+    asked = data.examples(split) if windowing is None else data.windowed(split, windowing)
+    return Course(stages, missing, -(-len(asked) // data.eval_batch_size) if rows else 0)
 
 
 def _show(folder: Path, result: Path) -> None:

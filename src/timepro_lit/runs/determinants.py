@@ -48,10 +48,12 @@ ANSWERS_CODE = ("lit.base", "lit.datamodule", "inference.answering", "lalm.check
 """What makes them besides what the settings name."""
 VOTING = "voting"
 """Of the settings of answers that were voted over: how."""
-VOTES_CODE = ("tasks.voted",)
+VOTES_CODE = ("tasks.voted", "tasks.merged")
 """What makes one answer of several, which is done anew each time as well."""
+WINDOWS = "windows"
+"""Of the settings of answers, where a recording was longer than is heard at once: how it was cut."""
 _READERS = (
-    "absence", "brackets", "denials", "entries", "named_times", "names", "prose", "ranges", "reading", "rows",
+    "absence", "brackets", "denials", "entries", "merged", "named_times", "names", "prose", "ranges", "reading", "rows",
     "thinking", "times", "typography", "voted", "well_formed",
 )  # fmt: skip
 READING = ("events/", "metrics/", "rewards/", *(f"tasks/{name}.py" for name in _READERS))

@@ -80,6 +80,10 @@ class EvaluateConfig:
     """At which they are sampled."""
     seed: int = 0
     """By which they are sampled."""
+    window_s: float | None = None
+    """Longer examples are answered in windows of so many seconds; null = those that are more than is heard at once."""
+    hop_s: float | None = None
+    """From one window to the next, in seconds; null = half of a window."""
     data: Any = None
     """Null = the run's."""
     trainer: Any = None

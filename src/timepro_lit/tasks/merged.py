@@ -20,7 +20,8 @@ def merged(example: Example, task: ScoredTask, windows: Sequence[Answer]) -> Ans
     one = takes_one_event(task)
     if one and any(p.readable and p.presence is None for p in said):
         raise ValueError(no_merging(task))
-    places = [(answer.example.start_s, answer.example.duration_s) for answer in windows]
+    starts_s = [round(answer.example.start_s - example.start_s, 4) for answer in windows]
+    places = [(start_s, answer.example.duration_s) for start_s, answer in zip(starts_s, windows, strict=True)]
     prediction = merge_predictions(places, said, by_label=bool(task.classes), one=one)
     return Answer(
         example, task.prompt(example), "", prediction, any(a.truncated for a in windows), windows=tuple(windows)
@@ -40,9 +41,11 @@ def no_merging(task: ScoredTask) -> str:
     )
 
 
-def read_again(example: Example, task: ScoredTask, said: Sequence[tuple[str, bool]], is_voted: bool) -> Answer:
+def read_again(
+    example: Example, task: ScoredTask, prompt: str, said: Sequence[tuple[str, bool]], is_voted: bool
+) -> Answer:
     """What was said to a question, (text, whether it was cut at the token limit) of each answer, read by `parse`."""
-    prompt, voters = task.prompt(example), tuple(Voter(text, task.parse(text), cut) for text, cut in said)
+    voters = tuple(Voter(text, task.parse(text), cut) for text, cut in said)
     if is_voted:
         return voted(example, task, prompt, voters)
     (one,) = voters
