@@ -105,7 +105,7 @@ def _first_logits(lalm: LanguageModel, prompts: Columns) -> Tensor:
     logits = lalm.logits(prompts.last.flatten(0, 1))
     if not bool(logits.isfinite().all()):
         raise ValueError("the model's logits on the prompts are not finite, so no answer can be drawn from them")
-    return logits.unflatten(0, prompts.number.shape)
+    return logits.view(*prompts.number.shape, -1)
 
 
 def _rollouts(tokens_BGR: Tensor, end_ids: Tensor) -> Rollouts:

@@ -41,7 +41,9 @@ def answer_batch(
     frames = lalm.encode_audio(hearing.features, hearing.feature_mask)
     positions = lalm.positions(hearing.shared_ids, hearing.shared_mask)
     shared = prefill(lalm, lalm.embed(hearing.shared_ids, frames), hearing.shared_mask, positions)
-    prompts = branch_out(lalm, shared, hearing.own_ids, hearing.own_mask, hearing.clip.tolist(), questions_in_a_row(voting))
+    prompts = branch_out(
+        lalm, shared, hearing.own_ids, hearing.own_mask, hearing.clip.tolist(), questions_in_a_row(voting)
+    )
     rollouts = sample(
         lalm,
         prompts,

@@ -103,6 +103,8 @@ class Listener:
         tasks: dict[str, ScoredTask] = {}
         samples = []
         for number, question in enumerate(questions):
+            if not isinstance(question, Ground | Detect | Caption):
+                raise ValueError(f"questions: takes Ground, Detect and Caption, not {question!r}")
             sample = self.question(question.task, waveform, question.query)
             if isinstance(question, Detect) and question.classes is not None:
                 # Under a name of its own, for others may have other classes; draws are those of any `sed`.
@@ -125,7 +127,12 @@ class Listener:
     ) -> tuple[Event, ...]:
         """What `ask` answers to a `Ground`; several queries about a recording take less time together, by `ask`."""
         return self.ask(
-            audio, [Ground(query, occurrences)], sampling_rate=sampling_rate, vote=vote, temperature=temperature, seed=seed
+            audio,
+            [Ground(query, occurrences)],
+            sampling_rate=sampling_rate,
+            vote=vote,
+            temperature=temperature,
+            seed=seed,
         )[0]
 
     def detect(
@@ -153,9 +160,9 @@ class Listener:
         seed: int = 0,
     ) -> tuple[Event, ...]:
         """What `ask` answers to a `Caption`."""
-        return self.ask(
-            audio, [Caption()], sampling_rate=sampling_rate, vote=vote, temperature=temperature, seed=seed
-        )[0]
+        return self.ask(audio, [Caption()], sampling_rate=sampling_rate, vote=vote, temperature=temperature, seed=seed)[
+            0
+        ]
 
     def waveform(self, audio: Audio, sampling_rate: int | None = None) -> Tensor:
         """(num_samples,) float32 at the model's sampling rate, as `hear` makes it."""

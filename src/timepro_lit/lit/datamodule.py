@@ -193,6 +193,11 @@ class ClipDataModule(LightningDataModule):
         """Every example of a split whose answer is scored, once, in a fixed order."""
         return self._evaluation_loader(self.examples(split).of_tasks(list(scored(self.tasks))))
 
+    def num_evaluation_batches(self, split: str) -> int:
+        """How many batches `evaluation_loader` has on one process."""
+        examples = self.examples(split).of_tasks(list(scored(self.tasks)))
+        return len(EvaluationBatches(examples.durations_s, self.eval_batch_size, clip_of=examples.clips))
+
     def texts(self) -> list[str]:
         """Prompts and answers of the training split: what a tokenizer may be made from."""
         pairs = ((self.tasks[example.task], example) for example in self.examples(self.train_split)[:20_000])

@@ -166,7 +166,7 @@ def course_of(setting: Setting, stages: Sequence[str], rows: Sequence[str], spli
     """What there is to do. Raises ValueError now where the table could not be made at the end."""
     data = setting.parts.data
     missing = [row for row in rows if not is_complete(setting.directory / "evaluation" / row)]
-    return Course(stages, missing, -(-len(data.examples(split)) // data.eval_batch_size) if rows else 0)
+    return Course(stages, missing, data.num_evaluation_batches(split) if rows else 0)
 
 
 def _show(folder: Path, result: Path) -> None:
