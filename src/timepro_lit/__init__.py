@@ -4,6 +4,8 @@
 >>> model = timepro_lit.load("outputs/demo")                        # doctest: +SKIP
 >>> model.ground("street.wav", "a dog barks")                       # doctest: +SKIP
 (Event(onset=1.2, offset=3.48, label='a dog barks'),)
+>>> from timepro_lit import Caption, Detect, Ground                 # doctest: +SKIP
+>>> model.ask("street.wav", [Ground("a dog barks"), Detect(), Caption()])  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from timepro_lit.inference.loading import load
+    from timepro_lit.inference.question import Caption, Detect, Ground
 
-__all__ = ["load"]
+__all__ = ["Caption", "Detect", "Ground", "load"]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,4 +25,8 @@ def __getattr__(name: str) -> Any:
         from timepro_lit.inference.loading import load
 
         return load
+    if name in ("Caption", "Detect", "Ground"):
+        from timepro_lit.inference import question
+
+        return getattr(question, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

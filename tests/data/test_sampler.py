@@ -97,6 +97,29 @@ def test_evaluation_takes_every_example_once_longest_first(world_size: int, batc
     assert len({len(shard) for shard in shards}) == 1
 
 
+@pytest.mark.parametrize(("world_size", "batch_size"), [(1, 4), (2, 4), (3, 8), (2, 64), (60, 2)])
+def test_questions_about_one_clip_are_evaluated_side_by_side(world_size: int, batch_size: int) -> None:
+    clip_of = np.random.default_rng(1).integers(0, 40, 103)
+    lengths = np.array(LENGTHS)[clip_of]
+    shards = [[*EvaluationBatches(lengths, batch_size, rank, world_size, clip_of)] for rank in range(world_size)]
+    assert sorted(index for shard in shards for index in flat(shard)) == list(range(103))
+    assert all(len(batch) <= batch_size for shard in shards for batch in shard)
+    assert len({len(shard) for shard in shards}) == 1
+    taken = [len(flat(shard)) for shard in shards]
+    assert max(taken) - min(taken) <= max(np.bincount(clip_of))
+    whole = [clip for clip, count in enumerate(np.bincount(clip_of)) if 0 < count <= batch_size]
+    for clip in whole:
+        holding = [clip_of[batch].tolist() for shard in shards for batch in shard if clip in clip_of[batch]]
+        assert len(holding) == 1 and holding[0].count(clip) == (clip_of == clip).sum()
+        first = holding[0].index(clip)
+        assert set(holding[0][first : first + (clip_of == clip).sum()]) == {clip}
+
+
+def test_of_more_questions_about_a_clip_than_a_batch_holds_some_are_in_the_next() -> None:
+    assert [*EvaluationBatches([1.0] * 5, 2, clip_of=np.zeros(5))] == [[0, 1], [2, 3], [4]]
+    assert [*EvaluationBatches([1.0] * 3, 2, 1, 2, np.zeros(3))] == [[2]]
+
+
 def test_an_evaluation_batch_has_a_size() -> None:
     with pytest.raises(ValueError, match="batch_size is 0"):
         EvaluationBatches(LENGTHS, 0)

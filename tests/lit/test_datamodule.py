@@ -153,7 +153,10 @@ def test_evaluation_is_complete_fixed_and_longest_first(tmp_path: Path) -> None:
     batches = ids(data.test_dataloader())
     assert tasks_of(batches) == {"ag": 5, "sed": 2}
     assert batches == ids(data.test_dataloader())
-    assert [len(batch) for batch in batches] == [2, 2, 2, 1]
+    assert [len(batch) for batch in batches] == [2, 2, 1, 2]  # the questions about one clip are not parted
+    assert batches[-1] == ["test-ag-0", "test-sed-0"]
+    assert [len(batch.features) for batch in data.test_dataloader()] == [2, 2, 1, 1]
+    assert data.num_evaluation_batches("test") == 4
     frames = [int(batch.feature_mask.sum(1).max()) for batch in data.test_dataloader()]
     assert frames == sorted(frames, reverse=True)
 

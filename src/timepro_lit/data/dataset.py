@@ -37,7 +37,7 @@ class ClipDataset(Dataset[Sample | Skipped]):
         return self._loaded(self.examples[index])
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample | Skipped]:
-        """A batch, as a DataLoader asks for it: a clip that examples side by side are about is decoded once."""
+        """A batch, as a DataLoader asks for it: a clip is decoded once for the examples side by side about it."""
         found: list[Sample | Skipped] = []
         for example in map(self.examples.__getitem__, indices):
             if found and _clip(found[-1].example) == _clip(example):

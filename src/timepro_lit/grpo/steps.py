@@ -44,7 +44,10 @@ class Steps(Protocol):
         ...
 
     def drop_finished(self, open_bC: Tensor, num_open: int, most_open: int) -> Kept | None:
-        """Go on with the answers where `open_bC` is true, in `num_open` rows of at most `most_open`; None: all."""
+        """Go on with the answers where `open_bC` is true, in `num_open` rows, at most `most_open` to each.
+
+        None = all stay.
+        """
         ...
 
 

@@ -236,6 +236,8 @@ def _named(questions: Sequence[Question]) -> tuple[list[str], dict[str, ScoredTa
     """What the task of each question is called, and tasks of classes of their own: others may have other ones."""
     names, own = [], {}
     for number, question in enumerate(questions):
+        if not isinstance(question, Ground | Detect | Caption):
+            raise ValueError(f"questions: takes Ground, Detect and Caption, not {question!r}")
         names.append(question.task)
         if isinstance(question, Detect) and question.classes is not None:
             names[-1] = f"{question.task} {number}"

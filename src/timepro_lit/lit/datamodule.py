@@ -209,6 +209,11 @@ class ClipDataModule(LightningDataModule):
         """The same, those that are longer than is heard at once as their windows."""
         return WindowedExamples(self.scored_examples(split), windowing.cut, windowing.whole_s)
 
+    def num_evaluation_batches(self, split: str, windowing: Windowing | None = None) -> int:
+        """How many batches `evaluation_loader` has on one process."""
+        examples = self.scored_examples(split) if windowing is None else self.windowed(split, windowing)
+        return len(EvaluationBatches(examples.durations_s, self.eval_batch_size, clip_of=examples.clips))
+
     def texts(self) -> list[str]:
         """Prompts and answers of the training split: what a tokenizer may be made from."""
         pairs = ((self.tasks[example.task], example) for example in self.examples(self.train_split)[:20_000])

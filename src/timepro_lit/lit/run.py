@@ -168,8 +168,7 @@ def course_of(
     """What there is to do. Raises ValueError now where the table could not be made at the end."""
     data = setting.parts.data
     missing = [row for row in rows if not is_complete(setting.directory / "evaluation" / row)]
-    asked = data.examples(split) if windowing is None else data.windowed(split, windowing)
-    return Course(stages, missing, -(-len(asked) // data.eval_batch_size) if rows else 0)
+    return Course(stages, missing, data.num_evaluation_batches(split, windowing) if rows else 0)
 
 
 def _show(folder: Path, result: Path) -> None:
