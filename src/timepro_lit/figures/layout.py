@@ -34,13 +34,15 @@ def html_text(text: str, max_chars: int = 4000) -> str:
     return escape(visible(text, max_chars))
 
 
-def place(events: Sequence[Event], duration_s: float, label_widths: Sequence[float]) -> list[list[Placed]]:
+def place(
+    events: Sequence[Event], duration_s: float, label_widths: Sequence[float], most: int = MAX_DRAWN
+) -> list[list[Placed]]:
     """Lanes of the events that lie within the clip, in onset order: first-fit, no bars or labels of a lane collide.
 
     `label_widths` are shares of the clip's duration, one for each event; of those without a flag the first
-    `MAX_DRAWN` are placed.
+    `most` are placed.
     """
-    chosen = [(e, w) for e, w in zip(events, label_widths, strict=True) if not flag_of(e, duration_s)][:MAX_DRAWN]
+    chosen = [(e, w) for e, w in zip(events, label_widths, strict=True) if not flag_of(e, duration_s)][:most]
     placed = []
     for event, width in chosen:
         bar = (max(0.0, event.onset / duration_s), min(1.0, event.offset / duration_s))
