@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from timepro_lit.events.delivery import flag_of
-from timepro_lit.figures.layout import MAX_DRAWN, Placed, html_text, place
+from timepro_lit.figures.layout import LABEL_GAP, MAX_DRAWN, Placed, html_text, place
 from timepro_lit.figures.spectrogram import SAMPLING_RATE, spectrogram_uri
 from timepro_lit.records import Event
 
@@ -127,6 +127,8 @@ class Look:
     """Moments that are marked, in seconds, and how they are written."""
     max_label_width: float = _MAX_LABEL_WIDTH
     """Share of the width."""
+    gap: float = LABEL_GAP
+    """Between two labels, as a share of the width."""
     decimals: int = 2
     """Of places in percent."""
 
@@ -166,7 +168,7 @@ def row_html(css: str, who: str, timeline: str) -> str:
 def _timeline(events: Sequence[Event], readable: bool, task: ShownTask, look: Look) -> str:
     labels = [_label(event, task) for event in events]
     widths = [min(look.max_label_width, (len(label) + 1) / look.chars_across) for label in labels]
-    lanes = place(events, look.duration_s, widths, look.most)
+    lanes = place(events, look.duration_s, widths, look.most, look.gap)
     drawn = "".join(
         '<div class="lane">' + "".join(_event(item, task, look) for item in lane) + "</div>" for lane in lanes
     )

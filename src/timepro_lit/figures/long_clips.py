@@ -72,6 +72,7 @@ def _strip(duration_s: float) -> Look:
         most=_MOST_DRAWN,
         ticks=_ticks(duration_s, width / _TICK_PIXELS),
         max_label_width=300 / width,
+        gap=_CHAR_PIXELS / width,
         decimals=4,
     )
 

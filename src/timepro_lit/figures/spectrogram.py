@@ -53,7 +53,7 @@ def long_log_mel(blocks: Iterable[Tensor], duration_s: float, max_columns: int =
     sums, counts = torch.zeros(_NUM_MELS, num_columns), torch.zeros(num_columns)
     for first, power in _frames(blocks):
         seconds = (first + torch.arange(power.shape[1], dtype=torch.float64)) * _HOP / SAMPLING_RATE
-        columns = (seconds / duration_s * num_columns).long().clamp(max=num_columns - 1)
+        columns = (seconds / duration_s * num_columns + 1e-6).long().clamp(max=num_columns - 1)
         sums.index_add_(1, columns, power)
         counts.index_add_(0, columns, torch.ones(len(columns)))
     return _decibels(sums / counts.clamp(min=1))
