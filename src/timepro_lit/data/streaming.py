@@ -10,11 +10,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from timepro_lit.data.audio import AudioError, Stream, blocks_from
+from timepro_lit.data.audio import AudioError, Stream, blocks_from, open_audio
 from timepro_lit.data.waveforms import check_length, mono, resampled, stretch
 from timepro_lit.events.windows import TICKS, Cut
+from timepro_lit.files.fragments import without_fragment
 
 _TO_THE_END_S = 1e9
+_BLOCK_S = 30.0
 
 
 class Tape(Protocol):
@@ -158,6 +160,22 @@ def pieces(tape: Tape, cut: Cut, whole_s: float, first: int = 0) -> Iterator[Pie
         is_last = start_s + rest_s >= tape.duration_s - 1e-6
         waveform = tape.window(start_s, None if is_last else length_s)
         yield Piece(start_s, waveform, tape.duration_s if is_last else None, is_whole=False)
+
+
+def blocks_of(place: str, sampling_rate: int = 16_000) -> Iterator[Tensor]:
+    """A recording of any length, or a stretch of it that `place` names (`files.fragments`), in pieces of half a minute.
+
+    (num_samples,) float32 each, one behind the other. Raises AudioError as `Decoding`.
+    """
+    path, window = without_fragment(place)
+    start_s, end_s = (0.0, _TO_THE_END_S) if window is None else window
+    with open_audio(path) as stream:
+        tape = Decoding(stream, place, sampling_rate, start_s)
+        while start_s < end_s and tape.lasts_beyond(start_s):
+            block = tape.window(start_s, min(_BLOCK_S, end_s - start_s))
+            if len(block):
+                yield block
+            start_s += _BLOCK_S
 
 
 def begins_at(cut: Cut, first: int) -> float:

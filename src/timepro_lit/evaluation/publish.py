@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from timepro_lit.data.audio import read_place
+from timepro_lit.data.streaming import blocks_of
 from timepro_lit.evaluation.numbers import Trained, figures_of
 from timepro_lit.figures.run_report import write_report
 from timepro_lit.figures.table import TEST, results_table
@@ -67,7 +68,7 @@ def table_of(report: Mapping[str, Any]) -> str:
 def publish(directory: Path, report: Mapping[str, Any]) -> Path:
     """Write report.json and report.html; returns the page."""
     write_atomically(directory / "report.json", sealed(report))
-    return write_report(directory, read_place)
+    return write_report(directory, read_place, blocks_of)
 
 
 def code_version() -> str:

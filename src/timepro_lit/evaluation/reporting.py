@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from timepro_lit.data.audio import read_place
+from timepro_lit.data.streaming import blocks_of
 from timepro_lit.evaluation.answers import PREDICTIONS
 from timepro_lit.evaluation.comparison import compared
 from timepro_lit.evaluation.gathering import Evaluated, is_run
@@ -99,7 +100,7 @@ def _one(members: Sequence[Evaluated], directory: Path, wish: Wish) -> str:
     for name, write in WRITERS.items():
         write_atomically(directory / name, write(results(report)))
     page = directory / "report.html"
-    write_atomically(page, comparison_page(report, [_shown(line) for line in lines], directory, read_place))
+    write_atomically(page, comparison_page(report, [_shown(line) for line in lines], directory, read_place, blocks_of))
     text = io.StringIO()
     small = len(lines) <= _MAX_ACROSS and wish.layout == "free" and wish.baseline is None
     Console(file=text, width=100 if small else _WIDE).print((results_table if small else comparison_table)(report))

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from timepro_lit.events.delivery import flag_of
-from timepro_lit.figures.layout import MAX_DRAWN, Placed, html_text, place
+from timepro_lit.figures.layout import LABEL_GAP, MAX_DRAWN, Placed, html_text, place
 from timepro_lit.figures.spectrogram import SAMPLING_RATE, spectrogram_uri
 from timepro_lit.records import Event
 
@@ -54,7 +54,8 @@ class ShownQuestion:
     task: ShownTask
     query: str | None
     prompt: str
-    reference: tuple[Event, ...]
+    reference: tuple[Event, ...] | None
+    """None where nobody knows it."""
     answers: tuple[ShownAnswer, ...]
 
 
@@ -69,6 +70,8 @@ class Clip:
     """(n,) float32, mono, 16 kHz; None where the sound is not at hand."""
     audio: str | None = None
     """The sound as a data URI."""
+    mel: Tensor | None = None
+    """(80, C) spectrogram in decibels of a recording that is too long for its sound to be on a page."""
     num_left_out: int = 0
     """Questions about this clip that are not shown."""
 
@@ -84,8 +87,8 @@ def clip_html(clip: Clip) -> str:
         f'<article class="clip" data-duration="{clip.duration_s:.3f}">'
         f"<header><h3>{html_text(clip.name, 120)}</h3><span>{clip.duration_s:.1f} s</span></header>{player}"
         f'<div class="tracks" tabindex="0" role="group" aria-label="{_keys(clip)}">{_spectrogram(clip)}'
-        + "".join(_question(question, clip.duration_s) for question in clip.questions)
-        + f"{_time_axis(clip.duration_s)}</div>{left_out}{_details(clip)}</article>"
+        + "".join(question_html(question, Look.of(clip.duration_s)) for question in clip.questions)
+        + f"{axis_html(Look.of(clip.duration_s))}</div>{left_out}{details_html(clip)}</article>"
     )
 
 
@@ -97,55 +100,100 @@ def _keys(clip: Clip) -> str:
 def _spectrogram(clip: Clip) -> str:
     if clip.waveform is None:
         return ""
-    events = dict.fromkeys(event for question in clip.questions for event in question.reference)
+    share = min(1.0, clip.waveform.numel() / SAMPLING_RATE / clip.duration_s)
+    return mel_html(clip, spectrogram_uri(clip.waveform), share)
+
+
+def mel_html(clip: Clip, uri: str, share: float = 1.0) -> str:
+    """The row of a clip's spectrogram, which takes a share of the width."""
+    events = dict.fromkeys(event for question in clip.questions for event in question.reference or ())
     told = "; ".join(f"{event.label} from {event.onset:.2f} to {event.offset:.2f} seconds" for event in events)
     heard = f", in which are to be heard: {told}" if told else ""
     alt = html_text(f"Log-mel spectrogram of {clip.name}, {clip.duration_s:.1f} seconds{heard}", 600)
-    share = min(1.0, clip.waveform.numel() / SAMPLING_RATE / clip.duration_s)
-    image = f'<img style="width:{share:.2%}" alt="{alt}" src="{spectrogram_uri(clip.waveform)}">'
+    image = f'<img style="width:{share:.2%}" alt="{alt}" src="{uri}">'
     return f'<div class="row"><div class="who"></div><div class="track mel">{image}</div></div>'
 
 
-def _question(question: ShownQuestion, duration_s: float) -> str:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How wide timelines are, and what there is room for."""
+
+    duration_s: float
+    chars_across: float
+    """Characters of label text that fit across them."""
+    most: int
+    """Events of one answer that are drawn."""
+    ticks: tuple[tuple[float, str], ...]
+    """Moments that are marked, in seconds, and how they are written."""
+    max_label_width: float = _MAX_LABEL_WIDTH
+    """Share of the width."""
+    gap: float = LABEL_GAP
+    """Between two labels, as a share of the width."""
+    decimals: int = 2
+    """Of places in percent."""
+
+    @classmethod
+    def of(cls, duration_s: float) -> Look:
+        """That of a clip."""
+        return cls(duration_s, _CHARS_ACROSS, MAX_DRAWN, tuple((tick, f"{tick:g}") for tick in _ticks(duration_s)))
+
+    def share(self, share: float) -> str:
+        """A share of the width as CSS has it."""
+        return f"{share:.{self.decimals}%}"
+
+
+def question_html(question: ShownQuestion, look: Look) -> str:
+    """The rows of a question: what was asked, its reference, and an answer each."""
     task = question.task
     query = f" <q>{html_text(question.query, 200)}</q>" if question.query else ""
     metric = task.clip_score
     known = metric if any(metric in answer.scores for answer in question.answers) else ""
-    rows = [_row("reference", "Reference", _timeline(question.reference, True, task, duration_s))]
+    rows = []
+    if question.reference is not None:
+        rows.append(row_html("reference", "Reference", _timeline(question.reference, True, task, look)))
     for answer in question.answers:
         score = f"{answer.scores[metric]:.0f}" if metric in answer.scores else ""
-        timeline = _timeline(answer.events, answer.readable, task, duration_s)
-        rows.append(_row("answer", f"{html_text(answer.row, 40)}<em>{score}</em>", timeline))
+        timeline = _timeline(answer.events, answer.readable, task, look)
+        rows.append(row_html("answer", f"{html_text(answer.row, 40)}<em>{score}</em>", timeline))
     heading = f"<span>{html_text(task.title, 80)}</span>{query}"
     who = f'<div class="who"><em>{html_text(known, 40)}</em></div>'
     return f'<div class="row task">{who}<div>{heading}</div></div>' + "".join(rows)
 
 
-def _row(css: str, who: str, timeline: str) -> str:
+def row_html(css: str, who: str, timeline: str) -> str:
+    """One timeline, and whose it is."""
     return f'<div class="row {css}"><div class="who">{who}</div><div class="track">{timeline}</div></div>'
 
 
-def _timeline(events: Sequence[Event], readable: bool, task: ShownTask, duration_s: float) -> str:
+def _timeline(events: Sequence[Event], readable: bool, task: ShownTask, look: Look) -> str:
     labels = [_label(event, task) for event in events]
-    lanes = place(events, duration_s, [min(_MAX_LABEL_WIDTH, (len(s) + 1) / _CHARS_ACROSS) for s in labels])
-    drawn = "".join('<div class="lane">' + "".join(_event(item, task) for item in lane) + "</div>" for lane in lanes)
-    return _grid(duration_s) + drawn + _remark(events, readable, duration_s)
+    widths = [min(look.max_label_width, (len(label) + 1) / look.chars_across) for label in labels]
+    lanes = place(events, look.duration_s, widths, look.most, look.gap)
+    drawn = "".join(
+        '<div class="lane">' + "".join(_event(item, task, look) for item in lane) + "</div>" for lane in lanes
+    )
+    return _grid(look) + drawn + _remark(events, readable, look)
 
 
-def _event(item: Placed, task: ShownTask) -> str:
+def _event(item: Placed, task: ShownTask, look: Look) -> str:
     (start, end), (left, right) = item.bar, item.label
     shift = (start - left) / (right - left)
     tip = html_text(f"{item.event.onset:.2f}–{item.event.offset:.2f} s  {item.event.label}", 300)
     label = html_text(_label(item.event, task), 160)
     return (
-        f'<div class="label" style="left:{left:.2%};width:{right - left:.2%};--shift:{shift:.2%}" '
+        f'<div class="label" style="left:{look.share(left)};width:{look.share(right - left)};--shift:{shift:.2%}" '
         f'role="img" aria-label="{tip}" title="{tip}">'
         f"<span>{label}</span></div>"
-        f'<i class="bar h{_color(item.event, task)}" style="left:{start:.2%};width:{end - start:.2%}"></i>'
+        f"{bar_html((start, end), color_of(item.event, task), look)}"
     )
 
 
-def _color(event: Event, task: ShownTask) -> str:
+def bar_html(bar: tuple[float, float], color: str, look: Look) -> str:
+    """A bar from one share of the width to another."""
+    return f'<i class="bar h{color}" style="left:{look.share(bar[0])};width:{look.share(bar[1] - bar[0])}"></i>'
+
+
+def color_of(event: Event, task: ShownTask) -> str:
     """The CSS class of a bar: a class's own colour, striped from the ninth on, or the task's."""
     if task.classes and event.label not in task.classes:
         return "none"
@@ -157,15 +205,15 @@ def _label(event: Event, task: ShownTask) -> str:
     return f"{event.onset:.2f}–{event.offset:.2f} s" if task.shows_times else event.label
 
 
-def _remark(events: Sequence[Event], readable: bool, duration_s: float) -> str:
+def _remark(events: Sequence[Event], readable: bool, look: Look) -> str:
     if not readable:
         return '<p class="remark warn">no events could be read from this answer</p>'
     if not events:
         return '<p class="remark">no events</p>'
-    num_drawable = sum(not flag_of(event, duration_s) for event in events)
+    num_drawable = sum(not flag_of(event, look.duration_s) for event in events)
     hidden = [
         (len(events) - num_drawable, "reversed, empty or outside the clip"),
-        (num_drawable - MAX_DRAWN, "more"),
+        (num_drawable - look.most, "more"),
     ]
     found = ", ".join(f"{count} {kind}" for count, kind in hidden if count > 0)
     return f'<p class="remark warn">not drawn: {found}</p>' if found else ""
@@ -176,16 +224,20 @@ def _ticks(duration_s: float) -> list[float]:
     return [float(tick) for tick in ticks if tick <= duration_s]
 
 
-def _grid(duration_s: float) -> str:
-    return "".join(f'<b style="left:{tick / duration_s:.2%}"></b>' for tick in _ticks(duration_s)[1:])
+def _grid(look: Look) -> str:
+    return "".join(f'<b style="left:{look.share(tick / look.duration_s)}"></b>' for tick, _ in look.ticks[1:])
 
 
-def _time_axis(duration_s: float) -> str:
-    marks = "".join(f'<span style="left:{t / duration_s:.2%}">{t:g}</span>' for t in _ticks(duration_s))
+def axis_html(look: Look) -> str:
+    """The row of the times."""
+    marks = "".join(
+        f'<span style="left:{look.share(tick / look.duration_s)}">{text}</span>' for tick, text in look.ticks
+    )
     return f'<div class="row axis"><div class="who">seconds</div><div class="track">{marks}</div></div>'
 
 
-def _details(clip: Clip) -> str:
+def details_html(clip: Clip) -> str:
+    """What was said, word by word, folded away."""
     return "<details><summary>Raw answers</summary>" + "".join(map(_raw, clip.questions)) + "</details>"
 
 

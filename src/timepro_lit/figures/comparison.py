@@ -31,6 +31,7 @@ from timepro_lit.figures.run_report import (
     AUDIO_BYTES,
     BY_HASH,
     HOW_TO,
+    ReadBlocks,
     load_clips,
     read_lines,
     select_audio,
@@ -67,6 +68,7 @@ def comparison_page(
     rows: Sequence[ShownRow],
     directory: Path,
     read_audio: Callable[[str], Tensor],
+    read_blocks: ReadBlocks | None = None,
     title: str = DEFAULT_TITLE,
 ) -> str:
     """The page as text; `report` is the content of report.json, with the differences that were made.
@@ -81,7 +83,7 @@ def comparison_page(
     tasks = shown_tasks(report["tasks"], predictions)
     groups = [
         ClipGroup(heading, note, load_clips(directory, predictions, read_audio, {n: n for n in predictions}, tasks,
-                                            chosen, AUDIO_BYTES * len(chosen) // 12))
+                                            chosen, AUDIO_BYTES * len(chosen) // 12, read_blocks))
         for heading, note, chosen in _chosen(predictions, tasks, pair)
     ]  # fmt: skip
     charts = comparison_charts({row.name: row.curves for row in rows if row.curves}, watched(report))

@@ -15,7 +15,8 @@ PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#C
 their black. The page's style sheet has the same as --h0 to --h7, and a lighter set for dark mode."""
 MAX_DRAWN = 40
 """Events of one answer that are drawn; a run-away answer can hold hundreds."""
-_LABEL_GAP = 0.012
+LABEL_GAP = 0.012
+"""Between two labels of a lane, as a share of the width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,19 @@ def html_text(text: str, max_chars: int = 4000) -> str:
     return escape(visible(text, max_chars))
 
 
-def place(events: Sequence[Event], duration_s: float, label_widths: Sequence[float]) -> list[list[Placed]]:
+def place(
+    events: Sequence[Event],
+    duration_s: float,
+    label_widths: Sequence[float],
+    most: int = MAX_DRAWN,
+    gap: float = LABEL_GAP,
+) -> list[list[Placed]]:
     """Lanes of the events that lie within the clip, in onset order: first-fit, no bars or labels of a lane collide.
 
     `label_widths` are shares of the clip's duration, one for each event; of those without a flag the first
-    `MAX_DRAWN` are placed.
+    `most` are placed, labels at least `gap` apart.
     """
-    chosen = [(e, w) for e, w in zip(events, label_widths, strict=True) if not flag_of(e, duration_s)][:MAX_DRAWN]
+    chosen = [(e, w) for e, w in zip(events, label_widths, strict=True) if not flag_of(e, duration_s)][:most]
     placed = []
     for event, width in chosen:
         bar = (max(0.0, event.onset / duration_s), min(1.0, event.offset / duration_s))
@@ -48,7 +55,7 @@ def place(events: Sequence[Event], duration_s: float, label_widths: Sequence[flo
         placed.append(Placed(event, bar, (start, min(1.0, max(bar[1], start + width)))))
     lanes: list[list[Placed]] = []
     for item in sorted(placed, key=lambda p: p.label):
-        free = (lane for lane in lanes if lane[-1].label[1] + _LABEL_GAP <= item.label[0])
+        free = (lane for lane in lanes if lane[-1].label[1] + gap <= item.label[0])
         lane = next(free, None)
         if lane is None:
             lanes.append([item])

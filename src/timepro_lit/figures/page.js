@@ -1,4 +1,22 @@
 "use strict";
+for (const card of document.querySelectorAll(".long")) {
+  const strip = card.querySelector(".strip");
+  const overview = card.querySelector(".overview");
+  const show = () => {
+    overview.style.setProperty("--from", strip.scrollLeft / strip.scrollWidth);
+    overview.style.setProperty("--seen", strip.clientWidth / strip.scrollWidth);
+  };
+  strip.addEventListener("scroll", show);
+  addEventListener("resize", show);
+  show();
+  for (const track of overview.querySelectorAll(".track")) {
+    track.addEventListener("click", (event) => {
+      const box = track.getBoundingClientRect();
+      const place = ((event.clientX - box.left) / box.width) * strip.scrollWidth;
+      strip.scrollLeft = place - strip.clientWidth / 2;
+    });
+  }
+}
 const cards = [...document.querySelectorAll(".clip")];
 for (const card of cards) {
   const audio = card.querySelector("audio");

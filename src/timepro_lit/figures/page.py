@@ -13,6 +13,7 @@ from typing import Any
 from timepro_lit.figures.clips import Clip, clip_html
 from timepro_lit.figures.curves import Chart
 from timepro_lit.figures.layout import html_text
+from timepro_lit.figures.long_clips import LONG_S, long_clip_html
 from timepro_lit.figures.table import MARKS, TEST, Cell, Column, ResultRow, Results, drawn, legend, origin, results
 
 DEFAULT_TITLE = "When does it happen?"
@@ -58,6 +59,15 @@ def render_page(
         _curves_section(charts),
         *(_clips_section(group) for group in groups),
     )
+    return _page(title, sections)
+
+
+def recording_page(clip: Clip) -> str:
+    """A page about one recording, and what was answered about it."""
+    return _page(clip.name, [f"<section>{long_clip_html(clip)}</section>"])
+
+
+def _page(title: str, sections: Sequence[str]) -> str:
     script = _asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
@@ -164,5 +174,5 @@ def _chart(chart: Chart) -> str:
 def _clips_section(group: ClipGroup) -> str:
     if not group.clips:
         return ""
-    clips = "".join(clip_html(clip) for clip in group.clips)
+    clips = "".join(long_clip_html(c) if c.duration_s > LONG_S else clip_html(c) for c in group.clips)
     return f'<section><h2>{html_text(group.title)}</h2><p class="note">{html_text(group.note)}</p>{clips}</section>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from torch import Tensor
 
 from timepro_lit.figures.clips import Clip, ShownAnswer, ShownQuestion, ShownTask
 from timepro_lit.figures.curves import Chart, Rows, learning_charts
+from timepro_lit.figures.long_clips import LONG_S
 from timepro_lit.figures.page import DEFAULT_TITLE, ClipGroup, render_page
 from timepro_lit.figures.player import audio_uri
+from timepro_lit.figures.spectrogram import long_log_mel
 from timepro_lit.figures.table import TEST
 from timepro_lit.files.atomic import write_atomically
 from timepro_lit.files.fragments import without_fragment
@@ -24,6 +26,8 @@ from timepro_lit.records import Event
 Predictions = Mapping[str, Sequence[Mapping[str, Any]]]
 """Key of a row -> the lines of its predictions.jsonl."""
 
+ReadBlocks = Callable[[str], Iterator[Tensor]]
+"""A recording of any length at such a place, in (n,) float32 pieces, mono, 16 kHz."""
 BY_HASH = "drawn by a hash of the file name, not picked by hand"
 HOW_TO = "Press play and follow the line; click a timeline, or move along it with the arrow keys, to jump there."
 _NUM_CLIPS = 12
@@ -36,6 +40,7 @@ _KEYS = ("id", "task", "audio", "duration_s", "prompt", "text", "readable", "eve
 def write_report(
     run_dir: Path,
     read_audio: Callable[[str], Tensor],
+    read_blocks: ReadBlocks | None = None,
     *,
     title: str = DEFAULT_TITLE,
     introduction: str | None = None,
@@ -43,14 +48,16 @@ def write_report(
     """Write `run_dir`/report.html from report.json, evaluation/<row>/predictions.jsonl and <row>/metrics.csv.
 
     `read_audio` decodes a file, or a member of a tar shard, or a stretch of either (`files.fragments`), to (n,)
-    float32, mono, 16 kHz. Predictions and metrics may be missing, the page then goes without those parts. Raises
-    ValueError where report.json is missing or holds no row, or naming file and line of a bad record.
+    float32, mono, 16 kHz; `read_blocks` gives one of any length, which goes without a spectrogram where that is None.
+    Predictions and metrics may be missing, the page then goes without those parts. Raises ValueError where report.json
+    is missing or holds no row, or naming file and line of a bad record.
     """
     report = read_results(run_dir)
     rows = {key: row["short"] for key, row in report.get("rows", {}).items()}
     predictions = read_evaluations(run_dir, list(rows))
     tasks = shown_tasks(report.get("tasks", {}), predictions)
-    clips = load_clips(run_dir, predictions, read_audio, rows, tasks, select_audio(_asked(predictions, tasks)))
+    chosen = select_audio(_asked(predictions, tasks))
+    clips = load_clips(run_dir, predictions, read_audio, rows, tasks, chosen, read_blocks=read_blocks)
     page = render_page(
         report,
         _charts(report, read_metrics(run_dir)),
@@ -185,6 +192,7 @@ def load_clips(
     tasks: Mapping[str, ShownTask],
     chosen: Sequence[str],
     max_bytes: int = AUDIO_BYTES,
+    read_blocks: ReadBlocks | None = None,
 ) -> list[Clip]:
     """The chosen clips with their sound, where the file exists; relative paths start at `run_dir`.
 
@@ -197,7 +205,7 @@ def load_clips(
             if record["audio"] in answers:
                 answers[record["audio"]].setdefault(record["id"], {})[short] = record
     return [
-        _load_clip(_place(run_dir, audio), answers[audio], read_audio, max_bytes // len(chosen), tasks)
+        _load_clip(_place(run_dir, audio), answers[audio], read_audio, max_bytes // len(chosen), tasks, read_blocks)
         for audio in chosen
     ]
 
@@ -207,7 +215,7 @@ def _place(run_dir: Path, audio: str) -> str:
 
 
 def _sound(place: str, read_audio: Callable[[str], Tensor]) -> Tensor | None:
-    """The decoded clip, where it lies on this machine and can be read: a page is made without a network."""
+    """What is read of a clip, where it lies on this machine and can be read: a page is made without a network."""
     path, _ = without_fragment(place)
     path = path.partition("::file://")[2] if path.startswith("tar://") else path
     if not path or not Path(path).is_file():
@@ -224,22 +232,28 @@ def _load_clip(
     read_audio: Callable[[str], Tensor],
     max_bytes: int,
     tasks: Mapping[str, ShownTask],
+    read_blocks: ReadBlocks | None,
 ) -> Clip:
     by_task: dict[str, list[ShownQuestion]] = {name: [] for name in tasks}
     for of_question in answers.values():
         task = next(iter(of_question.values()))["task"]
         by_task[task].append(_question(of_question, tasks[task]))
     first = next(iter(next(iter(answers.values())).values()))
-    waveform = _sound(place, read_audio)
+    duration_s, mel, waveform = float(first["duration_s"]), None, None
+    if duration_s <= LONG_S:
+        waveform = _sound(place, read_audio)
+    elif read_blocks is not None:
+        mel = _sound(place, lambda whole: long_log_mel(read_blocks(whole), duration_s))
     whole, window = without_fragment(place)
     path = Path(whole.removeprefix("tar://").partition("::")[0])
     own_file = path if window is None and path.is_file() else None
     return Clip(
         name=path.name if window is None else f"{path.name}, {window[0]:g} to {window[1]:g} s",
-        duration_s=float(first["duration_s"]),
+        duration_s=duration_s,
         questions=tuple(q for of_task in by_task.values() for q in of_task[:_QUESTIONS_PER_TASK]),
         waveform=waveform,
         audio=None if waveform is None else audio_uri(own_file, waveform, max_bytes),
+        mel=mel,
         num_left_out=sum(len(of_task[_QUESTIONS_PER_TASK:]) for of_task in by_task.values()),
     )
 
@@ -259,8 +273,10 @@ def _question(of_row: Mapping[str, Mapping[str, Any]], task: ShownTask) -> Shown
 
 
 def _said(record: Mapping[str, Any]) -> str:
-    """The text of an answer; of a vote, those of all that were voted over."""
-    return "\n\n".join(one["text"] for one in record["voters"]) if "voters" in record else record["text"]
+    """The text of an answer; of a vote, those of all that were voted over, and of a recording, of all its windows."""
+    if record.get("windows"):
+        return "\n\n".join(f"{one['start_s']:.2f} s: {_said(one)}" for one in record["windows"])
+    return "\n\n".join(one["text"] for one in record["voters"]) if record.get("voters") else record["text"]
 
 
 def _events(rows: Sequence[Sequence[Any]]) -> tuple[Event, ...]:

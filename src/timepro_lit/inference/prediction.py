@@ -14,10 +14,14 @@ from rich.progress import track
 from timepro_lit.data.audio import AUDIO_SUFFIXES, AudioError
 from timepro_lit.data.collate import Frontend
 from timepro_lit.data.media import MEDIA_SUFFIXES
+from timepro_lit.data.streaming import blocks_of
 from timepro_lit.events.labels import Format
 from timepro_lit.events.voting import Voting
+from timepro_lit.figures.clips import Clip, ShownAnswer, ShownQuestion, ShownTask
+from timepro_lit.figures.page import recording_page
+from timepro_lit.figures.spectrogram import long_log_mel
 from timepro_lit.figures.timeline import clip_figure
-from timepro_lit.files.atomic import replacing
+from timepro_lit.files.atomic import replacing, write_atomically
 from timepro_lit.inference.answer_table import table
 from timepro_lit.inference.asking import Asking
 from timepro_lit.inference.journal import journal
@@ -28,6 +32,7 @@ from timepro_lit.inference.searching import passed_over, recordings_below
 from timepro_lit.inference.windowing import Windowing, check_asked, heard_pieces
 from timepro_lit.records import Answer, Event
 from timepro_lit.tasks.base import ScoredTask, Task, scored
+from timepro_lit.tasks.merged import said_in
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 PREDICTIONS, LEFT_OUT = "predictions.jsonl", "left_out.jsonl"
@@ -252,15 +257,32 @@ def cells(event: Event) -> list[Any]:
 
 
 def _draw(listener: Listener, answers: Sequence[Answer], root: Path, folder: Path) -> None:
-    """One picture a recording, with a timeline for each question about it."""
+    """One picture a recording, with a timeline for each question about it; of a long one a page to scroll through."""
     by_audio: dict[str, list[Answer]] = {}
     for answer in answers:
         by_audio.setdefault(answer.example.audio, []).append(answer)
     for name, of_audio in track(by_audio.items(), "drawing"):
+        if of_audio[0].windows:
+            page = recording_page(_clip(name, of_audio, listener.tasks, root / name))
+            write_atomically(folder / file_name(name, ".html"), page)
+            continue
         timelines = {answer.example.query or answer.example.task: events_of(answer) for answer in of_audio}
         figure = clip_figure(listener.waveform(root / name), timelines, name)
         with replacing(folder / file_name(name, ".png")) as file:
             figure.savefig(file, dpi=150, format="png")
+
+
+def _clip(name: str, answers: Sequence[Answer], tasks: Mapping[str, ScoredTask], file: Path) -> Clip:
+    """A long recording and what was answered about it, as a page shows them."""
+    duration_s = answers[0].example.duration_s
+    questions = []
+    for number, answer in enumerate(answers):
+        task = tasks[answer.example.task]
+        look = ShownTask(task.title, "", task.classes, number, task.takes_query)
+        said = "\n\n".join(f"{w.example.start_s:.2f} s: {text}" for w in answer.windows for text, _ in said_in(w))
+        shown = ShownAnswer("Answer", said, answer.prediction.readable, events_of(answer), {})
+        questions.append(ShownQuestion(look, answer.example.query, answer.prompt, None, (shown,)))
+    return Clip(name, duration_s, tuple(questions), mel=long_log_mel(blocks_of(str(file)), duration_s))
 
 
 def _label(answers: Sequence[Answer], formats: Mapping[str, Format], folder: Path) -> str:

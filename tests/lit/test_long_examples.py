@@ -1,0 +1,168 @@
+"""Examples that are longer than what is heard at once are asked in windows, and scored as one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.inference.ear import loud, record
+from tests.lit.test_datamodule import SmallFrontend
+from timepro_lit.data.audio import read_audio, write_audio
+from timepro_lit.data.manifest import write_manifest
+from timepro_lit.data.windowed import WindowedExamples
+from timepro_lit.evaluation.answers import is_complete, read_answers, write_evaluation
+from timepro_lit.evaluation.numbers import scores_by_task
+from timepro_lit.inference.windowing import Windowing, windowing_of
+from timepro_lit.lit.datamodule import ClipDataModule, prepared_folder
+from timepro_lit.lit.evaluate import _windowing
+from timepro_lit.lit.rows import _merged
+from timepro_lit.records import Answer, Event, Example, Sample, Skipped
+from timepro_lit.runs.origin import Grounds, Origin
+from timepro_lit.tasks.grounding import Grounding
+
+TASKS = {"moments": Grounding("moments", "any")}
+LONG = [(0.2, 0.5), (0.9, 2.15), (2.3, 2.4)]
+SHORT = [(0.1, 0.3)]
+WINDOWING = windowing_of(None, 0.5, None, SmallFrontend.max_duration_s)
+EVENTS = {name: tuple(Event(*times, "rain") for times in of) for name, of in (("a", LONG), ("b", SHORT), ("c", LONG))}
+
+IN_PART = (Event(0.1, 1.35, "rain"), Event(1.5, 1.6, "rain"))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> ClipDataModule:
+    for name, duration_s in (("a", 2.4), ("b", 0.8), ("c", 2.4)):
+        record(tmp_path / f"{name}.wav", duration_s, [(e.onset, e.offset) for e in EVENTS[name]])
+    (tmp_path / "d.wav").write_bytes(b"RIFF")
+    questions = [
+        Example(f"{name}-{query}", "moments", f"{name}.wav", 0.8 if name == "b" else 2.4, EVENTS.get(name, ()), query)
+        for query in ("rain", "wind") for name in "abcd"
+    ]  # fmt: skip
+    # A window of a recording that is longer than a window.
+    part = Example("w", "moments", "c.wav", 1.6, IN_PART, "rain", None, 0.8, 2.4)
+    write_manifest(tmp_path / "test.jsonl", [*questions, part])
+    write_manifest(tmp_path / "train.jsonl", questions[:1])
+    write_manifest(tmp_path / "val.jsonl", questions[:1])
+    data = prepared_folder(str(tmp_path), TASKS, eval_batch_size=3)
+    data.connect(SmallFrontend())
+    return data
+
+
+def samples(data: ClipDataModule, rank: int = 0, of: int = 1) -> list[Sample | Skipped]:
+    data.place(rank, of)
+    loader = data.evaluation_loader("test", WINDOWING)
+    return [loader.dataset[index] for batch in loader.batch_sampler for index in batch]
+
+
+def heard(sample: Sample) -> Answer:
+    task, example = TASKS["moments"], sample.example
+    text = task.target(replace(example, events=loud(sample.waveform)))
+    return Answer(example, task.prompt(example), text, task.parse(text), False)
+
+
+def test_long_examples_are_loaded_as_windows(data: ClipDataModule, tmp_path: Path) -> None:
+    found = samples(data)
+    usable = [one for one in found if isinstance(one, Sample)]
+    assert len(usable) == 2 * (4 + 1 + 4) + 3 and len(found) - len(usable) == 2 * 4
+    ids = [one.example.id for one in usable if one.example.audio == "a.wav"]
+    assert ids[:3] == ["a-rain#t=0.0000,1.0000", "a-wind#t=0.0000,1.0000", "a-rain#t=0.5000,1.5000"]
+    for one in usable:
+        whole, start = read_audio(tmp_path / one.example.audio), round(one.example.start_s * 16_000)
+        torch.testing.assert_close(one.waveform, whole[start : start + len(one.waveform)], atol=0, rtol=0)
+        assert not one.example.events or one.example.id.startswith("b-")
+        assert len(one.waveform) <= 16_000
+    places = {one.example.start_s for one in usable if one.example.id.startswith("w#")}
+    assert places == {0.8, 1.3, 1.4}
+    both = [one.example.id for rank in range(2) for one in samples(data, rank, 2)]
+    assert sorted(both) == sorted(one.example.id for one in found)
+    batch = next(iter(data.evaluation_loader("test", WINDOWING)))
+    assert len(batch) == 3
+
+
+def test_answers_are_merged_before_they_are_scored_and_read_again(data: ClipDataModule, tmp_path: Path) -> None:
+    found = samples(data)
+    answers = [heard(one) for one in found if isinstance(one, Sample)]
+    skipped = {one.example.id: one.kind for one in found if isinstance(one, Skipped)}
+    windowed = data.windowed("test", WINDOWING)
+    merged, kinds = _merged(windowed, answers, skipped, SimpleNamespace(scored=TASKS))
+    assert kinds == {"d-rain": "truncated", "d-wind": "truncated"}
+    assert sorted(one.example.id for one in merged) == ["a-rain", "a-wind", "b-rain", "b-wind", "c-rain", "c-wind", "w"]
+    scores = scores_by_task(merged, TASKS)
+    assert scores["moments"].values["F1@IoU"] == 100.0
+    origin, scoring = Origin({}, {}), Grounds({}, {})
+    write_evaluation(tmp_path / "sft", merged, scores, str, kinds, origin, scoring)
+    again = read_answers(tmp_path / "sft", TASKS)
+    assert [one.prediction for one in again] == [one.prediction for one in merged]
+    assert [[w.example.start_s for w in one.windows] for one in again] == [
+        [w.example.start_s for w in one.windows] for one in merged
+    ]
+    assert is_complete(tmp_path / "sft")
+    lines = (tmp_path / "sft/predictions.jsonl").read_text()
+    assert '"windows": [{"start_s": 0.0, "duration_s": 1.0, "text": ' in lines
+    (tmp_path / "sft/predictions.jsonl").write_text(lines.replace('"start_s": 0.5', '"start_s": 0.25', 1))
+    assert not is_complete(tmp_path / "sft")
+    for wrong, says in (('"start_s": null', "a window begins and lasts seconds"), ('"start_s": 9.5', "in the order")):
+        (tmp_path / "sft/predictions.jsonl").write_text(lines.replace('"start_s": 0.0', wrong, 1))
+        with pytest.raises(ValueError, match=rf"predictions\.jsonl:3: .*{says}"):
+            read_answers(tmp_path / "sft", TASKS)
+
+
+def test_what_has_one_answer_takes_votes(data: ClipDataModule) -> None:
+    once = ClipDataModule(data.corpus, {"moments": Grounding("moments")}, test_split="test")
+    parts = SimpleNamespace(data=once, task=once.tasks)
+    says = (
+        r"example 'a-rain' \(a\.wav\) lasts 2\.4 s, of which 1 s are heard at once, and task=moments is answered by one"
+    )
+    with pytest.raises(ValueError, match=says):
+        _windowing(parts, "test", WINDOWING, None)
+    assert (
+        _windowing(SimpleNamespace(data=data, task=TASKS), "test", windowing_of(None, None, None, 30.0), None) is None
+    )
+
+
+def test_a_table_of_short_examples_is_as_it_was(data: ClipDataModule) -> None:
+    table = data.scored_examples("test")
+    windowed = WindowedExamples(table, WINDOWING.cut, whole_s=30.0)
+    assert sorted(one.id for one in windowed) == sorted(table.ids) and windowed.wholes() == {}
+    assert isinstance(WINDOWING, Windowing) and np.isclose(windowed.durations_s.sum(), table.durations_s.sum())
+
+
+@pytest.mark.slow
+def test_two_processes_answer_as_one(shared: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    examples = []
+    for name, duration_s in (("a", 9.3), ("b", 3.0), ("c", 11.0)):
+        seconds = np.arange(round(16_000 * duration_s)) / 16_000
+        sweep = 0.3 * np.sin(2 * np.pi * (200 + 90 * seconds) * seconds) * (np.sin(seconds) > 0)
+        sweep += rng.uniform(-0.05, 0.05, len(seconds))
+        write_audio(tmp_path / f"data/{name}.wav", torch.from_numpy(sweep).float(), 16_000)
+        events = (Event(0.5, 2.5, "siren"),)
+        examples += [Example(f"{name}-{task}", task, f"{name}.wav", duration_s, events) for task in ("sed", "dac")]
+    examples.append(Example("b-ag", "ag", "b.wav", 3.0, (Event(0.5, 2.5, "a siren"),), "a siren"))
+    for split in ("train", "val", "test"):
+        write_manifest(tmp_path / f"data/{split}.jsonl", examples)
+    answers = []
+    for number in (1, 2):
+        place = f"paths.outputs={tmp_path / str(number)}"
+        given = [f"run={tmp_path / f'exported{number}'}", "data=prepared", f"data.folder={tmp_path / 'data'}", place]
+        trainer = ["trainer=cpu"] if number == 1 else ["trainer=ddp_cpu", "trainer.devices=2"]
+        how = ["class_list=soundscapes", "window_s=4", "data.num_workers=0", "data.eval_batch_size=2"]
+        subprocess.run(["cp", "-r", str(shared / "exported"), str(tmp_path / f"exported{number}")], check=True)
+        command = [sys.executable, "-m", "timepro_lit.evaluate", *given, *trainer, *how]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert (
+            "4 of 7 questions are about more than 4 s: they are asked in windows of 4 s, one every 2 s" in done.stdout
+        )
+        [path] = (tmp_path / f"exported{number}").glob("evaluation-test-*/evaluation/exported/predictions.jsonl")
+        answers.append([json.loads(line) for line in path.read_text().splitlines()])
+    assert answers[0] == answers[1]
+    assert [len(row.get("windows", ())) for row in answers[0]] == [4, 4, 0, 0, 0, 5, 5]
