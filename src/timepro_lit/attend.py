@@ -20,7 +20,7 @@ def main(cfg: DictConfig) -> None:
     if len(cfg.task) != 1:
         raise ValueError(f"one task is asked at a time, not {', '.join(cfg.task) or 'none'}")
     _check(cfg)
-    from timepro_lit.inference.attending import ATTENTION, draw_attention, measure_attention
+    from timepro_lit.inference.attending import ATTENTION, clip_of, draw_attention, measure_attention
     from timepro_lit.inference.loading import load, model_of
     from timepro_lit.inference.prediction import asked_task, queries_of
     from timepro_lit.runs.stages import say
@@ -36,7 +36,7 @@ def main(cfg: DictConfig) -> None:
     if cfg.audio is not None:
         (query,) = queries_of(task, cfg.query, None)
         listener = load(cfg.checkpoint, row=cfg.row, **how)
-        waveform = listener.waveform(cfg.audio)
+        waveform = clip_of(listener, cfg.audio)
         question = listener.question(name, waveform, query, audio=Path(cfg.audio).name)
         say(draw_attention(listener, question, task, cfg.layers, cfg.heads, output_dir))
         return

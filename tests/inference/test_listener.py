@@ -11,6 +11,7 @@ import torch
 
 from timepro_lit.data.audio_error import AudioError
 from timepro_lit.events.voting import Voting
+from timepro_lit.inference.attending import clip_of
 from timepro_lit.inference.listener import How, Listener, hear
 from timepro_lit.inference.prediction import check_heard
 from timepro_lit.inference.windowing import windowing_of
@@ -30,7 +31,7 @@ def test_what_is_said_in_python_is_called_as_on_the_command_line() -> None:
 
 def clip(path: Path, num_samples: int) -> np.ndarray:
     samples = np.round(np.linspace(-9_000, 9_000, num_samples)).astype(np.int16)
-    soundfile.write(path, samples, 8_000)
+    soundfile.write(path, samples, 8_000, format="WAV")
     return samples
 
 
@@ -53,6 +54,20 @@ def test_what_no_frame_is_made_of_is_too_short(tmp_path: Path) -> None:
         assert error.value.kind == "empty"
     with pytest.raises(AudioError, match=r"array: lasts 2\.50 s, at most 2 s are read"):
         hear(np.zeros(40_000), FRONTEND)
+
+
+def test_a_stretch_of_a_file_is_named_with_it(tmp_path: Path) -> None:
+    clip(tmp_path / "a.wav", 24_000)  # three seconds
+    listener = SimpleNamespace(waveform=lambda audio: hear(audio, FRONTEND), lalm=SimpleNamespace(frontend=FRONTEND))
+    assert clip_of(listener, f"{tmp_path}/a.wav#t=0.5,2.5").shape == (32_000,)
+    with pytest.raises(AudioError, match=r"lasts 3\.00 s, at most 2 s are read: .* 'audio=\".*a\.wav#t=0,2\"'"):
+        clip_of(listener, f"{tmp_path}/a.wav")
+    with pytest.raises(AudioError, match=r"a\.wav#t=0,3: lasts 3\.00 s, at most 2 s .*a\.wav#t=0,2"):
+        clip_of(listener, f"{tmp_path}/a.wav#t=0,3")
+    with pytest.raises(AudioError, match="there is no such audio file"):
+        clip_of(listener, f"{tmp_path}/b.wav")
+    clip(tmp_path / "b#t=1,2", 8_000)  # a file may be called so
+    assert clip_of(listener, f"{tmp_path}/b#t=1,2").shape == (16_000,)
 
 
 def test_where_nothing_can_be_heard_no_model_is_needed_to_say_so(tmp_path: Path) -> None:

@@ -20,9 +20,11 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
+from timepro_lit.data.audio import AudioError
 from timepro_lit.data.collate import Collate
 from timepro_lit.figures.attention import attention_figure, shares_figure
 from timepro_lit.files.atomic import replacing, write_atomically
+from timepro_lit.files.fragments import without_fragment
 from timepro_lit.files.visible_text import visible
 from timepro_lit.grpo.layout import branch_mask_from
 from timepro_lit.grpo.prefix import prefill
@@ -86,6 +88,22 @@ def attention_of(listener: Listener, sample: Sample, task: ScoredTask, layers: S
     tokens = tuple(lalm.frontend.tokenizer.decode([token]) for token in answer_ids.tolist())
     weights = torch.stack([watch.weights[layer][0] for layer in numbers]).cpu()
     return Attention(answer, tokens, numbers, torch.tensor(seconds), weights)
+
+
+def clip_of(listener: Listener, audio: str) -> Tensor:
+    """A file, or a stretch of one. Raises AudioError that says how to name a stretch where it is too long."""
+    try:
+        return listener.waveform(audio)
+    except AudioError as error:
+        if error.kind != "too_long":
+            raise
+        heard_s = listener.lalm.frontend.max_duration_s
+        path, _ = without_fragment(audio)
+        example = f"'audio=\"{path}#t=0,{heard_s:g}\"'"
+        lasts = str(error).partition("; cut it")[0]
+        raise AudioError(
+            f"{lasts}: attention is that of one clip; name a stretch of it, {example}", error.kind
+        ) from None
 
 
 def num_layers(listener: Listener) -> int:

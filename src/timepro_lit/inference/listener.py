@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from timepro_lit.data.audio import AudioError, read_audio
+from timepro_lit.data.audio import AudioError, decode_window, open_audio, read_audio
 from timepro_lit.data.collate import Frontend
 from timepro_lit.data.hearing import CollateHearing, same_clip
 from timepro_lit.data.streaming import Piece
-from timepro_lit.data.waveforms import mono_waveform
+from timepro_lit.data.waveforms import check_length, mono_waveform
 from timepro_lit.events.delivery import delivered
 from timepro_lit.events.voting import Voting, voting_of
-from timepro_lit.files.fragments import with_fragment
+from timepro_lit.files.fragments import with_fragment, without_fragment
 from timepro_lit.files.visible_text import visible
 from timepro_lit.inference.answering import answer_batch, drawn_by, questions_in_a_row
 from timepro_lit.inference.question import Caption, Detect, Ground, Occurrences, Question
@@ -42,18 +42,29 @@ Audio = str | Path | Samples | tuple[Samples, int]
 def hear(audio: Audio, frontend: Frontend, sampling_rate: int | None = None) -> Tensor:
     """(num_samples,) float32 at the sampling rate of a model. Samples come at `sampling_rate`; None = the model's.
 
+    A file may be named with the stretch of it that is meant, `street.wav#t=30,60` (`files.fragments`).
     Raises AudioError for a file that cannot be read, for samples that are none, and for what is too long or too short.
     """
     to_rate, max_duration_s = frontend.sampling_rate, frontend.max_duration_s
     if isinstance(audio, str | Path):
         if sampling_rate is not None:
             raise ValueError(f"sampling_rate: {audio} says its own")
-        waveform, name = read_audio(audio, to_rate, max_duration_s), str(audio)
+        waveform, name = _read(str(audio), to_rate, max_duration_s), str(audio)
     else:
         waveform, name = mono_waveform(audio, sampling_rate, to_rate, max_duration_s), "array"
     if frontend.num_frames(len(waveform)) < 1:
         raise AudioError(f"{name}: {len(waveform)} samples at {to_rate} Hz are too short to be heard", "empty")
     return waveform
+
+
+def _read(audio: str, sampling_rate: int, max_duration_s: float) -> Tensor:
+    path, window = (audio, None) if Path(audio).exists() else without_fragment(audio)
+    if window is None:
+        return read_audio(audio, sampling_rate, max_duration_s)
+    start_s, length_s = window[0], window[1] - window[0]
+    check_length(audio, length_s, max_duration_s)
+    with open_audio(path) as stream:
+        return decode_window(stream, audio, sampling_rate, start_s, length_s)
 
 
 def events_of(answer: Answer) -> tuple[Event, ...]:

@@ -25,6 +25,8 @@ from timepro_lit.tasks.base import ScoredTask
 
 ON_VALIDATION, ROLLOUTS, ON_TEST = "completions/val", "completions/rollouts", "completions/test"
 """What the tables are called."""
+LONGEST_SHOWN_S = 60.0
+"""A longer recording stands in a table without its sound and picture."""
 MAX_AUDIO_BYTES = 250_000
 """Of a clip in a table; a longer one is sampled at a lower rate."""
 TEXTS = ("id", "task", "query", "prompt", "answer", "reference")
@@ -122,6 +124,8 @@ def sound_in(store: AudioStore) -> Callable[[Example], Tensor | None]:
     """What reads the sound of an example."""
 
     def sound(example: Example) -> Tensor | None:
+        if example.duration_s > LONGEST_SHOWN_S:
+            return None
         sample = ClipDataset([example], store, max_duration_s=example.duration_s)[0]
         return sample.waveform if isinstance(sample, Sample) else None
 
