@@ -163,7 +163,7 @@ class PredictConfig:
     device: str | None = None
     """Null = the GPU where there is one."""
     batch_size: int = 8
-    """Questions that are answered together."""
+    """Recordings that are asked about together, with up to 16 questions about each; more count as another recording."""
     figures: bool = False
     """Also draw a timeline for each recording."""
     format: Any = field(default_factory=list)
