@@ -6,4 +6,5 @@ python metrics.py
 python answer_logits.py
 python data.py
 python sft_throughput.py
+python inference.py
 ./grpo.sh

@@ -47,6 +47,7 @@ def load(
         row: of a run's table, the name of a stage or "zero_shot" for the base model; None = the last stage.
         base: checkpoint of the base model, where it is not (or no longer) where the settings say.
         device: None = the GPU where there is one.
+        batch_size: recordings that are asked about together, with up to 16 questions about each.
         trust: dotted names of classes beyond those of timepro_lit that the folder's settings may name, and so call.
 
     Raises ValueError or OSError, in one sentence, for a folder that is neither, whose parts do not fit together, or

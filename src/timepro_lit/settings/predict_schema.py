@@ -39,7 +39,7 @@ class PredictConfig:
     device: str | None = None
     """Null = the GPU where there is one."""
     batch_size: int = 8
-    """Questions that are answered together."""
+    """Recordings that are asked about together, with up to 16 questions about each; more count as another one."""
     window_s: float | None = None
     """Longer recordings are heard in windows of so many seconds; null = those that are more than is heard at once."""
     hop_s: float | None = None
