@@ -104,7 +104,7 @@ def in_rows(clip: Sequence[int], width: int) -> tuple[list[int], list[list[int]]
     `clip` says which clip each question is about, ascending.
 
     >>> in_rows([0, 0, 0, 1], width=2)
-    ([0, 0, 1], [[0, 1], [2], [3]])
+    ([0, 0, 1], [[0], [1, 2], [3]])
     """
     rows = []
     for _, of_clip in groupby(range(len(clip)), key=clip.__getitem__):
