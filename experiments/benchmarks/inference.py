@@ -37,6 +37,7 @@ from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 CLIP_S, ANSWER_TOKENS = 10.0, 24
+QUERIES = [Example(str(n), "ag", "", CLIP_S, (), f"a dog barks {n} times") for n in range(50)]
 Form = Callable[[LALM, Mapping[str, Any], Sequence[Sample], int], list[str]]
 """(model, tasks, questions, tokens of an answer at most) -> the texts of the answers."""
 
@@ -127,8 +128,8 @@ def compared(
 def about_one_clip(folder: Path, num_questions: int, repeats: int) -> dict[str, dict[str, Any]]:
     """Grounding queries about one clip, all answers of `ANSWER_TOKENS` tokens, with and without a time prompt."""
     noise = torch.from_numpy(0.1 * np.random.default_rng(0).standard_normal(round(16_000 * CLIP_S))).float()
-    examples = [Example(str(n), "ag", "", CLIP_S, (), f"sound number {n} of many") for n in range(num_questions)]
-    questions, tasks = [Sample(example, noise) for example in examples], {"ag": Grounding()}
+    questions = [Sample(example, noise) for example in QUERIES[:num_questions]]
+    tasks = {"ag": Grounding()}
     plain, timed = (_endless(Qwen2_5Omni(str(folder), "float32", "sdpa").load(how)) for how in (None, TimePrompt()))
     ours: dict[str, Form] = {"shared": shared, "separate": separate, "together": together}
     theirs: dict[str, Form] = {"shared": shared, "generate": generate, "prompt cache": prompt_cache}
@@ -180,7 +181,8 @@ def main() -> None:
     given = parser.parse_args()
     found: dict[str, Any] = {"threads": torch.get_num_threads()}
     with tempfile.TemporaryDirectory() as folder:
-        write_checkpoint(Path(folder))
+        # Words are tokens, as they are to a tokenizer that has read some text.
+        write_checkpoint(Path(folder), texts=[Grounding().prompt(example) for example in QUERIES])
         for num_questions in given.questions:
             case = about_one_clip(Path(folder), num_questions, given.repeats)
             found[f"{num_questions} questions"] = case

@@ -31,10 +31,10 @@ class Prefix:
         return len(self.last)
 
     def columns(self) -> Columns:
-        """The same, as rows of one prompt each."""
-        number = torch.arange(len(self), device=self.last.device)
+        """The same to decode from, as rows of one prompt each."""
+        last, number = self.last.detach(), torch.arange(len(self), device=self.last.device)
         return Columns(
-            self.cache, self.last[:, None], self.mask[:, None], self.positions[:, -1:], number[:, None], len(self)
+            self.cache, last[:, None], self.mask[:, None], self.positions[:, -1:], number[:, None], len(self)
         )
 
 
