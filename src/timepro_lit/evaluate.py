@@ -33,8 +33,7 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.settings.stored import read_settings
 
     directory = Path(cfg.run).absolute()
-    exported, adapter, longest_s = is_exported(directory), None, None
-    if exported:
+    if exported := is_exported(directory):
         stored, adapter = exported_model(directory, cfg.trust)
         longest_s = stored.pop(LONGEST)
         stored |= {"trainer": DEVICE | stored["trainer"], "paths": dict(cfg.paths)}
@@ -63,8 +62,8 @@ def main(cfg: DictConfig) -> None:
     # Data that are chosen here are the user's own business, those of the run are not.
     writable = [Path(cfg.paths.data), Path(cfg.paths.outputs)] if cfg.data is None else None
     answers = grounds_of_answers(portable(of), voting=None if voting is None else asdict(voting))
-    asked = (cfg.rows, cfg.split, description, answers, writable, voting, cfg.window_s, cfg.hop_s)
-    say(evaluate(parts, models, *asked))
+    how = (voting, cfg.window_s, cfg.hop_s)
+    say(evaluate(parts, models, cfg.rows, cfg.split, description, answers, writable, *how))
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def test_answers_are_merged_before_they_are_scored_and_read_again(data: ClipData
     found = samples(data)
     answers = [heard(one) for one in found if isinstance(one, Sample)]
     skipped = {one.example.id: one.kind for one in found if isinstance(one, Skipped)}
-    windowed = data.windowed("test", WINDOWING)
+    windowed = data.asked("test", WINDOWING)
     merged, kinds = _merged(windowed, answers, skipped, SimpleNamespace(scored=TASKS))
     assert kinds == {"d-rain": "truncated", "d-wind": "truncated"}
     assert sorted(one.example.id for one in merged) == ["a-rain", "a-wind", "b-rain", "b-wind", "c-rain", "c-wind", "w"]
@@ -129,7 +129,7 @@ def test_what_has_one_answer_takes_votes(data: ClipDataModule) -> None:
 
 
 def test_a_table_of_short_examples_is_as_it_was(data: ClipDataModule) -> None:
-    table = data.scored_examples("test")
+    table = data.asked("test")
     windowed = WindowedExamples(table, WINDOWING.cut, whole_s=30.0)
     assert sorted(one.id for one in windowed) == sorted(table.ids) and windowed.wholes() == {}
     assert isinstance(WINDOWING, Windowing) and np.isclose(windowed.durations_s.sum(), table.durations_s.sum())

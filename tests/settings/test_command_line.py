@@ -19,7 +19,7 @@ from timepro_lit.settings.schemas import ROOT
         ("predict", "figures=maybe", "figures: is maybe, not true or false"),
         ("prepare", "shard_mb=true", "shard_mb: is True, not a whole number, or null"),
         ("prepare", "shard_mb=nan", "shard_mb: is nan, not a whole number, or null"),
-        ("evaluate", "data=nosuch", "data: is nosuch, not one of moments, moments_minute, paper, "),
+        ("evaluate", "data=nosuch", "data: is nosuch, not one of castella, moments, "),
         ("prepare", "corpus=castela", ", urbansed; did you mean castella?"),
         ("train", "task=[ag,nosuch]", "task: is nosuch, not one of ag, "),
         ("train", "+experiment=ablation_astp,astp", "did you mean ablation_astp?"),

@@ -197,21 +197,16 @@ class ClipDataModule(LightningDataModule):
 
     def evaluation_loader(self, split: str, windowing: Windowing | None = None) -> DataLoader[Any]:
         """Every example of a split whose answer is scored, once, in a fixed order; long ones as `windowing` says."""
-        if windowing is None:
-            return self._evaluation_loader(self.scored_examples(split))
-        return self._windows_loader(self.windowed(split, windowing))
+        return self._evaluation_loader(self.asked(split, windowing))
 
-    def scored_examples(self, split: str) -> ExampleTable:
-        """The examples of a split whose answers are scored."""
-        return self.examples(split).of_tasks(list(scored(self.tasks)))
-
-    def windowed(self, split: str, windowing: Windowing) -> WindowedExamples:
-        """The same, those that are longer than is heard at once as their windows."""
-        return WindowedExamples(self.scored_examples(split), windowing.cut, windowing.whole_s)
+    def asked(self, split: str, windowing: Windowing | None = None) -> ExampleTable | WindowedExamples:
+        """The examples of a split whose answers are scored; those that are longer than is heard at once in windows."""
+        examples = self.examples(split).of_tasks(list(scored(self.tasks)))
+        return examples if windowing is None else WindowedExamples(examples, windowing.cut, windowing.whole_s)
 
     def num_evaluation_batches(self, split: str, windowing: Windowing | None = None) -> int:
         """How many batches `evaluation_loader` has on one process."""
-        examples = self.scored_examples(split) if windowing is None else self.windowed(split, windowing)
+        examples = self.asked(split, windowing)
         return len(EvaluationBatches(examples.durations_s, self.eval_batch_size, clip_of=examples.clips))
 
     def texts(self) -> list[str]:
@@ -228,25 +223,19 @@ class ClipDataModule(LightningDataModule):
         tasks = self.tasks if split == self.train_split else scored(self.tasks)
         return identity(self._manifests(split), tasks, self.corpus.store())
 
-    def _evaluation_loader(self, examples: ExampleTable) -> DataLoader[Any]:
-        self._try_targets(examples)
-        return self._answering_loader(self._dataset(examples), examples.durations_s, examples.clips)
-
-    def _windows_loader(self, examples: WindowedExamples) -> DataLoader[Any]:
-        self._try_targets(examples.examples)
+    def _evaluation_loader(self, examples: ExampleTable | WindowedExamples) -> DataLoader[Any]:
         frontend = self._connected()
-        heard = (frontend.sampling_rate, frontend.max_duration_s)
-        dataset = WindowDataset(examples, self.corpus.store(), *heard)
-        return self._answering_loader(dataset, examples.durations_s, examples.clips)
-
-    def _answering_loader(
-        self, dataset: Dataset[Sample | Skipped], durations_s: np.ndarray, clips: np.ndarray
-    ) -> DataLoader[Any]:
-        lengths = num_frames(self._connected(), durations_s)
+        self._try_targets(examples.examples if isinstance(examples, WindowedExamples) else examples)
+        dataset: Dataset[Sample | Skipped]
+        if isinstance(examples, WindowedExamples):
+            dataset = WindowDataset(examples, self.corpus.store(), frontend.sampling_rate, frontend.max_duration_s)
+        else:
+            dataset = self._dataset(examples)
+        lengths, place = num_frames(frontend, examples.durations_s), (self._rank, self._world_size)
         return DataLoader(
             dataset,
-            batch_sampler=EvaluationBatches(lengths, self.eval_batch_size, self._rank, self._world_size, clips),
-            collate_fn=CollateHearing(self._connected(), self.tasks),
+            batch_sampler=EvaluationBatches(lengths, self.eval_batch_size, *place, examples.clips),
+            collate_fn=CollateHearing(frontend, self.tasks),
             generator=torch.Generator().manual_seed(0),
             **self._reading(),
         )

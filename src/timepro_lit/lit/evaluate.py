@@ -112,7 +112,7 @@ def _windowing(parts: Parts, split: str, windowing: Windowing, voting: Voting | 
 
     Raises ValueError where one is asked a question that one event answers, without votes.
     """
-    examples = parts.data.scored_examples(split)
+    examples = parts.data.asked(split)
     long = np.flatnonzero(examples.durations_s > windowing.whole_s)
     if not len(long):
         return None

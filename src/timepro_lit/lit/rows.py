@@ -151,7 +151,7 @@ def _made(setting: Setting, rows: Rows, name: str) -> tuple[list[Answer], Mappin
     answers = [answer for of_process in gathered(module.answers) for answer in of_process]
     skipped = module.skipped()
     if rows.windowing is not None:
-        answers, skipped = _merged(setting.parts.data.windowed(rows.split, rows.windowing), answers, skipped, setting)
+        answers, skipped = _merged(setting.parts.data.asked(rows.split, rows.windowing), answers, skipped, setting)
     return sorted(answers, key=lambda answer: answer.example.id), Counter(skipped.values())
 
 
