@@ -61,7 +61,7 @@ def test_help_says_what_is_needed_what_is_chosen_and_what_there_is() -> None:
     assert "  corpus=???              audiogrounding, audioset_strong, audiotime, castella, desed, ftar," in prepare
     assert "  class_list=...          audioset, desed, none, soundscapes, urbansed; comes with corpus\n" in prepare
     assert "  stage=[sft,grpo]        grpo, pretrain, sft, sft_long\n" in train
-    assert "  +scale=...              paper\n" in train
+    assert "  +scale=...              castella, paper\n" in train
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
