@@ -67,6 +67,7 @@ def results() -> ModuleType:
         ("ablations/run.sh", ["smoke"], ["train"] * 9 + ["report"]),
         ("long/run.sh", ["smoke"], ["train"] * 5 + ["evaluate"] * 12 + ["report"]),
         ("moments/run.sh", ["smoke"], ["train"] * 2 + ["evaluate", "report"]),
+        ("minutes/run.sh", ["smoke"], ["train"]),
         ("table1/run.sh", ["trainer=deepspeed_zero2"], ["train"] * 6 + ["report"]),
         ("table1/run.sh", ["+debug=plan"], ["train"] * 6),
     ],
@@ -169,6 +170,9 @@ def test_votes_are_compared_with_greedy_answers(tmp_path: Path) -> None:
     ("name", "results", "rows"),
     [
         ("moments", "results.json", ["seeds", "rows", "sft_asked_only_for_what_occurs", "intervals", "votes", "code"]),
+        ("minutes", "grpo-seed1/results.json", [
+            "run", "row", "recordings", "window_s", "device", "code", "ways"
+        ]),
         ("long", "results.json", [
             "ablation_adaptive", "ablation_astp", "ablation_random_init", "ablation_sft_baseline"
         ]),
@@ -176,7 +180,7 @@ def test_votes_are_compared_with_greedy_answers(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_an_experiment_goes_through(tmp_path: Path, name: str, results: str, rows: list[str] | None) -> None:
-    given = os.environ | {"PYTHON": sys.executable, "OUT": str(tmp_path / "out")}
+    given = os.environ | {"PYTHON": sys.executable, "OUT": str(tmp_path / "out"), "MODELS": str(tmp_path / "models")}
     script = str(ROOT / "experiments" / name / "run.sh")
     assert subprocess.run(["bash", script, "smoke"], env=given, timeout=1800).returncode == 0
     found = json.loads((tmp_path / "out-smoke" / results).read_text())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,25 +34,28 @@ class Ear(Listener):
         self.asked: list[tuple[str, float, float]] = []
         """(recording, start, length) of all that it was asked about."""
 
-    def answers(
+    def batches(
         self,
         questions: Iterable[Sample],
         tasks: Mapping[str, ScoredTask] | None = None,
         voting: Voting | None = None,
-    ) -> Iterator[Answer]:
-        for sample in questions:
-            example = sample.example
-            if self.lasts is not None and len(self.asked) >= self.lasts:
-                raise KeyboardInterrupt
-            self.asked.append((example.audio, example.start_s, example.duration_s))
-            task = (self.tasks | dict(tasks or {}))[example.task]
-            text = task.target(replace(example, events=loud(sample.waveform) or self._guess(task)))
-            if voting is None:
-                yield Answer(example, task.prompt(example), text, task.parse(text), truncated=False)
-            else:
-                said = Voter(text, task.parse(text), truncated=False)
-                silent = Voter("{}", task.parse("{}"), truncated=False)
-                yield voted(example, task, "", (said, said if loud(sample.waveform) else silent))
+    ) -> Iterator[list[Answer]]:
+        left = iter(questions)
+        while part := list(islice(left, self.batch_size)):
+            yield [self._answer(sample, self.tasks | dict(tasks or {}), voting) for sample in part]
+
+    def _answer(self, sample: Sample, tasks: Mapping[str, ScoredTask], voting: Voting | None) -> Answer:
+        example = sample.example
+        if self.lasts is not None and len(self.asked) >= self.lasts:
+            raise KeyboardInterrupt
+        self.asked.append((example.audio, example.start_s, example.duration_s))
+        task = tasks[example.task]
+        text = task.target(replace(example, events=loud(sample.waveform) or self._guess(task)))
+        if voting is None:
+            return Answer(example, task.prompt(example), text, task.parse(text), truncated=False)
+        said = Voter(text, task.parse(text), truncated=False)
+        silent = Voter("{}", task.parse("{}"), truncated=False)
+        return voted(example, task, "", (said, said if loud(sample.waveform) else silent))
 
     def _guess(self, task: ScoredTask) -> tuple[Event, ...]:
         return (Event(0.5, 1.0, ""),) if task.name == "ag" else ()

@@ -67,3 +67,7 @@ def test_batches_are_rows_of_questions_about_one_clip() -> None:
     assert batches([1] * 5, num_rows=2, width=2) == [[1, 1, 1, 1], [1]]
     assert batches([1, 2, 1], num_rows=8, width=2) == [[1, 2, 1]]
     assert batches([], num_rows=2, width=2) == []
+    # who goes on behind a whole batch asks in the batches that would have followed
+    for lengths, num_rows, width in (([1, 1, 1, 2, 2, 3, 3], 2, 2), ([1] * 7, 1, 3)):
+        first, *rest = batches(lengths, num_rows, width)
+        assert rest and batches(lengths[len(first) :], num_rows, width) == rest

@@ -56,15 +56,15 @@ class Parrot:
     def question(self, task: str, waveform: torch.Tensor, query: str | None, audio: str, id_: str = "") -> Sample:
         return Sample(Example(id_, task, audio, len(waveform) / 16_000, (), query), waveform)
 
-    def answers(self, questions: Any, tasks: Any, voting: Voting | None = None) -> Any:
+    def batches(self, questions: Any, tasks: Any, voting: Voting | None = None) -> Any:
         said = Prediction(tuple(self.said), readable=True)
         for sample in questions:
             task = tasks[sample.example.task]
             if voting is None:
-                yield Answer(sample.example, "", "as said", said, truncated=False)
+                yield [Answer(sample.example, "", "as said", said, truncated=False)]
             else:
                 silent = Voter("{}", Prediction((), readable=True), truncated=False)
-                yield voted(sample.example, task, "", (Voter("as said", said, truncated=False), silent))
+                yield [voted(sample.example, task, "", (Voter("as said", said, truncated=False), silent))]
 
 
 def test_table_lines_and_pictures_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

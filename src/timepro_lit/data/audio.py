@@ -120,13 +120,15 @@ def decode_window(
     return waveform[wanted.start : wanted.stop].clamp(-1.0, 1.0)
 
 
-def read_place(place: str, sampling_rate: int = 16_000) -> Tensor:
+def read_place(place: str, sampling_rate: int = 16_000, max_duration_s: float = 30.0) -> Tensor:
     """As `read_audio`, of a file or URL, or of the stretch of it that a fragment names (`files.fragments`)."""
-    path, window = without_fragment(place)
+    path, window = (place, None) if Path(place).exists() else without_fragment(place)
     if window is None:
-        return read_audio(path, sampling_rate)
+        return read_audio(path, sampling_rate, max_duration_s)
+    start_s, length_s = window[0], window[1] - window[0]
+    check_length(place, length_s, max_duration_s)
     with open_audio(path) as stream:
-        return decode_window(stream, place, sampling_rate, window[0], window[1] - window[0])
+        return decode_window(stream, place, sampling_rate, start_s, length_s)
 
 
 def blocks_from(

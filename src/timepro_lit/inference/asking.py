@@ -45,12 +45,14 @@ class Asking:
         waiting: deque[tuple[str, int]] = deque()
         with HeardBar([file for file, _ in self.asked_of.values()]) as bar:
             questions = self._questions(kept, waiting, bar)
-            for answer in self.listener.answers(questions, {self.task.name: self.task}, self.voting):
-                name, number = waiting.popleft()
-                kept.answered(name, number, answer)
-                file, queries = self.asked_of[name]
-                if number == len(queries) - 1:
-                    bar.heard(file, answer.example.start_s + answer.example.duration_s)
+            for batch in self.listener.batches(questions, {self.task.name: self.task}, self.voting):
+                for answer in batch:
+                    name, number = waiting.popleft()
+                    kept.answered(name, number, answer)
+                    file, queries = self.asked_of[name]
+                    if number == len(queries) - 1:
+                        bar.heard(file, answer.example.start_s + answer.example.duration_s)
+                kept.whole_batch()
 
     def answers(self, kept: Journal) -> list[Answer]:
         """One to each question, in the order of the recordings, once all was asked."""

@@ -28,8 +28,8 @@ class HeardBar:
 
     def heard(self, file: Path, until_s: float | None) -> None:
         """A recording was answered about up to a moment; None = it is left out."""
-        if self._now not in (None, file):
-            self._lengths_s[self._now] = self._heard_s.get(self._now, 0.0)  # type: ignore[index]
+        if self._now is not None and self._now != file:
+            self._lengths_s[self._now] = self._heard_s.get(self._now, 0.0)
         self._now = file
         self._heard_s[file] = until_s or 0.0
         self._lengths_s[file] = max(self._heard_s[file], self._lengths_s[file] if until_s is not None else 0.0)

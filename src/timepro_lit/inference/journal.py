@@ -21,7 +21,8 @@ from timepro_lit.records import Answer, Example
 from timepro_lit.tasks.base import ScoredTask
 from timepro_lit.tasks.merged import read_again, said_in
 
-_VERSION = 1
+_VERSION = 2
+_WHOLE = b'{"batch": "whole"}\n'
 
 
 @dataclass
@@ -68,19 +69,22 @@ class Journal:
         self._write({"audio": name, "ends": [duration_s, num_windows]})
         self.of(name).duration_s, self.of(name).num_windows = duration_s, num_windows
 
+    def whole_batch(self) -> None:
+        """All answers of a batch are kept: from here on another call may ask."""
+        self._rows.write(_WHOLE)
+
     def _write(self, row: dict[str, Any]) -> None:
         with naming(self._path):
             self._rows.write(json.dumps(row).encode() + b"\n")
 
 
 @contextmanager
-def journal(path: Path, call: str, task: ScoredTask, is_voted: bool, batch_size: int) -> Iterator[Journal]:
+def journal(path: Path, call: str, task: ScoredTask, is_voted: bool) -> Iterator[Journal]:
     """The journal of a call, gone on with where it is there; every line is on its way to the disk when it was written.
 
     Args:
         call: what identifies the call.
         task: reads the answers that are there.
-        batch_size: questions that are answered together.
 
     Raises FileExistsError where the journal of another call is there.
     """
@@ -94,25 +98,24 @@ def journal(path: Path, call: str, task: ScoredTask, is_voted: bool, batch_size:
                 f"output_dir: {path} holds answers of another call that was not finished: the same model, questions "
                 "and settings go on with it; choose another folder, or remove it"
             )
-        kept = list(_whole_batches(lines[1:], batch_size)) if lines and lines[0] == head else []
+        kept = list(_whole_batches(lines[1:])) if lines and lines[0] == head else []
         rows.truncate(len(head) + sum(map(len, kept)) if lines and lines[0] == head else 0)
         if not lines or lines[0] != head:
             rows.write(head)
         for line in kept:
-            _read(json.loads(line), known, task, is_voted)
+            if line != _WHOLE:
+                _read(json.loads(line), known, task, is_voted)
         yield Journal(rows, path, known)
 
 
-def _whole_batches(lines: list[bytes], batch_size: int) -> Iterator[bytes]:
-    """The lines up to the last answer that ends a batch, or to one that is damaged."""
+def _whole_batches(lines: list[bytes]) -> Iterator[bytes]:
+    """The lines up to the end of the last whole batch, or to one that is damaged."""
     waiting: list[bytes] = []
-    num_answers = 0
     for line in lines:
         if not line.endswith(b"\n") or not _is_row(line):
             return
         waiting.append(line)
-        num_answers += b'"question": ' in line
-        if not num_answers % batch_size:
+        if line == _WHOLE:
             yield from waiting
             waiting.clear()
 

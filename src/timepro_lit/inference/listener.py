@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -13,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from timepro_lit.data.audio import AudioError, decode_window, open_audio, read_audio
+from timepro_lit.data.audio import AudioError, read_place
 from timepro_lit.data.collate import Frontend
 from timepro_lit.data.hearing import CollateHearing, same_clip
 from timepro_lit.data.streaming import Piece
-from timepro_lit.data.waveforms import check_length, mono_waveform
+from timepro_lit.data.waveforms import mono_waveform
 from timepro_lit.events.delivery import delivered
 from timepro_lit.events.voting import Voting, voting_of
-from timepro_lit.files.fragments import with_fragment, without_fragment
+from timepro_lit.files.fragments import with_fragment
 from timepro_lit.files.visible_text import visible
 from timepro_lit.inference.answering import answer_batch, drawn_by, questions_in_a_row
 from timepro_lit.inference.question import Caption, Detect, Ground, Occurrences, Question
@@ -49,22 +50,12 @@ def hear(audio: Audio, frontend: Frontend, sampling_rate: int | None = None) -> 
     if isinstance(audio, str | Path):
         if sampling_rate is not None:
             raise ValueError(f"sampling_rate: {audio} says its own")
-        waveform, name = _read(str(audio), to_rate, max_duration_s), str(audio)
+        waveform, name = read_place(str(audio), to_rate, max_duration_s), str(audio)
     else:
         waveform, name = mono_waveform(audio, sampling_rate, to_rate, max_duration_s), "array"
     if frontend.num_frames(len(waveform)) < 1:
         raise AudioError(f"{name}: {len(waveform)} samples at {to_rate} Hz are too short to be heard", "empty")
     return waveform
-
-
-def _read(audio: str, sampling_rate: int, max_duration_s: float) -> Tensor:
-    path, window = (audio, None) if Path(audio).exists() else without_fragment(audio)
-    if window is None:
-        return read_audio(audio, sampling_rate, max_duration_s)
-    start_s, length_s = window[0], window[1] - window[0]
-    check_length(audio, length_s, max_duration_s)
-    with open_audio(path) as stream:
-        return decode_window(stream, audio, sampling_rate, start_s, length_s)
 
 
 def events_of(answer: Answer) -> tuple[Event, ...]:
@@ -209,12 +200,21 @@ class Listener:
 
         They do where they are about one clip, by their waveforms.
         """
+        return chain.from_iterable(self.batches(questions, tasks, voting))
+
+    def batches(
+        self,
+        questions: Iterable[Sample],
+        tasks: Mapping[str, ScoredTask] | None = None,
+        voting: Voting | None = None,
+    ) -> Iterator[list[Answer]]:
+        """The same, as many at a time as are decoded together."""
         asked = self.tasks | dict(tasks or {})
         collate = CollateHearing(self.lalm.frontend, asked)
         for part in in_batches(questions, self.batch_size, questions_in_a_row(voting)):
             hearing = collate(part).to(self.device)
             with self.precision():
-                yield from answer_batch(self.lalm, asked, hearing, voting=voting)
+                yield answer_batch(self.lalm, asked, hearing, voting=voting)
 
     def precision(self) -> Any:
         kind = torch.device(self.device).type

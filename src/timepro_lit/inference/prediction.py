@@ -148,7 +148,7 @@ def predict(
     asked_of, unasked = _asked(queries, files)
     asking = Asking(listener, task, asked_of, root, windowing or listener.windowing(), voting)
     output_dir.mkdir(parents=True, exist_ok=True)
-    with journal(part, call, task, voting is not None, listener.batch_size) as kept:
+    with journal(part, call, task, voting is not None) as kept:
         asking.ask(kept)
         answers = asking.answers(kept)
     faults = asking.faults
