@@ -58,6 +58,14 @@ def test_prompts_are_cut_where_those_about_a_clip_part() -> None:
     assert len(hearing.features) == 3 and len(hearing) == 4
 
 
+def test_where_no_clip_is_asked_twice_prompts_are_whole() -> None:
+    samples = [sample("a", torch.ones(200), "rain"), sample("b", torch.ones(300), "a bell")]
+    hearing = CollateHearing(SmallFrontend(), TASKS, multiple=1)(samples)
+    assert hearing.own_ids.shape == hearing.own_mask.shape == (2, 0)
+    whole = SmallFrontend().prompt_ids(TASKS["ag"].prompt(samples[1].example), 3)
+    assert hearing.shared_ids[1].tolist() == whole
+
+
 def test_where_all_are_skipped_there_are_no_questions() -> None:
     skipped = Skipped(sample("a", torch.ones(200), "rain").example, "silent", "a.wav: every sample is 0")
     hearing = CollateHearing(SmallFrontend(), TASKS)([skipped])

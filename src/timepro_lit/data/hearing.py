@@ -38,7 +38,10 @@ class Hearing:
     shared_mask: Tensor
     """(B, P) bool."""
     own_ids: Tensor
-    """(N, S) int64, right-padded: how each prompt goes on, with a token at least."""
+    """(N, S) int64, right-padded: how each prompt goes on, with a token at least.
+
+    S = 0 where no clip is asked twice: the whole prompts are in `shared_ids`.
+    """
     own_mask: Tensor
     """(N, S) bool."""
     clip: Tensor
@@ -82,7 +85,8 @@ class CollateHearing:
             return Hearing((), none, never, none.long(), never, none.long(), never, none[:, :0].long(), skipped)
         clips = by_clip(samples)
         prompts = [[question(sample, self.frontend, self.tasks) for sample in of_clip] for of_clip in clips]
-        ends = [num_shared(of_clip) for of_clip in prompts]
+        is_asked_twice = len(samples) > len(clips)
+        ends = [num_shared(of_clip) if is_asked_twice else len(of_clip[0]) for of_clip in prompts]
         beginnings = [of_clip[0][:end] for of_clip, end in zip(prompts, ends, strict=True)]
         rests = [prompt[end:] for of_clip, end in zip(prompts, ends, strict=True) for prompt in of_clip]
         return Hearing(

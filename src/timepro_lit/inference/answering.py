@@ -11,7 +11,7 @@ import torch
 
 from timepro_lit.data.hearing import Hearing
 from timepro_lit.events.voting import Voting
-from timepro_lit.grpo.prefix import branch_out, prefill
+from timepro_lit.grpo.prefix import Columns, Prefix, branch_out, prefill
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.warping import warper
@@ -41,9 +41,10 @@ def answer_batch(
     frames = lalm.encode_audio(hearing.features, hearing.feature_mask)
     positions = lalm.positions(hearing.shared_ids, hearing.shared_mask)
     shared = prefill(lalm, lalm.embed(hearing.shared_ids, frames), hearing.shared_mask, positions)
-    prompts = branch_out(
-        lalm, shared, hearing.own_ids, hearing.own_mask, hearing.clip.tolist(), questions_in_a_row(voting)
-    )
+    prompts: Prefix | Columns = shared
+    if hearing.own_ids.shape[1]:
+        clip, width = hearing.clip.tolist(), questions_in_a_row(voting)
+        prompts = branch_out(lalm, shared, hearing.own_ids, hearing.own_mask, clip, width)
     rollouts = sample(
         lalm,
         prompts,
