@@ -62,7 +62,7 @@ def main(cfg: DictConfig) -> None:
     # Data that are chosen here are the user's own business, those of the run are not.
     writable = [Path(cfg.paths.data), Path(cfg.paths.outputs)] if cfg.data is None else None
     answers = grounds_of_answers(portable(of), voting=None if voting is None else asdict(voting))
-    how = (voting, cfg.window_s, cfg.hop_s)
+    how = (voting, cfg.window_s, cfg.hop_s, cfg.merge_iou)
     say(evaluate(parts, models, cfg.rows, cfg.split, description, answers, writable, *how))
 
 

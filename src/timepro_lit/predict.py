@@ -51,7 +51,7 @@ def main(cfg: DictConfig) -> None:
         settings["model"]["checkpoint"] = cfg.base
     source = source_of(settings, adapter)
     frontend = source.frontend()
-    windowing = windowing_of(cfg.window_s, cfg.hop_s, settings.get(LONGEST), frontend.max_duration_s)
+    windowing = windowing_of(cfg.window_s, cfg.hop_s, settings.get(LONGEST), frontend.max_duration_s, cfg.merge_iou)
     check_heard(files, frontend, windowing, task, voting)
     call = call_of(source, settings, prompts_of(task, queries), windowing, voting)
     how = {key: cfg[key] for key in ("row", "base", "device", "batch_size", "trust")}

@@ -21,12 +21,13 @@ from timepro_lit.data.windowed import WindowedExamples
 from timepro_lit.evaluation.answers import is_complete, read_answers, write_evaluation
 from timepro_lit.evaluation.numbers import scores_by_task
 from timepro_lit.inference.windowing import Windowing, windowing_of
+from timepro_lit.lit.cutting import cut_of, in_windows
 from timepro_lit.lit.datamodule import ClipDataModule, prepared_folder
-from timepro_lit.lit.evaluate import _windowing
 from timepro_lit.lit.rows import _merged
 from timepro_lit.records import Answer, Event, Example, Sample, Skipped
 from timepro_lit.runs.origin import Grounds, Origin
 from timepro_lit.tasks.grounding import Grounding
+from timepro_lit.tasks.merged import merged
 
 TASKS = {"moments": Grounding("moments", "any")}
 LONG = [(0.2, 0.5), (0.9, 2.15), (2.3, 2.4)]
@@ -34,6 +35,12 @@ SHORT = [(0.1, 0.3)]
 WINDOWING = windowing_of(None, 0.5, None, SmallFrontend.max_duration_s)
 EVENTS = {name: tuple(Event(*times, "rain") for times in of) for name, of in (("a", LONG), ("b", SHORT), ("c", LONG))}
 
+STEPS = (
+    "sizes.sft.max_steps=1",
+    "sizes.sft.batch_size=2",
+    "sizes.sft.val_check_interval=1",
+    "trainer.precision=32-true",
+)
 IN_PART = (Event(0.1, 1.35, "rain"), Event(1.5, 1.6, "rain"))
 
 
@@ -92,17 +99,17 @@ def test_answers_are_merged_before_they_are_scored_and_read_again(data: ClipData
     answers = [heard(one) for one in found if isinstance(one, Sample)]
     skipped = {one.example.id: one.kind for one in found if isinstance(one, Skipped)}
     windowed = data.asked("test", WINDOWING)
-    merged, kinds = _merged(windowed, answers, skipped, SimpleNamespace(scored=TASKS))
+    wholes, kinds = _merged(windowed, answers, skipped, SimpleNamespace(scored=TASKS), 0.5)
     assert kinds == {"d-rain": "truncated", "d-wind": "truncated"}
-    assert sorted(one.example.id for one in merged) == ["a-rain", "a-wind", "b-rain", "b-wind", "c-rain", "c-wind", "w"]
-    scores = scores_by_task(merged, TASKS)
+    assert sorted(one.example.id for one in wholes) == ["a-rain", "a-wind", "b-rain", "b-wind", "c-rain", "c-wind", "w"]
+    scores = scores_by_task(wholes, TASKS)
     assert scores["moments"].values["F1@IoU"] == 100.0
     origin, scoring = Origin({}, {}), Grounds({}, {})
-    write_evaluation(tmp_path / "sft", merged, scores, str, kinds, origin, scoring)
+    write_evaluation(tmp_path / "sft", wholes, scores, str, kinds, origin, scoring)
     again = read_answers(tmp_path / "sft", TASKS)
-    assert [one.prediction for one in again] == [one.prediction for one in merged]
+    assert [one.prediction for one in again] == [one.prediction for one in wholes]
     assert [[w.example.start_s for w in one.windows] for one in again] == [
-        [w.example.start_s for w in one.windows] for one in merged
+        [w.example.start_s for w in one.windows] for one in wholes
     ]
     assert is_complete(tmp_path / "sft")
     lines = (tmp_path / "sft/predictions.jsonl").read_text()
@@ -122,10 +129,28 @@ def test_what_has_one_answer_takes_votes(data: ClipDataModule) -> None:
         r"example 'a-rain' \(a\.wav\) lasts 2\.4 s, of which 1 s are heard at once, and task=moments is answered by one"
     )
     with pytest.raises(ValueError, match=says):
-        _windowing(parts, "test", WINDOWING, None)
-    assert (
-        _windowing(SimpleNamespace(data=data, task=TASKS), "test", windowing_of(None, None, None, 30.0), None) is None
-    )
+        cut_of(parts, "test", WINDOWING, None)
+    whole = windowing_of(None, None, None, 30.0)
+    assert cut_of(SimpleNamespace(data=data, task=TASKS), "test", whole, None) is None
+
+
+def test_answers_are_merged_again_as_they_were_asked_to_be(tmp_path: Path) -> None:
+    task, whole = TASKS["moments"], Example("a", "moments", "a.wav", 1.5, (), "rain")
+    said = [(0.0, '{"rain": [[0.5, 0.9]]}'), (0.5, '{"rain": [[0.1, 0.4]]}')]  # an IoU of 0.75
+    answers = [
+        Answer(replace(whole, id=str(start), start_s=start, duration_s=1.0), "?", text, task.parse(text), False)
+        for start, text in said
+    ]
+    for merge_iou, number in ((0.7, 1), (0.8, 2)):
+        asked = in_windows(Grounds({}, {}), windowing_of(None, None, None, 1.0, merge_iou))
+        answer, folder = merged(whole, task, answers, merge_iou), tmp_path / str(number)
+        scores = scores_by_task([answer], TASKS)
+        write_evaluation(folder, [answer], scores, str, {}, asked.on(), Grounds({}, {}))
+        assert [one.prediction for one in read_answers(folder, TASKS)] == [answer.prediction]
+        assert len(answer.prediction.events) == number
+    for wrong in (0, 1.5, True, "0.5", None, float("nan")):
+        with pytest.raises(ValueError, match="merge_iou: must be above 0 and at most 1, not"):
+            windowing_of(None, None, None, 1.0, wrong)
 
 
 def test_a_table_of_short_examples_is_as_it_was(data: ClipDataModule) -> None:
@@ -135,17 +160,46 @@ def test_a_table_of_short_examples_is_as_it_was(data: ClipDataModule) -> None:
     assert isinstance(WINDOWING, Windowing) and np.isclose(windowed.durations_s.sum(), table.durations_s.sum())
 
 
-@pytest.mark.slow
-def test_two_processes_answer_as_one(shared: Path, tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
+def sweeps(folder: Path, durations_s: dict[str, float]) -> list[Example]:
+    """Recordings of a rising siren in noise, and two questions about each."""
     examples = []
-    for name, duration_s in (("a", 9.3), ("b", 3.0), ("c", 11.0)):
+    for name, duration_s in durations_s.items():
+        rng = np.random.default_rng(ord(name))
         seconds = np.arange(round(16_000 * duration_s)) / 16_000
         sweep = 0.3 * np.sin(2 * np.pi * (200 + 90 * seconds) * seconds) * (np.sin(seconds) > 0)
         sweep += rng.uniform(-0.05, 0.05, len(seconds))
-        write_audio(tmp_path / f"data/{name}.wav", torch.from_numpy(sweep).float(), 16_000)
+        write_audio(folder / f"{name}.wav", torch.from_numpy(sweep).float(), 16_000)
         events = (Event(0.5, 2.5, "siren"),)
         examples += [Example(f"{name}-{task}", task, f"{name}.wav", duration_s, events) for task in ("sed", "dac")]
+    return examples
+
+
+@pytest.mark.slow
+def test_a_run_tests_what_is_longer_than_it_hears_as_evaluate_does(tmp_path: Path) -> None:
+    lengths = {"train": {"a": 3.0, "b": 2.6}, "val": {"c": 3.0}, "test": {"d": 40.0, "e": 2.5, "f": 31.0}}
+    for split, durations_s in lengths.items():
+        write_manifest(tmp_path / f"data/{split}.jsonl", sweeps(tmp_path / "data", durations_s))
+    places = [f"paths.outputs={tmp_path}", f"output_dir={tmp_path / 'run'}", f"data.folder={tmp_path / 'data'}"]
+    small = ["+experiment=ablation_astp", "data=prepared", "task=[sed,dac]", "class_list=soundscapes", *STEPS]
+    two = ["trainer=ddp_cpu", "trainer.devices=2", "data.num_workers=0"]
+    commands = [["train", *small, *two, *places], ["evaluate", f"run={tmp_path / 'run'}", "rows=[sft]", "trainer=cpu"]]
+    found = []
+    for entry, *given in commands:
+        command = [sys.executable, "-m", f"timepro_lit.{entry}", *given]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr[-3000:]
+        said = "4 of 6 questions are about more than 30 s: they are asked in windows of 3 s, one every 1.5 s"
+        assert done.stdout.count(said) == 1
+        [path] = {*tmp_path.glob("run/**/evaluation/sft/predictions.jsonl")} - {path for path, _ in found}
+        found.append((path, [json.loads(line) for line in path.read_text().splitlines()]))
+    (_, ours), (_, again) = found
+    assert ours == again
+    assert [len(row.get("windows", ())) for row in ours] == [26, 26, 0, 0, 20, 20]
+
+
+@pytest.mark.slow
+def test_two_processes_answer_as_one(shared: Path, tmp_path: Path) -> None:
+    examples = sweeps(tmp_path / "data", {"a": 9.3, "b": 3.0, "c": 11.0})
     examples.append(Example("b-ag", "ag", "b.wav", 3.0, (Event(0.5, 2.5, "a siren"),), "a siren"))
     for split in ("train", "val", "test"):
         write_manifest(tmp_path / f"data/{split}.jsonl", examples)

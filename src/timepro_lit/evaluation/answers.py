@@ -20,12 +20,14 @@ from typing import Any
 from timepro_lit.data.manifest import checked_line
 from timepro_lit.evaluation.numbers import ALL_TASKS
 from timepro_lit.evaluation.sums import questions_of, write_sums
+from timepro_lit.events.merging import AGREE, checked_iou
 from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.files.fragments import with_fragment
 from timepro_lit.files.json_object import read_object
 from timepro_lit.files.sealing import read_sealed, seal, sealed
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, Event, Example
+from timepro_lit.runs.determinants import WINDOWS as ASKED_IN
 from timepro_lit.runs.origin import Grounds, Origin, read_record
 from timepro_lit.runs.stages import RECORD
 from timepro_lit.tasks.base import ScoredTask
@@ -121,14 +123,26 @@ def read_answers(folder: Path, tasks: Mapping[str, ScoredTask]) -> list[Answer]:
 
     Raises ValueError that names the line where one is no answer to one of `tasks`.
     """
-    answers = []
+    answers, merge_iou = [], _merge_iou(folder)
     with (folder / PREDICTIONS).open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            answers.append(_answer(line, tasks, f"{folder / PREDICTIONS}:{number}"))
+            answers.append(_answer(line, tasks, f"{folder / PREDICTIONS}:{number}", merge_iou))
     return answers
 
 
-def _answer(line: bytes, tasks: Mapping[str, ScoredTask], where: str) -> Answer:
+def _merge_iou(folder: Path) -> float:
+    """From which IoU on two windows speak of one event, as those said who asked for them."""
+    try:
+        merge_iou = (read_record(folder / RECORD) or {})["determinants"]["settings"][ASKED_IN]["merge_iou"]
+    except (KeyError, TypeError):  # nothing was asked in windows, or by an earlier version
+        return AGREE
+    try:
+        return checked_iou(merge_iou)
+    except ValueError as error:
+        raise ValueError(f"{folder / RECORD}: {error}") from error
+
+
+def _answer(line: bytes, tasks: Mapping[str, ScoredTask], where: str, merge_iou: float) -> Answer:
     try:
         row = json.loads(line)
         reference = tuple(Event(*event) for event in row["reference"])
@@ -145,7 +159,7 @@ def _answer(line: bytes, tasks: Mapping[str, ScoredTask], where: str) -> Answer:
         raise ValueError(f"{where}: prompt and text must be text, and truncated true or false")
     if not windows:
         return read_again(example, task, prompt, said, bool(row.get(VOTERS)))
-    return replace(_merged(example, task, prompt, windows, where), prompt=prompt)
+    return replace(_merged(example, task, prompt, windows, where, merge_iou), prompt=prompt)
 
 
 def _voiced(row: Mapping[str, Any]) -> list[tuple[Any, Any]]:
@@ -159,6 +173,7 @@ def _merged(
     prompt: str,
     windows: Sequence[tuple[Any, Any, list[tuple[str, bool]]]],
     where: str,
+    merge_iou: float,
 ) -> Answer:
     answers = []
     for start_s, duration_s, said in windows:
@@ -167,7 +182,7 @@ def _merged(
         place = {"start_s": example.start_s + start_s, "duration_s": duration_s}
         answers.append(read_again(replace(example, events=(), **place), task, prompt, said, len(said) > 1))
     try:
-        return merged(example, task, answers)
+        return merged(example, task, answers, merge_iou)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
 

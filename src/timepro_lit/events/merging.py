@@ -28,6 +28,14 @@ NEARLY_S = 0.1
 _NEARLY = round(NEARLY_S * TICKS)
 
 
+def checked_iou(merge_iou: object) -> float:
+    """An IoU from which on two windows may speak of one event. Raises ValueError where it is none in (0, 1]."""
+    is_number = isinstance(merge_iou, int | float) and not isinstance(merge_iou, bool)
+    if not (is_number and 0 < merge_iou <= 1):  # type: ignore[operator]
+        raise ValueError(f"merge_iou: must be above 0 and at most 1, not {merge_iou!r}")
+    return float(merge_iou)  # type: ignore[arg-type]
+
+
 def merge_predictions(
     windows: Sequence[Window],
     predictions: Sequence[Prediction],

@@ -64,7 +64,7 @@ class Asking:
                 if len(windows) > 1:
                     id_, duration_s = _id(query), known.duration_s or 0.0
                     recording = Example(id_, self.task.name, name, duration_s, events=(), query=query.text)
-                    found.append(merged(recording, self.task, windows))
+                    found.append(merged(recording, self.task, windows, self.windowing.merge_iou))
                 else:
                     found += windows
         return found

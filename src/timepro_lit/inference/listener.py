@@ -20,6 +20,7 @@ from timepro_lit.data.hearing import CollateHearing, same_clip
 from timepro_lit.data.streaming import Piece
 from timepro_lit.data.waveforms import mono_waveform
 from timepro_lit.events.delivery import delivered
+from timepro_lit.events.merging import AGREE
 from timepro_lit.events.voting import Voting, voting_of
 from timepro_lit.files.fragments import with_fragment
 from timepro_lit.files.visible_text import visible
@@ -72,6 +73,7 @@ class How(TypedDict, total=False):
     seed: int
     window_s: float | None
     hop_s: float | None
+    merge_iou: float
 
 
 class Listener:
@@ -109,6 +111,7 @@ class Listener:
         seed: int = 0,
         window_s: float | None = None,
         hop_s: float | None = None,
+        merge_iou: float = AGREE,
     ) -> list[tuple[Event, ...]]:
         """The events that answer each question about one recording, which is heard once for all of them.
 
@@ -117,10 +120,11 @@ class Listener:
         With `vote`, so many answers are sampled at `vote_temperature`, by `seed`: the events are what most of them
         hold, `Event.score` is the share that does (`events.voting.vote`). None = the greedy answer, without scores.
         A recording that is longer than the model hears at once, or than `window_s`, is heard in windows of `window_s`
-        seconds, one every `hop_s`, whose events are put together (`events.merging`); None = as long as what the model
-        was trained on, and half of that. For `one` occurrence that takes votes.
+        seconds, one every `hop_s`, whose events are put together (`events.merging`), those of two windows from
+        `merge_iou` on; None = as long as what the model was trained on, and half of that. For `one` occurrence that
+        takes votes.
         """
-        voting, windowing = voting_of(vote, vote_temperature, seed), self.windowing(window_s, hop_s)
+        voting, windowing = voting_of(vote, vote_temperature, seed), self.windowing(window_s, hop_s, merge_iou)
         names, own = _named(questions)
         asked, length_s = self.tasks | own, 0.0
 
@@ -138,7 +142,8 @@ class Listener:
         for n, (name, question) in enumerate(zip(names, questions, strict=True)):
             windows = answers[n :: len(questions)]
             recording = Example("", name, "", length_s, events=(), query=question.query)
-            found.append(events_of(windows[0] if len(windows) == 1 else merged(recording, asked[name], windows)))
+            one = windows[0] if len(windows) == 1 else merged(recording, asked[name], windows, merge_iou)
+            found.append(events_of(one))
         return found
 
     def ground(
@@ -172,9 +177,11 @@ class Listener:
             self.longest_s = None
         return Sample(Example(id_, task, audio, duration_s, events=(), query=query), waveform)
 
-    def windowing(self, window_s: float | None = None, hop_s: float | None = None) -> Windowing:
+    def windowing(
+        self, window_s: float | None = None, hop_s: float | None = None, merge_iou: float = AGREE
+    ) -> Windowing:
         """How recordings that are longer than the model hears at once, or than `window_s`, are cut into windows."""
-        return windowing_of(window_s, hop_s, self.trained_s, self.lalm.frontend.max_duration_s)
+        return windowing_of(window_s, hop_s, self.trained_s, self.lalm.frontend.max_duration_s, merge_iou)
 
     def pieces(self, audio: Audio, windowing: Windowing, first: int = 0) -> Iterator[Piece]:
         """A file as it is heard: in one piece, or in windows, from the number `first` on."""

@@ -11,6 +11,7 @@ from timepro_lit.data.audio import AudioError, open_audio
 from timepro_lit.data.collate import Frontend
 from timepro_lit.data.streaming import Decoding, Piece, Samples, Tape, begins_at, pieces
 from timepro_lit.data.waveforms import mono_waveform
+from timepro_lit.events.merging import AGREE, checked_iou
 from timepro_lit.events.voting import Voting
 from timepro_lit.events.windows import TICKS, Cut
 from timepro_lit.tasks.base import ScoredTask
@@ -26,9 +27,16 @@ class Windowing:
     cut: Cut
     whole_s: float
     """Recordings that are no longer than this are heard in one piece."""
+    merge_iou: float = AGREE
+    """From which IoU on, in (0, 1], two windows speak of one event."""
+
+    def __post_init__(self) -> None:
+        checked_iou(self.merge_iou)
 
 
-def windowing_of(window_s: float | None, hop_s: float | None, longest_s: float | None, heard_s: float) -> Windowing:
+def windowing_of(
+    window_s: float | None, hop_s: float | None, longest_s: float | None, heard_s: float, merge_iou: float = AGREE
+) -> Windowing:
     """What the settings ask for; None = windows as long as what the model was trained on, half of each in the next.
 
     Args:
@@ -38,7 +46,7 @@ def windowing_of(window_s: float | None, hop_s: float | None, longest_s: float |
     Without `window_s`, what it hears at once is heard so. Raises ValueError for lengths that are none or too long.
 
     >>> windowing_of(None, None, 10.0, 30.0)
-    Windowing(cut=Cut(window_s=10.0, hop_s=5.0), whole_s=30.0)
+    Windowing(cut=Cut(window_s=10.0, hop_s=5.0), whole_s=30.0, merge_iou=0.5)
     """
     whole_s = heard_s if window_s is None else window_s
     length_s = min(longest_s or heard_s, heard_s) if window_s is None else window_s
@@ -46,7 +54,7 @@ def windowing_of(window_s: float | None, hop_s: float | None, longest_s: float |
         raise ValueError(f"window_s: {length_s:g} s is more than the {heard_s:g} s that the model hears at once")
     length_s = max(length_s, 1 / TICKS) if window_s is None else length_s
     hop = length_s / 2 if hop_s is None else hop_s
-    return Windowing(Cut(length_s, max(1 / TICKS, hop) if hop_s is None else hop), whole_s)
+    return Windowing(Cut(length_s, max(1 / TICKS, hop) if hop_s is None else hop), whole_s, merge_iou)
 
 
 @contextmanager

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from timepro_lit.data.leakage import heard_before
+from timepro_lit.events.merging import AGREE
 from timepro_lit.events.voting import Voting
-from timepro_lit.inference.windowing import Windowing, windowing_of
+from timepro_lit.inference.windowing import windowing_of
 from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.lit.cutting import cut_of, in_windows
 from timepro_lit.lit.fit import RECORDINGS
 from timepro_lit.lit.rows import ANSWERS, Rows, answer_rows
 from timepro_lit.lit.run import after_stage, course_of
 from timepro_lit.lit.samples import make_ready
 from timepro_lit.lit.setting import Parts, Setting, quiet
 from timepro_lit.records import RunDescription
-from timepro_lit.runs.determinants import WINDOWS
 from timepro_lit.runs.directory import LOCK
 from timepro_lit.runs.origin import Grounds, key_of, read_record
 from timepro_lit.runs.stages import LONGEST, RECORD, check_result, is_rank_zero, say
-from timepro_lit.tasks.base import scored
-from timepro_lit.tasks.merged import no_merging, takes_one_event
 
 
 @dataclass(frozen=True)
@@ -73,6 +71,7 @@ def evaluate(
     voting: Voting | None = None,
     window_s: float | None = None,
     hop_s: float | None = None,
+    merge_iou: float = AGREE,
 ) -> str:
     """Evaluate trained models on a split, by greedy answers or by votes; returns the table.
 
@@ -82,6 +81,7 @@ def evaluate(
 
     Examples that are longer than what all models hear at once, or than `window_s`, are answered in windows, one every
     `hop_s`; so are those of all rows, in windows as long as what the models were trained on, where None are given.
+    From `merge_iou` on two windows speak of one event.
 
     The folder may come from anybody: data are generated below the `writable` folders alone, None = anywhere, and
     nothing is written through a link. Raises ValueError where either were needed, or another process is at work there.
@@ -90,9 +90,8 @@ def evaluate(
     make_ready(parts.data, writable)  # the split asked for may be all there is
     chosen = list(rows or models.sources)
     heard_s = min(models.sources[name].frontend().max_duration_s for name in chosen)
-    windowing = _windowing(parts, split, windowing_of(window_s, hop_s, models.longest_s, heard_s), voting)
-    if windowing is not None:
-        answers = replace(answers, settings={**answers.settings, WINDOWS: asdict(windowing)})
+    windowing = cut_of(parts, split, windowing_of(window_s, hop_s, models.longest_s, heard_s, merge_iou), voting)
+    answers = in_windows(answers, windowing)
     data = parts.data.identity(split)
     folder = models.folder / f"evaluation-{split}-{key_of({'settings': answers.settings, 'data': data})[:8]}"
     for path in (folder, *folder.glob("**/*")):
@@ -105,27 +104,6 @@ def evaluate(
     table = Rows(models.sources, split, answers, data, notes=notes, heard=heard, voting=voting, windowing=windowing)
     with _held(folder):
         return answer_rows(setting, table.and_earlier(chosen, folder), described)
-
-
-def _windowing(parts: Parts, split: str, windowing: Windowing, voting: Voting | None) -> Windowing | None:
-    """How the examples of a split are cut into windows; None where all are heard in one piece.
-
-    Raises ValueError where one is asked a question that one event answers, without votes.
-    """
-    examples = parts.data.asked(split)
-    long = np.flatnonzero(examples.durations_s > windowing.whole_s)
-    if not len(long):
-        return None
-    names, firsts = np.unique(examples.tasks[long].astype(str), return_index=True)
-    for name, first in zip(names.tolist(), firsts.tolist(), strict=True):
-        task, example = scored(parts.task)[name], examples[int(long[first])]
-        if takes_one_event(task) and voting is None:
-            lasts = f"lasts {example.duration_s:g} s, of which {windowing.whole_s:g} s are heard at once"
-            raise ValueError(f"example {example.id!r} ({example.audio}) {lasts}, and {no_merging(task)}")
-    cut = windowing.cut
-    said = f"{len(long):,} of {len(examples):,} questions are about more than {windowing.whole_s:g} s"
-    say(f"{said}: they are asked in windows of {cut.window_s:g} s, one every {cut.hop_s:g} s")
-    return windowing
 
 
 def _heard(parts: Parts, stored: Mapping[str, Path], split: str) -> str | None:

@@ -125,14 +125,20 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
         _store(module, source, checkpoints.curves, claim.folder)
         write_recordings(claim.folder / RECORDINGS, data.examples(data.train_split), _recordings_before(source))
     chosen = validation_score(scores, setting.scored)
-    heard = no_longer(data.examples(data.train_split), setting.parts.task, planned.stage.max_duration_s)
     return {
         "scores": scores,
         "validation": chosen,
         "skipped": Counter(module.skipped().values()),
         "nonfinite_steps": module.non_finite.total,
-        LONGEST: float(heard.durations_s.max()),
+        LONGEST: longest_s(setting, planned.stage),
     }
+
+
+def longest_s(setting: Setting, stage: Stage) -> float:
+    """The longest recording that a stage is trained on, in seconds."""
+    data = setting.parts.data
+    heard = no_longer(data.examples(data.train_split), setting.parts.task, stage.max_duration_s)
+    return float(heard.durations_s.max())
 
 
 def _recordings_before(source: ModelSource) -> Path | None:

@@ -151,12 +151,17 @@ def _made(setting: Setting, rows: Rows, name: str) -> tuple[list[Answer], Mappin
     answers = [answer for of_process in gathered(module.answers) for answer in of_process]
     skipped = module.skipped()
     if rows.windowing is not None:
-        answers, skipped = _merged(setting.parts.data.asked(rows.split, rows.windowing), answers, skipped, setting)
+        windowed = setting.parts.data.asked(rows.split, rows.windowing)
+        answers, skipped = _merged(windowed, answers, skipped, setting, rows.windowing.merge_iou)
     return sorted(answers, key=lambda answer: answer.example.id), Counter(skipped.values())
 
 
 def _merged(
-    windowed: WindowedExamples, answers: Sequence[Answer], skipped: Mapping[str, str], setting: Setting
+    windowed: WindowedExamples,
+    answers: Sequence[Answer],
+    skipped: Mapping[str, str],
+    setting: Setting,
+    merge_iou: float,
 ) -> tuple[list[Answer], dict[str, str]]:
     """Answers and skipped examples, those of windows as those of their recordings: whole, or without an answer."""
     of_window = {answer.example.id: answer for answer in answers}
@@ -168,5 +173,5 @@ def _merged(
         if kinds:
             kind_of[example.id] = kinds[0]
         elif found:
-            of_window[example.id] = merged(example, setting.scored[example.task], found)
+            of_window[example.id] = merged(example, setting.scored[example.task], found, merge_iou)
     return list(of_window.values()), kind_of

@@ -12,9 +12,10 @@ from timepro_lit.evaluation.answers import is_complete
 from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.files.fingerprint import fingerprint
 from timepro_lit.files.mirror import mirror
-from timepro_lit.inference.windowing import Windowing
+from timepro_lit.inference.windowing import Windowing, windowing_of
 from timepro_lit.lalm.checkpoint import ModelSource, base_fingerprint
-from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, Plan, fit, plan
+from timepro_lit.lit.cutting import cut_of, in_windows
+from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, Plan, fit, longest_s, plan
 from timepro_lit.lit.progress_line import Course
 from timepro_lit.lit.rows import Rows, answer_rows
 from timepro_lit.lit.setting import Parts, Setting, quiet
@@ -52,7 +53,8 @@ def run(
     _make_ready(parts, tests=bool(wanted))
     source = parts.source(Path(init_from) / ADAPTER if init_from else None)
     plans = {name: plan(setting, name, stage, source) for name, stage in parts.stage.items()}
-    setting = setting.on(course_of(setting, list(plans), wanted, data.test_split))
+    windowing = _windowing(setting, plans, source) if wanted else None
+    setting = setting.on(course_of(setting, list(plans), wanted, data.test_split, windowing))
     found = made_from(parts, grounds, answers, init_from, wanted)
     claims = _make_stages(setting, plans, source, store, grounds, found)
     metric = [claim.result["validation"] for claim in claims.values()][-1] if claims else None
@@ -61,8 +63,16 @@ def run(
     sources = {described.rows[0].key: parts.base()}
     sources |= {name: after_stage(parts, claim.final) for name, claim in claims.items()}
     notes = [f"{name}: {claim.note}" for name, claim in claims.items() if claim.note]
-    table = Rows(sources, data.test_split, answers, data.identity(data.test_split), store.reuse_anyway, notes)
+    grounds_of_rows, of_split = in_windows(answers, windowing), data.identity(data.test_split)
+    table = Rows(sources, data.test_split, grounds_of_rows, of_split, store.reuse_anyway, notes, windowing=windowing)
     return answer_rows(setting, table.and_earlier(wanted, directory), described), metric, found
+
+
+def _windowing(setting: Setting, plans: Mapping[str, Plan], source: ModelSource) -> Windowing | None:
+    """How long examples of the test split will be cut, as `evaluate` will by itself once the stages are trained."""
+    trained_s = min((longest_s(setting, planned.stage) for planned in plans.values()), default=None)
+    heard_s = source.frontend().max_duration_s
+    return cut_of(setting.parts, setting.parts.data.test_split, windowing_of(None, None, trained_s, heard_s), None)
 
 
 def _make_stages(

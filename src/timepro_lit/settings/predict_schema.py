@@ -44,6 +44,8 @@ class PredictConfig:
     """Longer recordings are heard in windows of so many seconds; null = those that are more than is heard at once."""
     hop_s: float | None = None
     """From one window to the next, in seconds; null = half of a window."""
+    merge_iou: float = 0.5
+    """From which IoU on two windows speak of one event."""
     figures: bool = False
     """Also draw a timeline for each recording."""
     format: Any = field(default_factory=list)

@@ -84,6 +84,8 @@ class EvaluateConfig:
     """Longer examples are answered in windows of so many seconds; null = those that are more than is heard at once."""
     hop_s: float | None = None
     """From one window to the next, in seconds; null = half of a window."""
+    merge_iou: float = 0.5
+    """From which IoU on two windows speak of one event."""
     data: Any = None
     """Null = the run's."""
     trainer: Any = None

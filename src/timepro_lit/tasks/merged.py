@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from timepro_lit.events.merging import merge_predictions
+from timepro_lit.events.merging import AGREE, merge_predictions
 from timepro_lit.records import Answer, Example, Voter
 from timepro_lit.tasks.base import ScoredTask
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.tasks.voted import voted
 
 
-def merged(example: Example, task: ScoredTask, windows: Sequence[Answer]) -> Answer:
+def merged(example: Example, task: ScoredTask, windows: Sequence[Answer], merge_iou: float = AGREE) -> Answer:
     """The answer about a recording that all windows come to; labels of a closed set tell events apart.
 
     Of a question that one event answers, the best of all windows is that. Raises ValueError where it has no score.
@@ -22,7 +22,7 @@ def merged(example: Example, task: ScoredTask, windows: Sequence[Answer]) -> Ans
         raise ValueError(no_merging(task))
     starts_s = [round(answer.example.start_s - example.start_s, 4) for answer in windows]
     places = [(start_s, answer.example.duration_s) for start_s, answer in zip(starts_s, windows, strict=True)]
-    prediction = merge_predictions(places, said, by_label=bool(task.classes), one=one)
+    prediction = merge_predictions(places, said, bool(task.classes), one, merge_iou)
     return Answer(
         example, task.prompt(example), "", prediction, any(a.truncated for a in windows), windows=tuple(windows)
     )
