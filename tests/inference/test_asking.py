@@ -52,7 +52,17 @@ def test_what_is_no_question_is_named(model: Listener) -> None:
         model.ask(NOISE, ["a dog barks"])
     with pytest.raises(ValueError, match="the model answers ag, dac, sed, not moments"):
         model.ask(NOISE, [Caption(), Ground("rain", "any")])
-    assert model.ask(NOISE, []) == []
+    for make, says in (
+        (lambda: Ground(3), "Ground: needs the words of a query, not 3"),
+        (lambda: Ground("  "), "Ground: needs the words of a query, not '  '"),
+        (lambda: Ground("rain", "all"), "Ground: occurrences is one or any, not 'all'"),
+        (lambda: Detect([1, 2]), r"Detect: needs the names of classes, not \[1, 2\]"),
+        (lambda: Detect("dog"), "Detect: needs the names of classes, not 'dog'"),
+        (lambda: Listener(model.lalm, model.tasks, None, "cpu", batch_size=0), "batch_size: must be at least 1, not 0"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            make()
+    assert model.ask(NOISE, (question for question in ())) == []
     assert timepro_lit.Ground is Ground
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from timepro_lit.evaluation.challenge import write_windows
 from timepro_lit.events.labels import chosen_formats
 from timepro_lit.events.voting import Voting
 from timepro_lit.events.windows import Cut
+from timepro_lit.files.holding import held
 from timepro_lit.inference.prediction import predict
+from timepro_lit.inference.queries import Query, prompts_of
 from timepro_lit.inference.windowing import Windowing, windowing_of
 from timepro_lit.tasks.grounding import Grounding
 
@@ -74,6 +77,8 @@ def test_windows_are_as_long_as_they_should_be(clips: Path, tmp_path: Path) -> N
         (2.0, 2.5, "hop_s: 2.5 s would leave gaps between windows of 2 s"),
         (2.0, 0.0, r"hop_s: must be at least 0\.01 s, not 0"),
         (float("nan"), None, "window_s"),
+        ("4", None, "window_s: must be a length in seconds, not '4'"),
+        (None, True, "hop_s: must be a length in seconds, not True"),
     ):
         with pytest.raises(ValueError, match=says):
             ear.windowing(window_s, hop_s)
@@ -101,6 +106,55 @@ def test_another_call_does_not_go_on_there(clips: Path, tmp_path: Path) -> None:
     record(clips / "a.wav", LENGTH_S, LONG[1:])  # a recording that was changed is asked again
     _, rows = ask(Ear(), clips, tmp_path / "out", call="one")
     assert times(rows[0]["events"]) == LONG[1:]
+
+
+def changed(part: bytes, number: int, *lines: bytes) -> bytes:
+    """The file with others in place of one line."""
+    old = part.splitlines(keepends=True)
+    return b"".join([*old[:number], *lines, *old[number + 1 :]])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda part: part.replace(b'"start_s": 2.0', b'"start_s": 2.5', 1),
+        lambda part: part.replace(b"3.50", b"3.10", 1),
+        lambda part: changed(part, 4),
+        lambda part: changed(part, 4, *part.splitlines(keepends=True)[4:5] * 2),
+        lambda part: part + b'{"a": 1}\n{"audio": "a.wav", "ends": 7}\n{"whole": "0"}\n',
+        lambda part: part.replace(b"\n", b"\r\n").replace(b"\r\n", b"\n", 1),
+        lambda part: part[:20],
+        lambda part: b"",
+    ],
+)  # fmt: skip
+def test_what_is_damaged_is_asked_again(clips: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    _, undisturbed = ask(Ear(batch_size=4), clips, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        ask(Ear(batch_size=4, lasts=13), clips, tmp_path / "out")
+    part = tmp_path / "out/predictions.part"
+    part.write_bytes(damage(part.read_bytes()))
+    assert ask(Ear(batch_size=4), clips, tmp_path / "out")[1] == undisturbed
+
+
+def test_what_is_not_ours_stays(clips: Path, tmp_path: Path) -> None:
+    part = tmp_path / "out/predictions.part"
+    part.parent.mkdir()
+    for notes in (b"my notes of the day", b"my notes\nof the day\n"):
+        part.write_bytes(notes)
+        with pytest.raises(FileExistsError, match="holds answers of another call"):
+            ask(Ear(), clips, tmp_path / "out")
+        assert part.read_bytes() == notes
+
+
+def test_two_processes_do_not_answer_into_one_folder(clips: Path, tmp_path: Path) -> None:
+    with held(tmp_path / "out"), pytest.raises(ValueError, match="out: another process is running in this directory"):
+        ask(Ear(), clips, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] in ([], [".lock"])
+
+
+def test_queries_that_are_called_otherwise_are_another_call() -> None:
+    calls = [prompts_of(MOMENTS, {"a": [Query("rain", qid)]}) for qid in (1, 1, 2)]
+    assert calls[0] == calls[1] != calls[2]
 
 
 def test_a_question_with_one_answer_takes_votes(clips: Path, tmp_path: Path) -> None:

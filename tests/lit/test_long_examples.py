@@ -92,6 +92,7 @@ def test_long_examples_are_loaded_as_windows(data: ClipDataModule, tmp_path: Pat
     assert sorted(both) == sorted(one.example.id for one in found)
     batch = next(iter(data.evaluation_loader("test", WINDOWING)))
     assert (len(batch), len(batch.features)) == (2, 1)  # both questions about a window, heard once
+    assert data.skips(data.evaluation_loader("test", WINDOWING)).num_examples == 9  # and not their windows
 
 
 def test_answers_are_merged_before_they_are_scored_and_read_again(data: ClipDataModule, tmp_path: Path) -> None:
@@ -99,13 +100,13 @@ def test_answers_are_merged_before_they_are_scored_and_read_again(data: ClipData
     answers = [heard(one) for one in found if isinstance(one, Sample)]
     skipped = {one.example.id: one.kind for one in found if isinstance(one, Skipped)}
     windowed = data.asked("test", WINDOWING)
-    wholes, kinds = _merged(windowed, answers, skipped, SimpleNamespace(scored=TASKS), 0.5)
-    assert kinds == {"d-rain": "truncated", "d-wind": "truncated"}
+    assert skipped == {"d-rain": "truncated", "d-wind": "truncated"}
+    wholes = _merged(windowed, answers, skipped, SimpleNamespace(scored=TASKS), 0.5)
     assert sorted(one.example.id for one in wholes) == ["a-rain", "a-wind", "b-rain", "b-wind", "c-rain", "c-wind", "w"]
     scores = scores_by_task(wholes, TASKS)
     assert scores["moments"].values["F1@IoU"] == 100.0
     origin, scoring = Origin({}, {}), Grounds({}, {})
-    write_evaluation(tmp_path / "sft", wholes, scores, str, kinds, origin, scoring)
+    write_evaluation(tmp_path / "sft", wholes, scores, str, {"truncated": 2}, origin, scoring)
     again = read_answers(tmp_path / "sft", TASKS)
     assert [one.prediction for one in again] == [one.prediction for one in wholes]
     assert [[w.example.start_s for w in one.windows] for one in again] == [

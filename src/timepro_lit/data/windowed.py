@@ -51,7 +51,7 @@ class WindowedExamples(Sequence[Example]):
         return len(self._of)
 
     def __getitem__(self, index: int) -> Example:  # type: ignore[override]
-        example = self.examples[int(self._of[index])]
+        example = self.whole(index)
         if not self.is_window(index):
             return example
         start_s, length_s = self._spans[index].tolist()
@@ -63,6 +63,10 @@ class WindowedExamples(Sequence[Example]):
             start_s=round(example.start_s + start_s, 4),
             recording_s=example.recording_s if example.is_window else example.duration_s,
         )
+
+    def whole(self, index: int) -> Example:
+        """The example that is asked in windows, of which this is one."""
+        return self.examples[int(self._of[index])]
 
     def is_window(self, index: int) -> bool:
         """Whether an example is asked in windows, of which this is one."""
@@ -87,7 +91,7 @@ class WindowedExamples(Sequence[Example]):
 class WindowDataset(Dataset[Sample | Skipped]):
     """As `ClipDataset`; windows of a recording that are asked for one after the other are decoded in one pass.
 
-    A window may be silent: there is more of its recording.
+    A window may be silent: there is more of its recording, which is skipped as a whole where a window cannot be read.
     """
 
     def __init__(
@@ -114,7 +118,7 @@ class WindowDataset(Dataset[Sample | Skipped]):
             return Sample(example, self._window(example))
         except AudioError as error:
             self._tape = None
-            return Skipped(example, error.kind or "unreadable", str(error))
+            return Skipped(self.examples.whole(index), error.kind or "unreadable", str(error))
 
     def _window(self, example: Example) -> Tensor:
         audio, start_s, recording_s = self._wound
@@ -135,3 +139,8 @@ class WindowDataset(Dataset[Sample | Skipped]):
             says = f"lasts {decoded_s:.2f} s, the manifest says {example.duration_s:.2f} s"
             raise AudioError(f"{where}: from {example.start_s:.2f} s on {says}", "truncated")
         return self._last
+
+
+def num_asked(dataset: Dataset[Any]) -> int:
+    """How many examples a dataset is of, those that are asked in windows each as one."""
+    return len(dataset.examples.examples if isinstance(dataset, WindowDataset) else dataset)  # type: ignore[arg-type]

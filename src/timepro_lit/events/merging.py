@@ -7,12 +7,16 @@ lies beside it is heard without what comes before or after. So of an event that 
 end that it holds. Two parts that end and begin at an edge, less than `NEARLY_S` apart, are one event even where no
 stretch was seen twice.
 
+What fewer than half of the windows hold that heard it well is left out: windows that overlap are as many listeners, and
+each adds mistakes of its own. A window hears an event well that it holds half of, or that fills half of it.
+
 Times count in hundredths of a second, as answers are written: they are rounded once, and exact after ten hours.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -25,6 +29,8 @@ AGREE = 0.5
 """IoU, within what two windows have both seen, at which they speak of the same event."""
 NEARLY_S = 0.1
 """Two parts of an event that are less than this apart at an edge are one."""
+KEPT = 0.5
+"""Share of the windows that heard an event well that have to hold it."""
 _NEARLY = round(NEARLY_S * TICKS)
 
 
@@ -46,8 +52,9 @@ def merge_predictions(
     """What is said of a recording by all that is said of its windows, in whose own time the events are.
 
     An unreadable window holds nothing, as if nobody had listened; where all are, so is the recording. The recording's
-    `presence` is the highest of its windows, since a sound that occurs in one of them occurs. With `one`, the event is
-    the one best of `ranked`, for questions that are answered by one event. Raises ValueError as `merge_events`.
+    `presence` is the highest of its windows, since a sound that occurs in one of them occurs. Its `ranked` list leaves
+    nothing out. With `one`, the event is the one best of that, for questions that are answered by one event. Raises
+    ValueError as `merge_events`.
     """
     repairs = tuple(sorted({kind for prediction in predictions for kind in prediction.repairs}))
     readable = [prediction for prediction in predictions if prediction.readable]
@@ -55,7 +62,7 @@ def merge_predictions(
         return Prediction((), readable=False, repairs=repairs)
     heard = [prediction.events if prediction.readable else None for prediction in predictions]
     listed = [prediction.ranked if prediction.readable else None for prediction in predictions]
-    ranked = sorted(merge_events(windows, listed, by_label, agree), key=lambda event: -(event.score or 0.0))
+    ranked = sorted(merge_events(windows, listed, by_label, agree, kept=0.0), key=lambda event: -(event.score or 0.0))
     events = tuple(ranked[:1]) if one else merge_events(windows, heard, by_label, agree)
     presence = max((p.presence for p in readable if p.presence is not None), default=None)
     return Prediction(events, True, repairs, presence, tuple(ranked))
@@ -66,17 +73,19 @@ def merge_events(
     heard: Sequence[Sequence[Event] | None],
     by_label: bool,
     agree: float = AGREE,
+    kept: float = KEPT,
 ) -> tuple[Event, ...]:
     """The events of a recording, by onset, from those of its windows, None where a window said nothing readable.
 
     Events are in the time of their window, and cut to it; those that make no sense are left out. With `by_label`,
     events of unequal label are never one; without, a merged one is called as by the window that holds most of it, or
-    has it farthest from its edges. Its score is the highest that a window gave it. An event that only one of two
-    windows holds counts like any other. Raises ValueError where windows are not in order.
+    has it farthest from its edges. Its score is the mean of what the windows gave it that heard it well, 1 where they
+    gave none and 0 where they do not hold it; a share of windows below `kept` that do leaves it out. Raises ValueError
+    where windows are not in order.
 
     >>> windows = [(0.0, 30.0), (15.0, 30.0)]
     >>> merge_events(windows, [[Event(12.0, 30.0, "rain")], [Event(0.0, 19.5, "rain")]], by_label=True)
-    (Event(onset=12.0, offset=34.5, label='rain'),)
+    (Event(onset=12.0, offset=34.5, label='rain', score=1.0),)
     """
     if any(a[0] > b[0] for a, b in pairwise(windows)):
         raise ValueError("windows: must be in the order of their beginnings")
@@ -84,7 +93,7 @@ def merge_events(
     found: list[_Track] = []
     alive: dict[str, list[_Track]] = {}  # that may go on, by label
     covered = 0
-    for span, events in zip(spans, heard, strict=True):
+    for number, (span, events) in enumerate(zip(spans, heard, strict=True)):
         if events is None:
             continue
         parts: dict[str, list[_Part]] = {}
@@ -92,11 +101,13 @@ def merge_events(
             parts.setdefault(event.label if by_label else "", []).append(part)
         for label in dict.fromkeys(chain(alive, parts)):
             of_label = [track for track in alive.get(label, ()) if track.offset > span.begin - _NEARLY]
-            new = _joined(of_label, parts.get(label, ()), span, covered, agree)
+            new = _joined(of_label, parts.get(label, ()), span, number, covered, agree)
             found += new
             alive[label] = of_label + new
         covered = max(covered, span.end)
-    return tuple(track.event() for track in sorted(found, key=_Track.place))
+    listeners = _Listeners([(n, span) for n, (span, of) in enumerate(zip(spans, heard, strict=True)) if of is not None])
+    scored = [(track, *listeners.share_and_score(track)) for track in sorted(found, key=_Track.place)]
+    return tuple(track.event(score) for track, share, score in scored if share >= kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,25 +144,58 @@ class _Track:
     onset_by: _Span
     offset_by: _Span
     label: str
-    score: float | None
     seen: tuple[float, int]
     """How well, by the window that it has its label from."""
+    held_by: dict[int, float]
+    """Score by the number of each window that holds it."""
 
-    def add(self, part: _Part, span: _Span) -> None:
+    def add(self, part: _Part, span: _Span, number: int) -> None:
         if _decides(part.onset, span, self.onset, self.onset_by, part.onset < self.onset):
             self.onset, self.onset_by = part.onset, span
         if _decides(part.offset, span, self.offset, self.offset_by, part.offset > self.offset):
             self.offset, self.offset_by = part.offset, span
         if (seen := _seen(part, span)) > self.seen:
             self.label, self.seen = part.label, seen
-        scores = [score for score in (self.score, part.score) if score is not None]
-        self.score = max(scores, default=None)
+        self.held_by[number] = _score(part)
 
-    def event(self) -> Event:
-        return Event(self.onset / TICKS, self.offset / TICKS, self.label, score=self.score)
+    def go_on(self, part: _Part, span: _Span, number: int) -> None:
+        """Add a part that begins where this ends, at an edge: nobody heard both, so that neither decides."""
+        if part.offset > self.offset:
+            self.offset, self.offset_by = part.offset, span
+        self.onset = min(self.onset, part.onset)
+        self.held_by[number] = _score(part)
+
+    def event(self, score: float) -> Event:
+        return Event(self.onset / TICKS, self.offset / TICKS, self.label, score=score)
 
     def place(self) -> tuple[int, int, str]:
         return self.onset, self.offset, self.label
+
+
+class _Listeners:
+    """Windows of which something readable was said, in their order, each with its number."""
+
+    def __init__(self, windows: Sequence[tuple[int, _Span]]) -> None:
+        self.windows = windows
+        self._begins = [span.begin for _, span in windows]
+        self._longest = max((span.end - span.begin for _, span in windows), default=0)
+
+    def share_and_score(self, track: _Track) -> tuple[float, float]:
+        """Of the windows that heard it well the share that holds it, and the mean of their scores."""
+        first = bisect_left(self._begins, track.onset - self._longest)
+        well = [n for n, span in self.windows[first : bisect_left(self._begins, track.offset)] if _hears(span, track)]
+        of = well or [*track.held_by]
+        scores = [track.held_by[n] for n in of if n in track.held_by]
+        return len(scores) / len(of), round(sum(scores) / len(of), 4)
+
+
+def _hears(span: _Span, track: _Track) -> bool:
+    shared = min(span.end, track.offset) - max(span.begin, track.onset)
+    return 2 * shared >= min(track.offset - track.onset, span.end - span.begin)
+
+
+def _score(part: _Part) -> float:
+    return 1.0 if part.score is None else part.score
 
 
 def _span(window: Window, is_first: bool, is_last: bool) -> _Span:
@@ -169,7 +213,9 @@ def _parts(span: _Span, events: Iterable[Event]) -> Iterator[tuple[Event, _Part]
             yield event, _Part(onset, offset, event.label, event.score)
 
 
-def _joined(tracks: Sequence[_Track], parts: Sequence[_Part], span: _Span, covered: int, agree: float) -> list[_Track]:
+def _joined(
+    tracks: Sequence[_Track], parts: Sequence[_Part], span: _Span, number: int, covered: int, agree: float
+) -> list[_Track]:
     """Add a window's parts to the tracks that they belong to; those that belong to none are returned as new ones."""
     pairs = sorted(_pairs(tracks, parts, span.begin, min(covered, span.end), agree))
     taken: set[int] = set()
@@ -180,12 +226,14 @@ def _joined(tracks: Sequence[_Track], parts: Sequence[_Part], span: _Span, cover
             taken.add(t)
     new = []
     for p, part in enumerate(parts):
-        at = of_part[p] if p in of_part else _touching(tracks, taken, part, covered)
-        if at is None:
-            new.append(_Track(part.onset, part.offset, span, span, part.label, part.score, _seen(part, span)))
-        else:
+        if p not in of_part and (at := _touching(tracks, taken, part, covered)) is not None:
             taken.add(at)
-            tracks[at].add(part, span)
+            tracks[at].go_on(part, span, number)
+        elif p not in of_part:
+            seen, held_by = _seen(part, span), {number: _score(part)}
+            new.append(_Track(part.onset, part.offset, span, span, part.label, seen, held_by))
+        else:
+            tracks[of_part[p]].add(part, span, number)
     return new
 
 
@@ -213,11 +261,11 @@ def _touching(tracks: Sequence[_Track], taken: set[int], part: _Part, covered: i
     if part.onset <= covered - _NEARLY:
         return None
     near = [
-        (abs(track.offset - part.onset), t)
+        (abs(track.offset - part.onset), track.label != part.label, t)
         for t, track in enumerate(tracks)
         if t not in taken and track.offset > covered - _NEARLY and abs(track.offset - part.onset) < _NEARLY
     ]
-    return min(near)[1] if near else None
+    return min(near)[2] if near else None
 
 
 def _decides(time: int, span: _Span, other_time: int, other: _Span, is_wider: bool) -> bool:

@@ -1,19 +1,21 @@
 """What was answered so far, kept as it comes: a call that was killed goes on behind it.
 
 The first line says what call it is of; then a line an answer, or what is known of a recording: by size and time of
-change it is the same one. A line that was being written when the call was killed is dropped, and with it the answers of
-a batch that is not whole, so that those that are asked again stand in the same batches as they would have.
+change it is the same one. A batch ends with a digest of all that stands before. What does not end so is dropped, as the
+line that was being written when the call was killed, or what was damaged: so those that are asked again stand in the
+same batches as they would have.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from timepro_lit.files.atomic import naming
 from timepro_lit.files.digests import Stamp
@@ -21,8 +23,10 @@ from timepro_lit.records import Answer, Example
 from timepro_lit.tasks.base import ScoredTask
 from timepro_lit.tasks.merged import read_again, said_in
 
-_VERSION = 2
-_WHOLE = b'{"batch": "whole"}\n'
+if TYPE_CHECKING:
+    from hashlib import _Hash as Digest
+
+_VERSION = 3
 
 
 @dataclass
@@ -41,10 +45,11 @@ class Known:
 class Journal:
     """Answers by the names of their recordings, on disk and in memory."""
 
-    def __init__(self, rows: BinaryIO, path: Path, known: dict[str, Known]) -> None:
+    def __init__(self, rows: BinaryIO, path: Path, known: dict[str, Known], digest: Digest) -> None:
         self._rows = rows
         self._path = path
         self._known = known
+        self._digest = digest
 
     def of(self, name: str) -> Known:
         """What is known of a recording."""
@@ -71,11 +76,13 @@ class Journal:
 
     def whole_batch(self) -> None:
         """All answers of a batch are kept: from here on another call may ask."""
-        self._rows.write(_WHOLE)
+        self._write({"whole": self._digest.hexdigest()})
 
     def _write(self, row: dict[str, Any]) -> None:
+        line = json.dumps(row).encode() + b"\n"
+        self._digest.update(line)
         with naming(self._path):
-            self._rows.write(json.dumps(row).encode() + b"\n")
+            self._rows.write(line)
 
 
 @contextmanager
@@ -93,41 +100,34 @@ def journal(path: Path, call: str, task: ScoredTask, is_voted: bool) -> Iterator
         rows.seek(0)
         lines = rows.readall().splitlines(keepends=True)
         head = json.dumps({"version": _VERSION, "call": call}).encode() + b"\n"
-        if lines and lines[0] != head and lines[0].endswith(b"\n"):
+        if lines and not head.startswith(lines[0]):
             raise FileExistsError(
                 f"output_dir: {path} holds answers of another call that was not finished: the same model, questions "
                 "and settings go on with it; choose another folder, or remove it"
             )
-        kept = list(_whole_batches(lines[1:])) if lines and lines[0] == head else []
-        rows.truncate(len(head) + sum(map(len, kept)) if lines and lines[0] == head else 0)
-        if not lines or lines[0] != head:
+        kept = _whole_batches(lines) if lines and lines[0] == head else []
+        rows.truncate(sum(map(len, kept)))
+        if not kept:
+            kept = [head]
             rows.write(head)
-        for line in kept:
-            if line != _WHOLE:
-                _read(json.loads(line), known, task, is_voted)
-        yield Journal(rows, path, known)
+        for line in kept[1:]:
+            _read(json.loads(line), known, task, is_voted)
+        yield Journal(rows, path, known, hashlib.sha256(b"".join(kept)))
 
 
-def _whole_batches(lines: list[bytes]) -> Iterator[bytes]:
-    """The lines up to the end of the last whole batch, or to one that is damaged."""
-    waiting: list[bytes] = []
-    for line in lines:
-        if not line.endswith(b"\n") or not _is_row(line):
-            return
-        waiting.append(line)
-        if line == _WHOLE:
-            yield from waiting
-            waiting.clear()
-
-
-def _is_row(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
+def _whole_batches(lines: list[bytes]) -> list[bytes]:
+    """The first line, and those up to the end of the last batch that is whole, and is as it was written."""
+    digest, num_kept = hashlib.sha256(lines[0]), 1
+    for number, line in enumerate(lines[1:], start=1):
+        if line == json.dumps({"whole": digest.hexdigest()}).encode() + b"\n":
+            num_kept = number + 1
+        digest.update(line)
+    return lines[:num_kept]
 
 
 def _read(row: dict[str, Any], known: dict[str, Known], task: ScoredTask, is_voted: bool) -> None:
+    if "whole" in row:
+        return
     name = row["audio"]
     if "stamp" in row:
         known[name] = Known(stamp=(row["stamp"][0], row["stamp"][1]))

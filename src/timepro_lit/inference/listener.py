@@ -81,7 +81,8 @@ class Listener:
 
     A batch is `batch_size` recordings with up to 16 questions about each; one that is asked more counts several times.
     `autocast` is the precision of the run's trainer: bfloat16, or None for the weights' own. `longest_s` is how long
-    the recordings were that it was trained on, None where that is not known; the first longer one is warned of.
+    the recordings were that it was trained on, None where that is not known; the first longer one is warned of. Raises
+    ValueError for a `batch_size` below 1.
     """
 
     def __init__(
@@ -93,6 +94,8 @@ class Listener:
         batch_size: int = 8,
         longest_s: float | None = None,
     ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size: must be at least 1, not {batch_size}")
         self.lalm = lalm.to(device).eval()
         self.tasks = scored(tasks)
         self.autocast = autocast
@@ -103,7 +106,7 @@ class Listener:
     def ask(
         self,
         audio: Audio,
-        questions: Sequence[Question],
+        questions: Iterable[Question],
         *,
         sampling_rate: int | None = None,
         vote: int | None = None,
@@ -121,11 +124,11 @@ class Listener:
         hold, `Event.score` is the share that does (`events.voting.vote`). None = the greedy answer, without scores.
         A recording that is longer than the model hears at once, or than `window_s`, is heard in windows of `window_s`
         seconds, one every `hop_s`, whose events are put together (`events.merging`), those of two windows from
-        `merge_iou` on; None = as long as what the model was trained on, and half of that. For `one` occurrence that
-        takes votes.
+        `merge_iou` on; None = as long as what the model was trained on, and half of that. `Event.score` is then what
+        the windows gave it in the mean, of greedy answers the share that holds it. One occurrence takes votes.
         """
         voting, windowing = voting_of(vote, vote_temperature, seed), self.windowing(window_s, hop_s, merge_iou)
-        names, own = _named(questions)
+        names, own = _named(questions := list(questions))
         asked, length_s = self.tasks | own, 0.0
 
         def samples() -> Iterator[Sample]:

@@ -22,6 +22,7 @@ from timepro_lit.figures.page import recording_page
 from timepro_lit.figures.spectrogram import long_log_mel
 from timepro_lit.figures.timeline import clip_figure
 from timepro_lit.files.atomic import replacing, write_atomically
+from timepro_lit.files.holding import held
 from timepro_lit.inference.answer_table import table
 from timepro_lit.inference.asking import Asking
 from timepro_lit.inference.journal import journal
@@ -141,28 +142,29 @@ def predict(
     than the model hears at once is heard in windows, as `windowing` says. A recording that cannot be read is left out,
     named in the table and in left_out.jsonl. Called again after it was killed, with the same `call`, this goes on
     behind what was answered. Raises AudioError where no recording is left, FileExistsError rather than write over
-    earlier answers.
+    earlier answers, ValueError where another process is at work in the folder.
     """
     files, root = recordings(audio), audio if audio.is_dir() else audio.parent
     path, part = new_answers(output_dir), output_dir / PART
     asked_of, unasked = _asked(queries, files)
     asking = Asking(listener, task, asked_of, root, windowing or listener.windowing(), voting)
-    output_dir.mkdir(parents=True, exist_ok=True)
-    with journal(part, call, task, voting is not None) as kept:
-        asking.ask(kept)
-        answers = asking.answers(kept)
-    faults = asking.faults
-    if not answers:
+    with held(output_dir):
+        new_answers(output_dir)  # of a process that was at work here until now
+        with journal(part, call, task, voting is not None) as kept:
+            asking.ask(kept)
+            answers = asking.answers(kept)
+        faults = asking.faults
+        if not answers:
+            part.unlink()
+            raise AudioError(_none_of(list(faults.values())))
+        _write_left_out(output_dir / LEFT_OUT, faults)
+        if figures:
+            _draw(listener, answers, root, output_dir / "figures")
+        labelled = _label(answers, formats or {}, output_dir / LABELS)
+        submitted = submit(_with_qids(answers, asked_of)) if submit else ""
+        with replacing(path) as rows:  # last: the answers that are there say that all is there
+            rows.writelines(_line(_record(answer, voting)) for answer in answers)
         part.unlink()
-        raise AudioError(_none_of(list(faults.values())))
-    _write_left_out(output_dir / LEFT_OUT, faults)
-    if figures:
-        _draw(listener, answers, root, output_dir / "figures")
-    labelled = _label(answers, formats or {}, output_dir / LABELS)
-    submitted = submit(_with_qids(answers, asked_of)) if submit else ""
-    with replacing(path) as rows:  # last: the answers that are there say that all is there
-        rows.writelines(_line(_record(answer, voting)) for answer in answers)
-    part.unlink()
     counted = table(answers, faults, len(asked_of), path, path.with_name(LEFT_OUT), voting)
     told = counted + labelled + submitted + unasked
     return told + (passed_over(audio) if audio.is_dir() else "")

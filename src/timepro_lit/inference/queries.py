@@ -88,10 +88,15 @@ def _names(name: str, with_suffix: str) -> tuple[str, ...]:
 
 
 def prompts_of(task: ScoredTask, queries: Queries | Sequence[str | None]) -> list[str]:
-    """All that is asked, in words; of recordings with queries of their own, after their names."""
+    """All that is asked, in words; of recordings with queries of their own, after their names and what they are called.
+
+    Votes are drawn by what a query is called.
+    """
     if not isinstance(queries, Mapping):
         return [task.prompt(_example(task, query)) for query in queries]
-    return [f"{name}: {task.prompt(_example(task, one.text))}" for name, own in queries.items() for one in own]
+    return [
+        f"{name}, {one.qid}: {task.prompt(_example(task, one.text))}" for name, own in queries.items() for one in own
+    ]
 
 
 def _example(task: ScoredTask, query: str | None) -> Example:

@@ -16,6 +16,12 @@ class Ground:
     query: str
     occurrences: Occurrences = "one"
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.query, str) or not self.query.strip():
+            raise ValueError(f"Ground: needs the words of a query, not {self.query!r}")
+        if self.occurrences not in ("one", "any"):
+            raise ValueError(f"Ground: occurrences is one or any, not {self.occurrences!r}")
+
     @property
     def task(self) -> str:
         return "ag" if self.occurrences == "one" else "moments"
@@ -26,6 +32,11 @@ class Detect:
     """All events of `classes`; of those the model was trained on, where None are given."""
 
     classes: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.classes, str) or not all(isinstance(name, str) for name in self.classes or ()):
+            raise ValueError(f"Detect: needs the names of classes, not {self.classes!r}")
+
     task = "sed"
     query = None
 

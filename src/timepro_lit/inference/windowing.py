@@ -48,6 +48,9 @@ def windowing_of(
     >>> windowing_of(None, None, 10.0, 30.0)
     Windowing(cut=Cut(window_s=10.0, hop_s=5.0), whole_s=30.0, merge_iou=0.5)
     """
+    for name, length in (("window_s", window_s), ("hop_s", hop_s)):
+        if isinstance(length, bool) or not isinstance(length, int | float | None):
+            raise ValueError(f"{name}: must be a length in seconds, not {length!r}")
     whole_s = heard_s if window_s is None else window_s
     length_s = min(longest_s or heard_s, heard_s) if window_s is None else window_s
     if length_s > heard_s:

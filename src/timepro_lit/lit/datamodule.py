@@ -25,7 +25,7 @@ from timepro_lit.data.leakage import refuse_same_content, refuse_shared
 from timepro_lit.data.sampler import EvaluationBatches
 from timepro_lit.data.skips import Skips
 from timepro_lit.data.table import ExampleTable, arrow_file
-from timepro_lit.data.windowed import WindowDataset, WindowedExamples
+from timepro_lit.data.windowed import WindowDataset, WindowedExamples, num_asked
 from timepro_lit.data.workers import ignore_signals
 from timepro_lit.inference.windowing import Windowing
 from timepro_lit.records import Sample, Skipped
@@ -264,8 +264,7 @@ class ClipDataModule(LightningDataModule):
 
     def skips(self, *loaders: DataLoader[Any]) -> Skips:
         """A count of what is skipped on the way through these loaders."""
-        num_examples = sum(len(loader.dataset) for loader in loaders)  # type: ignore[arg-type]
-        return Skips(num_examples, self.max_skipped_share)
+        return Skips(sum(num_asked(loader.dataset) for loader in loaders), self.max_skipped_share)
 
     def _connected(self) -> Frontend:
         if self._frontend is None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from timepro_lit.data.leakage import heard_before
 from timepro_lit.events.merging import AGREE
 from timepro_lit.events.voting import Voting
+from timepro_lit.files.holding import held
 from timepro_lit.inference.windowing import windowing_of
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.cutting import cut_of, in_windows
@@ -21,7 +20,6 @@ from timepro_lit.lit.run import after_stage, course_of
 from timepro_lit.lit.samples import make_ready
 from timepro_lit.lit.setting import Parts, Setting, quiet
 from timepro_lit.records import RunDescription
-from timepro_lit.runs.directory import LOCK
 from timepro_lit.runs.origin import Grounds, key_of, read_record
 from timepro_lit.runs.stages import LONGEST, RECORD, check_result, is_rank_zero, say
 
@@ -102,7 +100,7 @@ def evaluate(
     setting = setting.on(course_of(setting, [], chosen, split, windowing))
     heard, notes = _heard(parts, models.recordings, split), _notes_on_stages(models.folder)
     table = Rows(models.sources, split, answers, data, notes=notes, heard=heard, voting=voting, windowing=windowing)
-    with _held(folder):
+    with held(folder) if is_rank_zero() else nullcontext():
         return answer_rows(setting, table.and_earlier(chosen, folder), described)
 
 
@@ -118,17 +116,3 @@ def _notes_on_stages(directory: Path) -> list[str]:
     """What a run's report says of the stages that other code made."""
     noted = (read_record(directory / "report.json") or {}).get("run", {}).get("reused", [])
     return [note for note in noted if ANSWERS not in note]
-
-
-@contextmanager
-def _held(directory: Path) -> Iterator[None]:
-    """The directory of an evaluation, held against other processes that would write into it."""
-    if not is_rank_zero():
-        yield
-        return
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(directory / LOCK, timeout=0):
-            yield
-    except Timeout as error:
-        raise ValueError(f"{directory}: another process is running in this directory") from error

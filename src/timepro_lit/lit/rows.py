@@ -152,7 +152,7 @@ def _made(setting: Setting, rows: Rows, name: str) -> tuple[list[Answer], Mappin
     skipped = module.skipped()
     if rows.windowing is not None:
         windowed = setting.parts.data.asked(rows.split, rows.windowing)
-        answers, skipped = _merged(windowed, answers, skipped, setting, rows.windowing.merge_iou)
+        answers = _merged(windowed, answers, skipped, setting, rows.windowing.merge_iou)
     return sorted(answers, key=lambda answer: answer.example.id), Counter(skipped.values())
 
 
@@ -162,16 +162,12 @@ def _merged(
     skipped: Mapping[str, str],
     setting: Setting,
     merge_iou: float,
-) -> tuple[list[Answer], dict[str, str]]:
-    """Answers and skipped examples, those of windows as those of their recordings: whole, or without an answer."""
+) -> list[Answer]:
+    """Answers, those of windows as those of their recordings: whole, or without an answer where one was skipped."""
     of_window = {answer.example.id: answer for answer in answers}
-    kind_of = dict(skipped)
     for place, ids in windowed.wholes().items():
         example = windowed.examples[place]
-        kinds = [kind_of.pop(id_) for id_ in ids if id_ in kind_of]
         found = [of_window.pop(id_) for id_ in ids if id_ in of_window]
-        if kinds:
-            kind_of[example.id] = kinds[0]
-        elif found:
+        if found and example.id not in skipped:
             of_window[example.id] = merged(example, setting.scored[example.task], found, merge_iou)
-    return list(of_window.values()), kind_of
+    return list(of_window.values())

@@ -12,9 +12,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from timepro_lit.files.atomic import is_left_over, sweep, write_atomically
+from timepro_lit.files.holding import LOCK, held
 from timepro_lit.files.sealing import damaged_in, digests_of, sealed
 from timepro_lit.runs.config_file import CONFIG, read_config, resolved, write_config
 from timepro_lit.runs.determinants import unnamed, without_num_workers, without_presence
@@ -23,7 +22,7 @@ from timepro_lit.runs.stages import is_rank_zero
 
 log = logging.getLogger(__name__)
 
-LOCK, ERROR, FINISHED = ".lock", "error.txt", "finished.json"
+ERROR, FINISHED = "error.txt", "finished.json"
 OWN = (CONFIG, LOCK, ERROR)
 """Files of a run directory in which nothing has been made yet."""
 PUBLISHED = ("report.json", "report.html")
@@ -101,20 +100,12 @@ def claimed_run(directory: Path, settings: Mapping[str, Any]) -> Iterator[Run]:
         yield Run(directory)
         return
     _refuse_foreign(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(directory / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise ValueError(f"{directory}: another process is running in this directory") from error
-    try:
+    with held(directory):
         sweep(directory)
         _store_settings(directory, settings)
         (directory / ERROR).unlink(missing_ok=True)
         with _errors_noted(directory / ERROR):
             yield Run(directory)
-    finally:
-        lock.release()
 
 
 @contextmanager
