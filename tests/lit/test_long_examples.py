@@ -11,15 +11,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from tests.inference.ear import loud, record
 from tests.lit.test_datamodule import SmallFrontend
 from timepro_lit.data.audio import read_audio, write_audio
 from timepro_lit.data.manifest import write_manifest
-from timepro_lit.data.windowed import WindowedExamples
+from timepro_lit.data.store import AudioFolder
+from timepro_lit.data.streaming import Decoding
+from timepro_lit.data.windowed import WindowDataset, WindowedExamples
 from timepro_lit.evaluation.answers import is_complete, read_answers, write_evaluation
 from timepro_lit.evaluation.numbers import scores_by_task
+from timepro_lit.events.windows import Cut
 from timepro_lit.inference.windowing import Windowing, windowing_of
 from timepro_lit.lit.cutting import cut_of, in_windows
 from timepro_lit.lit.datamodule import ClipDataModule, prepared_folder
@@ -93,6 +97,25 @@ def test_long_examples_are_loaded_as_windows(data: ClipDataModule, tmp_path: Pat
     batch = next(iter(data.evaluation_loader("test", WINDOWING)))
     assert (len(batch), len(batch.features)) == (2, 1)  # both questions about a window, heard once
     assert data.skips(data.evaluation_loader("test", WINDOWING)).num_examples == 9  # and not their windows
+
+
+@pytest.mark.parametrize(("suffix", "most_s"), [("wav", 30.0), ("flac", 30.0), ("mp3", 240.0)])
+def test_what_others_answer_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, most_s: float
+) -> None:
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 16_000 * 240).astype(np.float32)
+    soundfile.write(tmp_path / f"a.{suffix}", samples, 16_000)
+    example = Example("a", "moments", f"a.{suffix}", 240.0, (), "rain")
+    write_manifest(tmp_path / "test.jsonl", [example])
+    windows = WindowedExamples(prepared_folder(str(tmp_path), TASKS).asked("test"), Cut(1.0, 1.0), 1.0)
+    read: list[float] = []
+    one = Decoding._read
+    monkeypatch.setattr(Decoding, "_read", lambda tape: bool(read.append(1.0) or one(tape)))
+    whole = read_audio(tmp_path / f"a.{suffix}", max_duration_s=300.0)
+    dataset = WindowDataset(windows, AudioFolder(tmp_path), 16_000, 1.0)
+    for second in (5, 6, 80, 81, 170, 239):
+        torch.testing.assert_close(dataset[second].waveform, whole[16_000 * second :][:16_000], atol=2e-7, rtol=0)
+    assert sum(read) <= most_s
 
 
 def test_answers_are_merged_before_they_are_scored_and_read_again(data: ClipDataModule, tmp_path: Path) -> None:

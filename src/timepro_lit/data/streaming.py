@@ -60,6 +60,13 @@ class Decoding:
         self._begin, self._end = 0, 0
         """Of what is held, in samples of the file."""
         self._is_at_end = not self._read()
+        self.was_sought = self._begin > 0
+        """Whether what stands before the first window was passed over, and not decoded."""
+
+    @property
+    def position_s(self) -> float:
+        """Up to where it is decoded."""
+        return self._end / self._rate
 
     def lasts_beyond(self, time_s: float) -> bool:
         """As in `Tape`."""

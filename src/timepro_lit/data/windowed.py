@@ -21,6 +21,9 @@ from timepro_lit.files.fragments import with_fragment
 from timepro_lit.records import Example, Sample, Skipped
 
 
+_FAR_S = 30.0
+
+
 class WindowedExamples(Sequence[Example]):
     """Examples that are no longer than `whole_s` as they are, the others as their windows, which know no reference.
 
@@ -104,6 +107,7 @@ class WindowDataset(Dataset[Sample | Skipped]):
         self._tape: Decoding | None = None
         self._wound: tuple[str, float, Any] = ("", 0.0, None)
         """What is being decoded: the recording, the beginning of the last window, and its length as it should be."""
+        self._is_sought = True
         self._last: Tensor | None = None
         self._opened: ExitStack | None = None
 
@@ -120,17 +124,22 @@ class WindowDataset(Dataset[Sample | Skipped]):
             self._tape = None
             return Skipped(self.examples.whole(index), error.kind or "unreadable", str(error))
 
+    def _is_far(self, example: Example) -> bool:
+        """Whether others answer what lies between, so that it is sooner passed over, where that can be, than decoded."""
+        return self._is_sought and self._tape is not None and example.start_s - self._tape.position_s > _FAR_S
+
     def _window(self, example: Example) -> Tensor:
         audio, start_s, recording_s = self._wound
         where = self.store.location(example.audio)
         goes_on = (audio, recording_s) == (example.audio, example.recording_s) and start_s <= example.start_s
-        if self._tape is None or not goes_on:
+        if self._tape is None or not goes_on or self._is_far(example):
             if self._opened is not None:
                 self._opened.close()
             self._opened = ExitStack()
             stream = self._opened.enter_context(self.store.open(example.audio))
             self._tape = Decoding(stream, where, self.sampling_rate, example.start_s, example.recording_s)
             self._last = None
+            self._is_sought = self._tape.was_sought or example.start_s < _FAR_S
         if self._last is None or start_s != example.start_s:
             self._last = self._tape.window(example.start_s, example.duration_s)
         self._wound = example.audio, example.start_s, example.recording_s
