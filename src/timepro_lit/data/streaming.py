@@ -59,9 +59,9 @@ class Decoding:
         self._held: list[Tensor] = []
         self._begin, self._end = 0, 0
         """Of what is held, in samples of the file."""
-        self._is_at_end = not self._read()
-        self.was_sought = self._begin > 0
+        self.was_sought = False
         """Whether what stands before the first window was passed over, and not decoded."""
+        self._is_at_end = not self._read()
 
     @property
     def position_s(self) -> float:
@@ -106,6 +106,7 @@ class Decoding:
             return False
         samples, self._rate, skipped = block
         if skipped:
+            self.was_sought = True
             self._begin = self._end = self._end + skipped
         self._held.append(mono(samples, self.name))
         self._end += len(samples)

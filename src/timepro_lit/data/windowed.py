@@ -20,8 +20,8 @@ from timepro_lit.events.windows import Cut
 from timepro_lit.files.fragments import with_fragment
 from timepro_lit.records import Example, Sample, Skipped
 
-
 _FAR_S = 30.0
+"""What others answer is decoded on the way where it is no longer than this: opening a file anew costs about as much."""
 
 
 class WindowedExamples(Sequence[Example]):
@@ -125,7 +125,7 @@ class WindowDataset(Dataset[Sample | Skipped]):
             return Skipped(self.examples.whole(index), error.kind or "unreadable", str(error))
 
     def _is_far(self, example: Example) -> bool:
-        """Whether others answer what lies between, so that it is sooner passed over, where that can be, than decoded."""
+        """Whether others answer so much in between that it is sooner passed over, where that can be, than decoded."""
         return self._is_sought and self._tape is not None and example.start_s - self._tape.position_s > _FAR_S
 
     def _window(self, example: Example) -> Tensor:
