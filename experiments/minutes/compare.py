@@ -41,9 +41,9 @@ QUARTERS = 4
 def main() -> None:
     arguments = parsed()
     listener = timepro_lit.load(arguments.run, row=arguments.row, batch_size=arguments.batch_size)
-    corpus = minutes(arguments.data, arguments.clips)
+    corpus = minutes(arguments.data, arguments.skip + arguments.clips)
     corpus.make_ready()
-    asked = of_recordings(corpus)
+    asked = of_recordings(corpus)[arguments.skip :]
     found = {}
     for votes in (None, arguments.votes):
         for name, cuts in ways(asked, arguments.window_s).items():
@@ -59,7 +59,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--run", type=Path, required=True, help="run directory of +experiment=moments")
     parser.add_argument("--row", default="grpo", help="of its table")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the generated data")
-    parser.add_argument("--clips", type=int, default=100, help="recordings, the first of the test split")
+    parser.add_argument("--clips", type=int, default=100, help="recordings of the test split")
+    parser.add_argument("--skip", type=int, default=0, help="so many of the test split before them")
     parser.add_argument("--votes", type=int, default=8)
     parser.add_argument("--window-s", type=float, default=4.2)
     parser.add_argument("--batch-size", type=int, default=25)

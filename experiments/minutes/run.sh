@@ -7,17 +7,18 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-.venv/bin/python} OUT=${OUT:-outputs/minutes} MODELS=${MODELS:-outputs/moments} SEEDS=${SEEDS:-1,2,3}
 
-sizes=() clips=100 votes=8
+# What is kept of several windows was chosen on the first hundred recordings.
+sizes=() skip=100 clips=100 votes=8
 if [[ ${1:-} == smoke ]]; then
     shift
-    OUT=${OUT%/}-smoke MODELS=${MODELS%/}-smoke SEEDS=1 clips=2 votes=2 sizes=(sizes=smoke)
+    OUT=${OUT%/}-smoke MODELS=${MODELS%/}-smoke SEEDS=1 skip=0 clips=2 votes=2 sizes=(sizes=smoke)
 fi
 IFS=, read -ra seeds <<<"$SEEDS"
 for seed in "${seeds[@]}"; do
     "$PYTHON" -m timepro_lit.train +experiment=moments "${sizes[@]}" "seed=$seed" paths.outputs="$MODELS" \
         output_dir="$MODELS/moments/seed$seed" "$@"
     for row in sft grpo; do
-        "$PYTHON" experiments/minutes/compare.py --run "$MODELS/moments/seed$seed" --row "$row" --clips "$clips" \
-            --votes "$votes" --out "$OUT/$row-seed$seed"
+        "$PYTHON" experiments/minutes/compare.py --run "$MODELS/moments/seed$seed" --row "$row" --skip "$skip" \
+            --clips "$clips" --votes "$votes" --out "$OUT/$row-seed$seed"
     done
 done
