@@ -169,7 +169,10 @@ def test_votes_are_compared_with_greedy_answers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "results", "rows"),
     [
-        ("moments", "results.json", ["seeds", "rows", "sft_asked_only_for_what_occurs", "intervals", "votes", "code"]),
+        ("moments", "results.json", [
+            "seeds", "rows", "sft_asked_only_for_what_occurs", "intervals", "votes", "votes_minus_greedy_mAP_95%",
+            "code",
+        ]),
         ("minutes", "grpo-seed1/results.json", [
             "run", "row", "recordings", "window_s", "device", "code", "ways"
         ]),

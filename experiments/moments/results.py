@@ -33,18 +33,22 @@ def results(folder: Path) -> dict[str, Any]:
     present = sorted(folder.glob("moments_present/seed*/evaluation-test-*/evaluation/sft"))
     report = json.loads((folder / "report/report.json").read_text())
     votes: dict[str, Any] = {}
+    gains: dict[str, list[list[float]]] = {}
     for row in ("sft", "grpo"):
         for path in sorted(folder.glob(f"votes/{row}-seed*/results.json")):
             for system, of in json.loads(path.read_text())["tasks"][TASK]["systems"].items():
                 known = votes.setdefault(row, {}).setdefault(system, {name: [] for name in VOTED})
                 for name in VOTED:
                     known[name].append(of[name])
+                if system == "8 votes":
+                    gains.setdefault(row, []).append(of["minus greedy, 95%"]["mAP"])
     return {
         "seeds": [run.name for run in runs],
         "rows": rows,
         "sft_asked_only_for_what_occurs": scores_of(present),
         "intervals": {name: of[TASK] for name, of in report["intervals"].items() if TASK in of},
         "votes": votes,
+        "votes_minus_greedy_mAP_95%": gains,
         "code": report["run"]["code"],
     }
 
