@@ -34,7 +34,7 @@ def results(folder: Path) -> dict[str, Any]:
     report = json.loads((folder / "report/report.json").read_text())
     votes: dict[str, Any] = {}
     gains: dict[str, list[list[float]]] = {}
-    for row in ("sft", "grpo"):
+    for row in ("zero_shot", "sft", "grpo"):
         for path in sorted(folder.glob(f"votes/{row}-seed*/results.json")):
             for system, of in json.loads(path.read_text())["tasks"][TASK]["systems"].items():
                 known = votes.setdefault(row, {}).setdefault(system, {name: [] for name in VOTED})

@@ -28,8 +28,9 @@ for seed in "${seeds[@]}"; do
     printf '%s\0' "run=$OUT/moments_present/seed$seed"
 done | xargs -0 -n 1 -P "$JOBS" "$PYTHON" -m timepro_lit.evaluate 'rows=[sft]' data=moments "data.corpus.num_clips={test: $clips}"
 
+# The base model is the same for every seed.
 for seed in "${seeds[@]}"; do
-    for row in sft grpo; do
+    for row in $([[ $seed == "${seeds[0]}" ]] && echo zero_shot) sft grpo; do
         printf '%s\0' --run "$OUT/moments/seed$seed" --row "$row" --out "$OUT/votes/$row-seed$seed"
     done
 done | xargs -0 -n 6 -P "$JOBS" "$PYTHON" experiments/voting/compare.py --tasks moments --clips "$clips" --votes 8
