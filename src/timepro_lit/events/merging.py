@@ -36,10 +36,9 @@ _NEARLY = round(NEARLY_S * TICKS)
 
 def checked_iou(merge_iou: object) -> float:
     """An IoU from which on two windows may speak of one event. Raises ValueError where it is none in (0, 1]."""
-    is_number = isinstance(merge_iou, int | float) and not isinstance(merge_iou, bool)
-    if not (is_number and 0 < merge_iou <= 1):  # type: ignore[operator]
+    if isinstance(merge_iou, bool) or not isinstance(merge_iou, int | float) or not 0 < merge_iou <= 1:
         raise ValueError(f"merge_iou: must be above 0 and at most 1, not {merge_iou!r}")
-    return float(merge_iou)  # type: ignore[arg-type]
+    return float(merge_iou)
 
 
 def merge_predictions(
