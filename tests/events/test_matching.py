@@ -3,12 +3,12 @@ from __future__ import annotations
 import itertools
 import math
 import random
-import time
 
 import numpy as np
 import pytest
 import sed_eval
 
+from tests.hangs import at_most
 from timepro_lit.events.intervals import iou
 from timepro_lit.events.matching import count_matches, hits, match_by_iou
 from timepro_lit.records import Event
@@ -98,10 +98,9 @@ def test_true_positives_equal_sed_eval():
 
 
 def test_hostile_number_of_estimates_is_quick():
-    start = time.process_time()
-    assert count_matches(dogs(*[(1.0, 2.0)] * 20), dogs(*[(1.1, 2.1)] * 256)) == 20
-    assert len(match_by_iou(dogs(*[(1.0, 2.0)] * 20), dogs(*[(1.1, 2.1)] * 256))) == 20
-    assert time.process_time() - start < 2.0
+    with at_most():
+        assert count_matches(dogs(*[(1.0, 2.0)] * 20), dogs(*[(1.1, 2.1)] * 256)) == 20
+        assert len(match_by_iou(dogs(*[(1.0, 2.0)] * 20), dogs(*[(1.1, 2.1)] * 256))) == 20
 
 
 def test_match_by_iou_takes_the_greatest_total():

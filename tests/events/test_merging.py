@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hangs import at_most
 from timepro_lit.events.merging import merge_events, merge_predictions
 from timepro_lit.events.windows import Cut, Window
 from timepro_lit.records import Event, Prediction
@@ -174,7 +174,7 @@ def test_ten_hours_are_exact_and_quick() -> None:
         Event(round(3.6 * n + 0.01, 2), round(3.6 * n + 0.01 + n % 350 / 100 + 0.01, 2), "a") for n in range(10_000)
     ]
     windows = cut.windows(duration_s)
-    heard, started = perfect(windows, events), time.perf_counter()
-    assert merge_events(windows, heard, by_label=False) == agreed(events)
-    assert time.perf_counter() - started < 5.0
+    heard = perfect(windows, events)
+    with at_most():
+        assert merge_events(windows, heard, by_label=False) == agreed(events)
     assert math.isclose(sum(windows[-1]), duration_s)

@@ -8,11 +8,11 @@ import os
 import pickle
 import re
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.hangs import at_most
 from timepro_lit.metrics import meteor_process
 from timepro_lit.metrics.meteor import Meteor, normalise, score_from_statistics
 from timepro_lit.metrics.meteor_process import MeteorError, MeteorProcess, meteor_command
@@ -68,10 +68,9 @@ def test_normalise_caps_words_and_their_length():
 
 
 def test_normalise_is_linear_and_its_alphabet_harmless():
-    start = time.process_time()
     for hostile in ("n't", "an", "'", "1.", "a'", "\u00e9", "\u72ac", " ", "||| "):
-        assert re.fullmatch(r"[a-z0-9.,' ]*", normalise(hostile * (1_000_000 // len(hostile))))
-    assert time.process_time() - start < 5.0
+        with at_most():
+            assert re.fullmatch(r"[a-z0-9.,' ]*", normalise(hostile * (1_000_000 // len(hostile))))
 
 
 def test_formula_by_hand():

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-import signal
 import time
-from contextlib import contextmanager
 
 import pytest
 
+from tests.hangs import at_most
 from timepro_lit.records import Prediction
 from timepro_lit.tasks import reading
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
@@ -22,22 +21,6 @@ UNITS = [
     "[]", "{}", ",", ":", "-", "- ", "* ", ".5", "1.", "1-", "1 - ", "1 to ", "1:11:", "1e9 ", "1    ", "from ", "a:",
     '"a":', '{"a":', "' :", "'   x", "1-2,", "1.0-2.0, a\n", '{"dog": [1, 2]}', "|||", "```", "\u0663-\u0664 ", "1s-",
 ]  # fmt: skip
-
-
-@contextmanager
-def at_most(seconds):
-    """Ends a hang, also one within a regular expression, after so many seconds of processor time."""
-
-    def stop(signum, frame):
-        raise TimeoutError(f"reading took longer than {seconds} s")
-
-    previous = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, previous)
 
 
 def test_an_alarm_ends_a_hang():
@@ -54,7 +37,7 @@ def test_an_alarm_ends_a_hang():
 def test_a_megabyte_of_anything_is_read_quickly(task):
     for unit in UNITS:
         for prefix in ("", '{"dog": "x '):
-            with at_most(5.0):
+            with at_most():
                 prediction = task.parse(prefix + unit * (1_000_000 // len(unit)))
             assert len(prediction.events) <= 256
             assert "too_long" in prediction.repairs
@@ -71,7 +54,7 @@ def test_reading_is_linear_also_without_the_cut(monkeypatch):
         return time.process_time() - start
 
     def is_linear(prefix, unit):
-        with at_most(20.0):
+        with at_most():
             short, long = (process_time(prefix + unit * (size // len(unit))) for size in (2_000, 16_000))
         # 8 times the text: linear gives 8 times the time, quadratic 64; below 5 ms the clock is mostly noise
         return long < 30 * max(short, 0.005)

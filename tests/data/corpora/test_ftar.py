@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.hangs import at_most
 from timepro_lit.data.corpora.annotated import Annotation, Dropped
 from timepro_lit.data.corpora.ftar import Ftar, captions_of, query_of, times_of
 from timepro_lit.data.corpora.json_files import Fault
@@ -80,11 +80,9 @@ def test_a_caption_that_says_too_little_is_a_fault(answer: str) -> None:
 
 @pytest.mark.parametrize("text", ["1" * 20_000, " " * 20_000, "1-" * 10_000, "0.1 - 0.2," * 2_000, "'" * 20_000])
 def test_hostile_texts_take_no_time(text: str) -> None:
-    start = time.monotonic()
     for read in (captions_of, query_of, lambda t: times_of(t, "x")):
-        with contextlib.suppress(Fault):
+        with at_most(), contextlib.suppress(Fault):
             read(text)
-    assert time.monotonic() - start < 5.0
 
 
 def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
