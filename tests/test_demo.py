@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from wandb_offline import OfflineRun, offline_runs
 
+from tests.warm import command
+
 SMALL = (
     "sizes.data.num_clips={train: 30, val: 2, test: 4}",
     "sizes.sft.max_steps=2", "sizes.sft.batch_size=4", "sizes.sft.micro_batch_size=2", "sizes.sft.val_check_interval=2",
@@ -21,14 +23,17 @@ SMALL = (
 )  # fmt: skip
 
 
+LOGS = Path(__file__).resolve().parents[1] / "docs" / "logs.md"
 WATCHED = ("logger=wandb", "logger.wandb.completions=1", "trainer.log_every_n_steps=1")
 
 
 def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`python -m timepro_lit.train` that writes under `folder` alone."""
-    folders = (f"paths.outputs={folder / 'outputs'}", f"paths.data={folder / 'data'}")
-    command = [sys.executable, "-m", "timepro_lit.train", *arguments, *folders]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
+    """`train` that writes under `folder` alone."""
+    return command("train", *arguments, *places(folder), cwd=folder)
+
+
+def places(folder: Path) -> tuple[str, str]:
+    return f"paths.outputs={folder / 'outputs'}", f"paths.data={folder / 'data'}"
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(folder: Path) -> subprocess.CompletedProcess[str]:
-    """A demo of two steps a stage."""
-    done = train(folder, "+experiment=demo", *SMALL)
+    """A demo of two steps a stage, started as users start it."""
+    program = [sys.executable, "-m", "timepro_lit.train", "+experiment=demo", *SMALL, *places(folder)]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=folder, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done
 
@@ -110,6 +116,17 @@ def test_the_page_is_written_and_everything_lies_under_the_outputs(finished: Pat
     assert {p.name for p in folder.iterdir()} <= {"data", "outputs", "empty"}
 
 
+@pytest.mark.parametrize(("stage", "title"), [("sft", "SFT"), ("grpo", "GRPO")])
+def test_the_curves_are_those_that_are_documented(finished: Path, stage: str, title: str) -> None:
+    lines = [line for line in LOGS.read_text().splitlines() if line.startswith("|")]
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:3]] for line in lines]
+    documented = {key for key, of_stage in rows if of_stage in ("all", title)}
+    with (finished / stage / "metrics.csv").open() as file:
+        [*logged] = csv.DictReader(file).fieldnames or ()
+    shown = {re.sub(r"^val/\w+/.+", "val/<task>/<metric>", key) for key in logged}
+    assert {re.sub(r"^grpo/\w+/\w+$", "grpo/<task>/<name>", key) for key in shown} == documented
+
+
 def test_the_same_command_says_finished_and_another_is_refused(finished: Path, folder: Path) -> None:
     before = (finished / "report.json").stat().st_mtime_ns
     again = train(folder, "+experiment=demo", *SMALL)
@@ -122,8 +139,7 @@ def test_the_same_command_says_finished_and_another_is_refused(finished: Path, f
 
 
 def test_a_finished_run_is_evaluated_again_on_another_split(finished: Path, folder: Path) -> None:
-    command = [sys.executable, "-m", "timepro_lit.evaluate", f"run={finished}", "split=val", "rows=[sft]"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
+    done = command("evaluate", f"run={finished}", "split=val", "rows=[sft]", cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "METEOR" in done.stdout
     [again] = finished.glob("evaluation-val-????????")

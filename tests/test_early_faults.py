@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from tests.warm import command
 
 SMALL = (
     "sizes.data.num_clips={train: 8, val: 2, test: 2}", "sizes.sft.max_steps=1", "sizes.sft.batch_size=2",
@@ -26,11 +29,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("faults")
 
 
-def train(folder: Path, *arguments: str, program: tuple[str, ...] = ("-m", "timepro_lit.train")) -> str:
+def train(folder: Path, *arguments: str, program: Sequence[str] | None = None) -> str:
     """What a refused command says; it has trained nothing."""
     folders = (f"paths.outputs={folder / 'outputs'}", f"paths.data={folder / 'data'}", f"output_dir={folder / 'run'}")
-    command = [sys.executable, *program, *SMALL, *folders, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
+    if program is None:
+        done = command("train", *SMALL, *folders, *arguments, cwd=folder)
+    else:
+        started = [sys.executable, *program, *SMALL, *folders, *arguments]
+        done = subprocess.run(started, capture_output=True, text=True, cwd=folder, timeout=300)
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stderr
     assert not list((folder / "outputs").glob("stages/*"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
+from tests.warm import command
 from timepro_lit.data.corpora.prepared import Joined, Prepared
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lit.datamodule import ClipDataModule
@@ -20,9 +20,7 @@ TINY_BASE = str(ROOT / "src/timepro_lit/assets/tiny_base")
 
 
 def prepare(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "timepro_lit.prepare", *arguments], cwd=ROOT, capture_output=True, text=True
-    )
+    return command("prepare", *arguments, cwd=ROOT)
 
 
 def test_two_corpora_become_one_data_module(desed: Path, ftar: Path, tmp_path: Path) -> None:

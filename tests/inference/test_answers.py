@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import soundfile
 from transformers import Qwen2_5OmniThinkerForConditionalGeneration
 
 import timepro_lit
+from tests.warm import command
 from timepro_lit.events.delivery import delivered
 from timepro_lit.inference.exporting import export
 from timepro_lit.inference.prediction import asked_task, queries_of, recordings
@@ -25,13 +25,6 @@ from timepro_lit.tasks.dense_captioning import DenseCaptioning
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.tasks.pretraining import Tagging
 from timepro_lit.tasks.sound_events import SoundEventDetection
-
-
-def command(door: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """`python -m timepro_lit.<door>`."""
-    return subprocess.run(
-        [sys.executable, "-m", f"timepro_lit.{door}", *arguments], capture_output=True, text=True, cwd=cwd, timeout=300
-    )
 
 
 @pytest.fixture(scope="module")

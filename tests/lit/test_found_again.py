@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from tests.warm import command
 from timepro_lit.settings.schemas import CONF, PACKAGE
 
 SMALL = (
@@ -26,11 +27,13 @@ TWO = ("trainer=ddp_cpu",)
 
 def door(name: str, *arguments: str, folder: Path, source: Path = PACKAGE.parent) -> str:
     """What `python -m timepro_lit.<door>` prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"timepro_lit.{name}", *arguments, f"paths.data={folder / 'data'}"],
-        env=os.environ | {"PYTHONPATH": str(source)},
-        capture_output=True, text=True, cwd=folder, timeout=600,
-    )  # fmt: skip
+    asked = (*arguments, f"paths.data={folder / 'data'}")
+    if source == PACKAGE.parent:
+        done = command(name, *asked, cwd=folder)
+    else:
+        program = [sys.executable, "-m", f"timepro_lit.{name}", *asked]
+        where = os.environ | {"PYTHONPATH": str(source)}
+        done = subprocess.run(program, env=where, capture_output=True, text=True, cwd=folder, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout
 

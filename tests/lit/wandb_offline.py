@@ -19,6 +19,8 @@ class OfflineRun:
     """What one call of `wandb.init` wrote."""
 
     id: str = ""
+    started_ns: int = 0
+    """Its folder's name knows seconds alone, and two can be begun in one."""
     name: str = ""
     group: str = ""
     job_type: str = ""
@@ -35,7 +37,7 @@ class OfflineRun:
 
 def offline_runs(folder: Path) -> list[OfflineRun]:
     """In the order in which they were begun."""
-    return [_run(path) for path in sorted(folder.glob("wandb/offline-run-*/*.wandb"), key=lambda p: p.parent.name)]
+    return sorted(map(_run, folder.glob("wandb/offline-run-*/*.wandb")), key=lambda run: run.started_ns)
 
 
 def _run(path: Path) -> OfflineRun:
@@ -52,6 +54,7 @@ def _run(path: Path) -> OfflineRun:
                 run.run_group,
                 run.job_type,
             )
+            found.started_ns = run.start_time.ToNanoseconds()
             found.tags, found.notes = list(run.tags), run.notes or found.notes
         updates = record.run.config.update if kind == "run" else record.config.update if kind == "config" else ()
         found.config |= {_key(item): json.loads(item.value_json) for item in updates}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.lit.test_processes import ONE_EPOCH, SIZES, curves
-from timepro_lit.settings.schemas import CONF, ROOT
+from tests.warm import command
+from timepro_lit.settings.schemas import CONF
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 SMALL_ONLY = {
@@ -24,10 +22,7 @@ OF_RECORDINGS = {"castella", "castella_native"}
 def train(folder: Path, *settings: str, fails: bool = False) -> str:
     """What a command says, in a folder that outputs and data lie below."""
     places = [f"paths.outputs={folder / 'outputs'}", f"paths.data={folder / 'data'}"]
-    done = subprocess.run(
-        [sys.executable, "-m", "timepro_lit.train", *settings, *places],
-        capture_output=True, text=True, cwd=folder, timeout=900, env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-    )  # fmt: skip
+    done = command("train", *settings, *places, cwd=folder, timeout_s=900)
     assert done.returncode == int(fails), done.stderr[-4000:]
     return done.stderr if fails else done.stdout
 
