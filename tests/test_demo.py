@@ -20,11 +20,12 @@ SMALL = (
     "sizes.sft.max_steps=2", "sizes.sft.batch_size=4", "sizes.sft.micro_batch_size=2", "sizes.sft.val_check_interval=2",
     "sizes.grpo.max_steps=2", "sizes.grpo.batch_size=2", "sizes.grpo.micro_batch_size=2",
     "sizes.grpo.examples_per_task=4", "sizes.grpo.group_size=2", "sizes.grpo.val_check_interval=2",
+    "trainer.log_every_n_steps=1",
 )  # fmt: skip
 
 
 LOGS = Path(__file__).resolve().parents[1] / "docs" / "logs.md"
-WATCHED = ("logger=wandb", "logger.wandb.completions=1", "trainer.log_every_n_steps=1")
+WATCHED = ("logger=wandb", "logger.wandb.completions=1")
 
 
 def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -44,7 +45,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def done(folder: Path) -> subprocess.CompletedProcess[str]:
     """A demo of two steps a stage, started as users start it."""
-    program = [sys.executable, "-m", "timepro_lit.train", "+experiment=demo", *SMALL, *places(folder)]
+    arguments = ("+experiment=demo", *SMALL, *places(folder))
+    program = [sys.executable, "-m", "timepro_lit.train", *arguments]
     done = subprocess.run(program, capture_output=True, text=True, cwd=folder, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done
