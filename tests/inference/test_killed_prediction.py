@@ -41,10 +41,32 @@ def lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def test_a_killed_call_goes_on(shared: Path, tmp_path: Path) -> None:
-    tones(tmp_path / "long.flac", 300.0)
-    subprocess.run(asked(shared / "run", tmp_path / "long.flac", tmp_path / "whole"), check=True, capture_output=True)
-    call, part = asked(shared / "run", tmp_path / "long.flac", tmp_path / "out"), tmp_path / "out/predictions.part"
+@pytest.fixture(scope="module")
+def whole(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a long recording, and what a call says of it that is left alone."""
+    folder = tmp_path_factory.mktemp("long")
+    tones(folder / "long.flac", 300.0)
+    subprocess.run(asked(shared / "run", folder / "long.flac", folder / "whole"), check=True, capture_output=True)
+    return folder
+
+
+def test_a_second_call_in_the_same_folder_is_refused_and_harms_nothing(shared: Path, whole: Path) -> None:
+    call, part = asked(shared / "run", whole / "long.flac", whole / "shared"), whole / "shared/predictions.part"
+    process = subprocess.Popen(call, stdout=subprocess.DEVNULL)
+    while lines(part) < 2:
+        assert process.poll() is None, "it ended before the second began"
+        time.sleep(0.02)
+    second = subprocess.run([*call, "hop_s=10"], capture_output=True, text=True)
+    assert process.poll() is None, "it ended before the second was refused"
+    assert (second.returncode, second.stderr.count("\n")) == (1, 1)
+    assert "another process is running in this directory" in second.stderr
+    assert process.wait() == 0
+    answers = [(whole / name / "predictions.jsonl").read_bytes() for name in ("whole", "shared")]
+    assert answers[0] == answers[1]
+
+
+def test_a_killed_call_goes_on(shared: Path, whole: Path) -> None:
+    call, part = asked(shared / "run", whole / "long.flac", whole / "out"), whole / "out/predictions.part"
     reached = []
     for _ in range(KILLS):
         before, process = lines(part), subprocess.Popen(call, stdout=subprocess.DEVNULL)
@@ -56,6 +78,6 @@ def test_a_killed_call_goes_on(shared: Path, tmp_path: Path) -> None:
         reached.append(lines(part))
     assert reached == sorted(set(reached))
     subprocess.run(call, check=True, capture_output=True)
-    answers = [(tmp_path / name / "predictions.jsonl").read_bytes() for name in ("whole", "out")]
+    answers = [(whole / name / "predictions.jsonl").read_bytes() for name in ("whole", "out")]
     assert answers[0] == answers[1] and b'"windows"' in answers[0]
     assert not part.exists()
