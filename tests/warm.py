@@ -17,7 +17,7 @@ import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 SEVERAL = ("trainer=ddp", "trainer=deepspeed")
@@ -32,20 +32,25 @@ def command(
         program = [sys.executable, "-m", f"timepro_lit.{door}", *arguments]
         given = os.environ | environment
         return subprocess.run(program, env=given, capture_output=True, text=True, cwd=cwd, timeout=timeout_s)
-    asked = {
-        "door": door, "arguments": arguments, "cwd": str(cwd), "timeout_s": timeout_s,
-        "environment": dict(os.environ) | environment, "logs": mkdtemp(prefix="command-"),
-    }  # fmt: skip
+    with TemporaryDirectory(prefix="command-") as logs:
+        done = _answered({
+            "door": door, "arguments": arguments, "cwd": str(cwd), "timeout_s": timeout_s,
+            "environment": dict(os.environ) | environment, "logs": logs,
+        })  # fmt: skip
+    if "hang" in done:
+        raise TimeoutError(done["hang"])
+    return subprocess.CompletedProcess([door, *arguments], done["code"], done["out"], done["err"])
+
+
+def _answered(asked: Mapping[str, Any]) -> dict[str, Any]:
     server = _server()
     assert server.stdin is not None and server.stdout is not None
     server.stdin.write(json.dumps(asked) + "\n")
     server.stdin.flush()
     line = server.stdout.readline()
     assert line, f"the server of commands ended with {server.wait()}"
-    done = json.loads(line)
-    if "hang" in done:
-        raise TimeoutError(done["hang"])
-    return subprocess.CompletedProcess([door, *arguments], done["code"], done["out"], done["err"])
+    answer: dict[str, Any] = json.loads(line)
+    return answer
 
 
 @cache
