@@ -140,6 +140,7 @@ def test_table_3_and_figure_2_come_out_of_one_command(tmp_path: Path) -> None:
     assert {"report.html", "table.md", "table.tex", "table.csv"} <= {path.name for path in (made / "report").iterdir()}
     found = json.loads((made / "results.json").read_text())
     assert (list(found["rows"]), len(found["claims"])) == (ours, 5)
+    assert (made / "curves.png").stat().st_size > 10_000
     assert list((made / "attention/picture").glob("*.png")) and (made / "attention/share/attention.json").exists()
 
 

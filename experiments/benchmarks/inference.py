@@ -158,7 +158,7 @@ def about_an_hour(folder: Path, num_questions: int, batch_size: int, repeats: in
         ]
         for start in range(0, len(windows), size)
     ]
-    forms: dict[str, Form] = {"shared": shared, "together": together, "generate": generate}
+    forms: dict[str, Form] = {"shared": shared, "generate": generate}
     return compared({k: (f, lalm) for k, f in forms.items()}, {"ag": Grounding()}, parts, ANSWER_TOKENS, repeats)
 
 
@@ -201,14 +201,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, help="a run whose test split is asked as well, `make demo` say")
     parser.add_argument("--data", type=Path, help="folder of the generated data, where it is another one now")
-    parser.add_argument("--questions", type=int, nargs="+", default=(1, 5, 50), help="about one clip")
-    parser.add_argument("--hour", type=int, nargs="*", default=(1, 5), help="questions about each window of an hour")
+    parser.add_argument("--questions", type=int, nargs="*", default=(1, 5, 50), help="about one clip")
+    parser.add_argument("--hour", type=int, nargs="*", default=(1,), help="questions about each window of an hour")
     parser.add_argument("--clips", type=int, default=60, help="of the test split")
     parser.add_argument("--batch-size", type=int, default=64, help="questions to a batch of an hour, of the test split")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("inference.json"))
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(__file__).with_name("inference.json"),
+        help="other cases in it stay",
+    )
     given = parser.parse_args()
-    found: dict[str, Any] = {"threads": torch.get_num_threads()}
+    found: dict[str, Any] = json.loads(given.out.read_text()) if given.out.exists() else {}
+    found["threads"] = torch.get_num_threads()
     with tempfile.TemporaryDirectory() as folder:
         # Words are tokens, as they are to a tokenizer that has read some text.
         write_checkpoint(Path(folder), texts=[Grounding().prompt(example) for example in QUERIES])

@@ -48,6 +48,7 @@ runs "${sft[@]}" "${grpo[@]}" | train "$@"
 rows=("${sft[@]}" "${grpo[@]}")
 "$PYTHON" -m timepro_lit.report "${rows[@]/#/$OUT/}" layout=table3 output_dir="$OUT/report"
 "$PYTHON" experiments/table3/results.py "$OUT"
+"$PYTHON" experiments/table3/tables.py "$OUT/results.json"
 
 model="$OUT/ablation_adaptive/seed${seeds[0]}"
 first='import json, sys; print(next(row["id"] for row in map(json.loads, sys.stdin) if row["task"] == "ag"))'
