@@ -17,7 +17,7 @@ from timepro_lit.settings.door import door
 def main(cfg: DictConfig) -> None:
     """Load the models, show the page until the process is ended."""
     for key in ("max_mb", "max_seconds", "max_queries", "max_waiting"):
-        if cfg[key] is not None and not cfg[key] > 0:
+        if not cfg[key] > 0:
             raise ValueError(f"{key}: must be more than 0, not {cfg[key]}")
     if cfg.compare is None and cfg.compare_row is not None:
         raise ValueError("compare_row: belongs to compare=FOLDER, which is not given")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from timepro_lit.events.voting import Voting
 from timepro_lit.inference.listener import Listener
 from timepro_lit.playground.asking import Model
 from timepro_lit.records import Answer, Event, Prediction, Sample
@@ -25,12 +26,18 @@ class Parrot(Listener):
         frontend = SimpleNamespace(sampling_rate=16_000, max_duration_s=30.0, num_frames=lambda n: n // 640)
         self.lalm = SimpleNamespace(frontend=frontend)
         self.tasks = {"ag": Grounding(), "dac": DenseCaptioning()}
-        self.longest_s = None
+        self.longest_s = self.trained_s = None
         self.said, self.readable = said, readable
 
-    def answers(self, questions: Iterable[Sample], tasks: Mapping[str, ScoredTask] | None = None) -> Iterator[Answer]:
+    def answers(
+        self,
+        questions: Iterable[Sample],
+        tasks: Mapping[str, ScoredTask] | None = None,
+        voting: Voting | None = None,
+    ) -> Iterator[Answer]:
         for sample in questions:
-            yield Answer(sample.example, "", "as said", Prediction(self.said, self.readable), truncated=False)
+            said = Prediction(self.said, self.readable, presence=None if voting is None else 1.0)
+            yield Answer(sample.example, "", "as said", said, truncated=False)
 
 
 @pytest.fixture

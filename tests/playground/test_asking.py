@@ -72,6 +72,19 @@ def test_answers_without_events_are_rows_too(parrot: Parrots, clip: Path) -> Non
     assert notes_of([("one", ["x", "y"])]) == "x\ny" and notes_of([("one", ["x"]), ("two", [])]) == "one: x"
 
 
+def test_a_long_recording_is_heard_in_windows(parrot: Parrots, tmp_path: Path) -> None:
+    soundfile.write(long := tmp_path / "long.wav", np.full(16_000 * 60, 0.1), 16_000)
+    limits = Limits(max_seconds=60.0, max_queries=3)
+    asked = ask(parrot(Event(1.0, 2.0, "a bell")), "dac", long, "", limits)
+    assert rows(asked) == [[f"{onset}.00", f"{onset + 1}.00", "a bell", ""] for onset in (1, 16, 31)]
+    assert asked.notes == ("Heard in 3 windows of 30 s, one every 15 s.",)
+    assert len(segment(asked, 2)[1]) == 16_000
+    one = ask(parrot(Event(1.0, 2.0, "", score=0.5), longest_s=4.0), "ag", long, "a dog\na bell", limits)
+    assert [row[2] for row in rows(one)] == ["a dog", "a bell"]
+    assert one.notes == ("Heard in 3 windows of 30 s, one every 15 s, each by 8 votes.",)
+    assert Image.open(write_files(asked, tmp_path)[0]).width == 1200
+
+
 def test_files_are_a_picture_and_labels_of_every_format(parrot: Parrots, clip: Path, tmp_path: Path) -> None:
     asked = ask(parrot(Event(0.5, 1.0, "<script>")), "dac", clip, "", LIMITS)
     picture, *labels = write_files(asked, tmp_path)
@@ -94,7 +107,7 @@ def test_what_cannot_be_asked_is_a_sentence_about_the_recording_by_its_name(parr
         return sentence(fault.value, path)
 
     assert said(None) == "Choose a recording, or record one."
-    assert said(long) == "long.wav is 11.0 s long; at most 10 s are taken here."
+    assert said(long) == "long.wav is longer than the 10 s that are taken here."
     assert said(long, "sed") == "This model answers ag, dac, not sed."
     assert said(broken).startswith("<img src=x>.wav") and said(empty).startswith("empty.wav")
     assert str(tmp_path) not in said(broken) + said(empty) + said(tmp_path / "gone.wav")

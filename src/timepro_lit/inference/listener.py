@@ -41,13 +41,17 @@ Audio = str | Path | Samples | tuple[Samples, int]
 """A file; or samples, as `mono_waveform` takes them: of any sampling rate where that is said, or in a pair with it."""
 
 
-def hear(audio: Audio, frontend: Frontend, sampling_rate: int | None = None) -> Tensor:
+def hear(
+    audio: Audio, frontend: Frontend, sampling_rate: int | None = None, max_duration_s: float | None = None
+) -> Tensor:
     """(num_samples,) float32 at the sampling rate of a model. Samples come at `sampling_rate`; None = the model's.
 
     A file may be named with the stretch of it that is meant, `street.wav#t=30,60` (`files.fragments`).
+    It lasts at most `max_duration_s`; None = what the model hears at once.
     Raises AudioError for a file that cannot be read, for samples that are none, and for what is too long or too short.
     """
-    to_rate, max_duration_s = frontend.sampling_rate, frontend.max_duration_s
+    to_rate = frontend.sampling_rate
+    max_duration_s = frontend.max_duration_s if max_duration_s is None else max_duration_s
     if isinstance(audio, str | Path):
         if sampling_rate is not None:
             raise ValueError(f"sampling_rate: {audio} says its own")
@@ -163,9 +167,9 @@ class Listener:
         """What `ask` answers to a `Caption`."""
         return self.ask(audio, [Caption()], **how)[0]
 
-    def waveform(self, audio: Audio, sampling_rate: int | None = None) -> Tensor:
+    def waveform(self, audio: Audio, sampling_rate: int | None = None, max_duration_s: float | None = None) -> Tensor:
         """(num_samples,) float32 at the model's sampling rate, as `hear` makes it."""
-        return hear(audio, self.lalm.frontend, sampling_rate)
+        return hear(audio, self.lalm.frontend, sampling_rate, max_duration_s)
 
     def question(self, task: str, waveform: Tensor, query: str | None = None, audio: str = "", id_: str = "") -> Sample:
         """A sample that asks `task` about a waveform. Raises ValueError for a task that the model does not know."""

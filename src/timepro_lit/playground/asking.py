@@ -11,16 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from timepro_lit.data.audio import AudioError
 from timepro_lit.events.labels import FORMATS, Labels, label_of
+from timepro_lit.events.voting import Voting
 from timepro_lit.figures.timeline import clip_figure
 from timepro_lit.files.visible_text import visible
 from timepro_lit.inference.labelling import labels_of, write_labels
 from timepro_lit.inference.listener import Listener
-from timepro_lit.records import Event
+from timepro_lit.records import Answer, Event, Example
 from timepro_lit.tasks.base import ScoredTask
+from timepro_lit.tasks.merged import merged, takes_one_event
 
 COLUMNS = ("start", "end", "sound", "note")
 """Of the table, in seconds."""
+VOTES = 8
+"""On each window of a long recording, where a task is always answered by one event: they tell which is right."""
 _QUERY_CHARS = 300
 _CELL_CHARS = 400
 
@@ -39,8 +44,8 @@ class Model:
 class Limits:
     """What is taken."""
 
-    max_seconds: float | None
-    """Of a recording; None = what the model can hear."""
+    max_seconds: float
+    """Of a recording; of more than a model hears at once, windows are heard."""
     max_queries: int
 
 
@@ -95,17 +100,38 @@ def ask(model: Model, task: str, path: Path | None, text: str, limits: Limits) -
     if task not in listener.tasks:
         raise ValueError(f"This model answers {', '.join(sorted(listener.tasks))}, not {visible(str(task), 40)}.")
     queries = queries_in(listener.tasks[task], text, limits.max_queries)
-    waveform, rate = listener.waveform(path), listener.lalm.frontend.sampling_rate
-    duration_s = len(waveform) / rate
-    if limits.max_seconds is not None and duration_s > limits.max_seconds:
-        raise ValueError(f"{path.name} is {duration_s:.1f} s long; at most {limits.max_seconds:g} s are taken here.")
-    questions = [listener.question(task, waveform, query, audio=path.name) for query in queries]
-    answers = list(listener.answers(questions))
+    try:
+        waveform = listener.waveform(path, max_duration_s=limits.max_seconds)
+    except AudioError as error:
+        if error.kind != "too_long":
+            raise
+        raise ValueError(f"{path.name} is longer than the {limits.max_seconds:g} s that are taken here.") from None
+    answers, remark = _answers(model, task, waveform, path.name, queries)
     (labels,) = labels_of(answers)
     notes = [_unreadable(answer.query) for answer in labels.answers if not answer.readable]
+    rate = listener.lalm.frontend.sampling_rate
+    return Asked(waveform, rate, listener.tasks[task].title, labels, (*notes, *remark))
+
+
+def _answers(
+    model: Model, task: str, waveform: Tensor, name: str, queries: Sequence[str | None]
+) -> tuple[list[Answer], list[str]]:
+    """One to each query, and what should be known of how the recording was heard, in sentences."""
+    listener, asked = model.listener, model.listener.tasks[task]
+    windowing = listener.windowing()
+    pieces = [*listener.pieces(waveform, windowing)]
+    voting = Voting(VOTES) if len(pieces) > 1 and takes_one_event(asked) else None
+    questions = [listener.question_about(piece, task, query, audio=name) for piece in pieces for query in queries]
+    said = list(listener.answers(questions, voting=voting))
+    duration_s = len(waveform) / listener.lalm.frontend.sampling_rate
+    if len(pieces) > 1:
+        recordings = [Example("", task, name, duration_s, events=(), query=query) for query in queries]
+        answers = [merged(one, asked, said[n :: len(queries)]) for n, one in enumerate(recordings)]
+        votes, cut = f", each by {VOTES} votes" if voting else "", windowing.cut
+        return answers, [f"Heard in {len(pieces)} windows of {cut.window_s:g} s, one every {cut.hop_s:g} s{votes}."]
     if model.longest_s is not None and duration_s > model.longest_s + 0.1:
-        notes.append(f"It was trained on clips of up to {model.longest_s:.1f} s: times beyond that are guesses.")
-    return Asked(waveform, rate, listener.tasks[task].title, labels, tuple(notes))
+        return said, [f"It was trained on clips of up to {model.longest_s:.1f} s: times beyond that are guesses."]
+    return said, []
 
 
 def sentence(error: Exception, path: Path | None) -> str:

@@ -31,8 +31,8 @@ class AppConfig:
     """To listen at; 0 = any that is free."""
     max_mb: float = 50.0
     """Larger recordings are not taken."""
-    max_seconds: float | None = None
-    """Longer recordings are not asked about; null = what the models can hear."""
+    max_seconds: float = 600.0
+    """Longer recordings are not asked about; those longer than what a model hears at once are heard in windows."""
     max_queries: int = 8
     """Asked about a recording at once."""
     max_waiting: int = 8
