@@ -165,11 +165,11 @@ def test_one_visitor_is_answered_at_a_time_and_few_may_wait(parrot: Any, clip: P
     model, go_on, at_work, most = parrot(Event(0.5, 1.0, "a bell")), threading.Event(), [], []
     answers = model.listener.answers
 
-    def slowly(*arguments: Any) -> Iterator[Any]:
+    def slowly(*arguments: Any, **how: Any) -> Iterator[Any]:
         at_work.append(1)
         most.append(len(at_work))
         go_on.wait(60)
-        yield from answers(*arguments)
+        yield from answers(*arguments, **how)
         at_work.pop()
 
     model.listener.answers = slowly
