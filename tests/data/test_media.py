@@ -19,8 +19,8 @@ CODECS = {
 }  # fmt: skip
 
 
-def recorded(container: str, **options: str) -> bytes:
-    """A second of silence, then a second of a tone."""
+def recorded(container: str, pause_s: float = 0.0, **options: str) -> bytes:
+    """A second of silence, then a second of a tone, before which the recorder pauses."""
     rate, codec = (8_000 if container == "amr" else 48_000), CODECS[container]
     samples = 0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate)
     samples[: round(SILENCE_S * rate)] = 0
@@ -34,7 +34,8 @@ def recorded(container: str, **options: str) -> bytes:
         resampler = av.AudioResampler(track.codec_context.format.name, "mono", rate, frame_size=size)
         place = 0
         for frame in [*resampler.resample(source), *resampler.resample(None)]:
-            frame.pts, frame.time_base = place, Fraction(1, rate)
+            pause = round(pause_s * rate) if place >= 0.9 * SILENCE_S * rate else 0
+            frame.pts, frame.time_base = place + pause, Fraction(1, rate)
             place += frame.samples
             output.mux(track.encode(frame))
         output.mux(track.encode(None))
@@ -50,6 +51,15 @@ def test_a_sound_stays_where_it_was_and_half_a_file_is_refused(container: str, t
     assert abs(int((waveform.abs() > 0.1).nonzero()[0]) / 16_000 - SILENCE_S) < 0.06
     for cut_off in (content[: len(content) // 2], content[:-1]):
         assert heard(cut_off, tmp_path) in ("truncated", "unreadable")
+
+
+@pytest.mark.parametrize("container", ["ipod", "webm", "matroska"])
+def test_a_pause_of_the_recorder_lasts_as_long_as_it_did(container: str, tmp_path: Path) -> None:
+    (tmp_path / "clip").write_bytes(recorded(container, pause_s=2.5))
+    waveform = read_audio(tmp_path / "clip")
+    assert abs(len(waveform) / 16_000 - 4.5) < 0.06
+    assert abs(int((waveform.abs() > 0.1).nonzero()[0]) / 16_000 - SILENCE_S - 2.5) < 0.06
+    assert heard(recorded(container, pause_s=4000.0), tmp_path) == "unreadable"
 
 
 def test_what_a_browser_sends_says_no_sizes(tmp_path: Path) -> None:

@@ -268,6 +268,8 @@ def test_queries_come_from_one_place(tmp_path: Path) -> None:
         queries_of(Grounding(), "x", tmp_path / "q.txt")
     with pytest.raises(ValueError, match="task=ag needs a query"):
         queries_of(Grounding(), None, None)
+    with pytest.raises(ValueError, match="query: needs words"):
+        queries_of(Grounding(), "  ", None)
     with pytest.raises(ValueError, match=r"queries: .*empty\.txt is empty"):
         queries_of(Grounding(), None, tmp_path / "empty.txt")
 

@@ -18,6 +18,7 @@ from timepro_lit.events.labels import chosen_formats
 from timepro_lit.events.voting import Voting
 from timepro_lit.events.windows import Cut
 from timepro_lit.files.holding import held
+from timepro_lit.inference.answering import drawn_by
 from timepro_lit.inference.prediction import predict
 from timepro_lit.inference.queries import Query, prompts_of
 from timepro_lit.inference.windowing import Windowing, windowing_of
@@ -98,6 +99,24 @@ def test_who_is_interrupted_goes_on(clips: Path, tmp_path: Path, lasts: int) -> 
     assert len(again.asked) == sum(len(row.get("windows", [0])) for row in rows) - lasts // 4 * 4
 
 
+def test_damage_that_is_found_at_the_end_is_found_by_who_goes_on_behind_it(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, round(16_000 * LENGTH_S))
+    (tmp_path / "clips").mkdir()
+    soundfile.write(tmp_path / "clips/a.ogg", noise, 16_000, format="OGG", subtype="VORBIS")
+    content = bytearray((tmp_path / "clips/a.ogg").read_bytes())
+    hole = len(content) // 2
+    content[hole : hole + 400] = bytes(400)
+    (tmp_path / "clips/a.ogg").write_bytes(content)
+    record(tmp_path / "clips/b.wav", 2.0, SHORT)
+    _, undisturbed = ask(Ear(batch_size=2), tmp_path / "clips", tmp_path / "whole")
+    assert "its header promises 15.00 s" in (tmp_path / "whole/left_out.jsonl").read_text()
+    with pytest.raises(KeyboardInterrupt):
+        ask(Ear(batch_size=2, lasts=11), tmp_path / "clips", tmp_path / "out")
+    _, rows = ask(Ear(batch_size=2), tmp_path / "clips", tmp_path / "out")
+    assert rows == undisturbed
+    assert (tmp_path / "out/left_out.jsonl").read_bytes() == (tmp_path / "whole/left_out.jsonl").read_bytes()
+
+
 def test_another_call_does_not_go_on_there(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         ask(Ear(lasts=20), clips, tmp_path / "out", call="one")
@@ -166,6 +185,18 @@ def test_a_question_with_one_answer_takes_votes(clips: Path, tmp_path: Path) -> 
     assert rows[0]["events"][0][:2] == [1.0, 1.5] and rows[0]["scores"] == [1.0] and rows[0]["presence"] == 1.0
     texts = [voter["text"] for voter in rows[0]["windows"][0]["voters"]]
     assert texts == ['{"a horn": [[1.00, 1.50], [3.50, 4.00]]}'] * 2
+
+
+def test_votes_do_not_depend_on_what_a_recording_is_called(clips: Path) -> None:
+    ear = Ear()
+    for windowing in (windowing_of(None, None, None, 4.0), windowing_of(None, None, None, 30.0)):
+        pieces = list(ear.pieces(clips / "a.wav", windowing))
+        drawn = {
+            name: [drawn_by(ear.question_about(piece, "moments", "rain", audio=name).example) for piece in pieces]
+            for name in ("", "a.wav", "renamed.wav")
+        }
+        assert drawn[""] == drawn["a.wav"] == drawn["renamed.wav"]
+        assert len(set(drawn[""])) == len(pieces)
 
 
 def test_labels_and_submissions_are_of_the_whole_recording(clips: Path, tmp_path: Path) -> None:

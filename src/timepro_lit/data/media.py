@@ -30,6 +30,10 @@ _TITLES = {
     "aac": "AAC",
     "amr": "AMR",
 }
+_TIMED = ("mov", "matroska")
+"""Whose frames have times to be relied on."""
+_GAP_S, _LONGEST_GAP_S = 0.05, 3600.0
+"""Less is how exactly containers tell the time, more is no recording."""
 _CHECKS = {"mov": check_mpeg4, "matroska": check_matroska, "asf": check_windows_media}
 
 
@@ -89,6 +93,7 @@ def _blocks(stream: Stream, name: str, format_: str, sampling_rate: int) -> Iter
         with av.open(stream, format=format_, metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise AudioError(f"{name}: holds no sound track", "empty")
+            clock = _Clock(name) if format_ in _TIMED else None
             for packet in container.demux(container.streams.audio[0]):
                 if packet.is_corrupt:
                     raise AudioError(f"{name}: ends within a frame", "truncated")
@@ -96,9 +101,38 @@ def _blocks(stream: Stream, name: str, format_: str, sampling_rate: int) -> Iter
                     num_channels = frame.layout.nb_channels
                     # Of more than eight channels av would read beyond the frame's memory.
                     check_format(name, frame.sample_rate, num_channels, sampling_rate)
+                    if clock is not None:
+                        for num_samples in clock.missing(frame.time, frame.samples, frame.sample_rate):
+                            yield torch.zeros(num_samples, num_channels), frame.sample_rate
                     yield _samples(frame.to_ndarray(), num_channels), frame.sample_rate
     except av.FFmpegError as error:
         raise AudioError(f"{name}: cannot be decoded: {error.strerror}", "unreadable") from error
+
+
+class _Clock:
+    """What frames leave out by their times: a recorder that paused, packets that were lost. A player waits there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._first_s: float | None = None
+        self._heard_s = 0.0
+
+    def missing(self, start_s: float | None, num_samples: int, rate: int) -> Iterator[int]:
+        """Samples of silence before a frame, at most a second's at a time.
+
+        Raises AudioError for a time that lies further behind than a recording is long.
+        """
+        if start_s is not None:
+            self._first_s = start_s if self._first_s is None else self._first_s
+            gap_s = start_s - self._first_s - self._heard_s
+            if gap_s > _LONGEST_GAP_S:
+                raise AudioError(f"{self.name}: goes on {gap_s:.0f} s after {self._heard_s:.2f} s", "unreadable")
+            left = round(gap_s * rate) if gap_s > _GAP_S else 0
+            self._heard_s += left / rate
+            while left > 0:
+                yield min(left, rate)
+                left -= rate
+        self._heard_s += num_samples / rate
 
 
 def _samples(frame: np.ndarray, num_channels: int) -> Tensor:

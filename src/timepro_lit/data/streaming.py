@@ -43,17 +43,24 @@ class Decoding:
         stream: open as long as this is used.
         name: what errors call it.
         start_s: where the first window begins that will be asked for.
+        is_sought: whether what stands before it may be passed over; damage in it is then not found.
         recording_s: the length that it is to have; another one is refused.
 
     Reading raises AudioError as `decode_window` does; what is cut off may be found as late as at the end.
     """
 
     def __init__(
-        self, stream: Stream, name: str, sampling_rate: int, start_s: float = 0.0, recording_s: float | None = None
+        self,
+        stream: Stream,
+        name: str,
+        sampling_rate: int,
+        start_s: float = 0.0,
+        recording_s: float | None = None,
+        is_sought: bool = True,
     ) -> None:
         self.name = name
         self.sampling_rate = sampling_rate
-        self._blocks = blocks_from(stream, name, sampling_rate, start_s, recording_s)
+        self._blocks = blocks_from(stream, name, sampling_rate, start_s if is_sought else 0.0, recording_s)
         self._rate = sampling_rate
         self._start_s = start_s
         self._held: list[Tensor] = []

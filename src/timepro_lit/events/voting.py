@@ -36,7 +36,10 @@ class Voting:
     """G answers to each question."""
     temperature: float = 1.0
     seed: int = 0
-    """Votes to a question depend on it and on the question alone, not on the batch around it."""
+    """Votes depend on it and on the question (its id, else its words), not on the batch or a recording's name.
+
+    In bfloat16 the batch still rounds them.
+    """
 
     def __post_init__(self) -> None:
         if isinstance(self.num_answers, bool) or not isinstance(self.num_answers, int):

@@ -85,5 +85,5 @@ def _said(
 
 
 def drawn_by(example: Example) -> str:
-    """What the draws of an example belong to: its id or, where it has none, what is asked about which recording."""
-    return example.id or "\n".join((example.task, example.audio, example.query or ""))
+    """What the draws of an example belong to: its id or, where it has none, what is asked, of whichever recording."""
+    return example.id or "\n".join((example.task, example.query or ""))

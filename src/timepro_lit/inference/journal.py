@@ -26,7 +26,7 @@ from timepro_lit.tasks.merged import read_again, said_in
 if TYPE_CHECKING:
     from hashlib import _Hash as Digest
 
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass

@@ -201,7 +201,7 @@ class Listener:
         sample = self.question(task, piece.waveform, query, audio, id_)
         if piece.is_whole:
             return sample
-        own = with_fragment(id_ or f"{audio} {query or task}", piece.start_s, sample.example.duration_s)
+        own = with_fragment(id_ or f"{query or task}", piece.start_s, sample.example.duration_s)
         return Sample(replace(sample.example, id=own, start_s=piece.start_s), piece.waveform)
 
     def answers(

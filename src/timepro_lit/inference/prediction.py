@@ -108,7 +108,9 @@ def queries_of(task: ScoredTask, query: str | None, file: Path | None) -> list[s
     if (query is None) == (file is None):
         raise ValueError(f'task={task.name} needs a query: give either query="..." or queries=FILE, one query a line')
     if file is None:
-        return [query]
+        if query is None or not query.strip():
+            raise ValueError("query: needs words")
+        return [query.strip()]
     lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     if not any(lines):
         raise ValueError(f"queries: {file} is empty")

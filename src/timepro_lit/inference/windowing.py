@@ -73,7 +73,8 @@ def opened(audio: object, frontend: Frontend, sampling_rate: int | None = None, 
     if sampling_rate is not None:
         raise ValueError(f"sampling_rate: {audio} says its own")
     with open_audio(audio) as stream:
-        yield Decoding(stream, str(audio), to_rate, start_s)
+        # What a call did that was killed is decoded again: what it would have found later is found as well.
+        yield Decoding(stream, str(audio), to_rate, start_s, is_sought=False)
 
 
 def heard_pieces(
