@@ -39,11 +39,13 @@ def test_all_streams_are_read_to_their_last_page(file: str, tmp_path: Path) -> N
 
 
 GOES_ON = b"OggS\0\0" + bytes(20) + b"\1\xff" + bytes(255)
+GOES_ON = GOES_ON[:22] + crc(GOES_ON, OGG).to_bytes(4, "little") + GOES_ON[26:]
 CUT_OFF = {
     "within a page": (without_end(OPUS)[:-1], "truncated"),
     "within the header of a page": (OPUS[: OPUS.rfind(b"OggS") + 9], "truncated"),
     "within a packet": (without_end(VORBIS) + GOES_ON, "truncated"),
     "joined, the second one": (VORBIS + VORBIS[: len(VORBIS) // 2], "truncated"),
+    "one bit is another": (VORBIS[:-40] + bytes([VORBIS[-40] ^ 1]) + VORBIS[-39:], "unreadable"),
     "joined with another rate": (VORBIS + encoded("OGG", rate=8_000), "sampling_rate"),
     "joined past the longest clip": (VORBIS * 16, "too_long"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from functools import lru_cache
 
 OGG, FLAC_HEADER, FLAC_FRAME = (32, 0x04C1_1DB7), (8, 0x07), (16, 0x8005)
@@ -19,6 +20,19 @@ def crc(content: bytes | bytearray, kind: tuple[int, int]) -> int:
     for byte in content:
         value = value << 8 & kept ^ table[value >> shift ^ byte]
     return value
+
+
+def ogg_crc(content: bytes | bytearray) -> int:
+    """`crc(content, OGG)`, hundreds of times as fast: zlib's is the same check, bits in the opposite order.
+
+    >>> ogg_crc(b"123456789") == crc(b"123456789", OGG)
+    True
+    """
+    register = zlib.crc32(content.translate(_TURNED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
+    return int(f"{register:032b}"[::-1], 2)
+
+
+_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 @lru_cache

@@ -1,7 +1,8 @@
 """Ogg: its pages, from which follow whether a file is whole and how many streams lie in it one behind the other.
 
 A last page need not say that it is the last: recorders and streaming servers leave that out, and libsndfile, which will
-have it, is told. What is cut off ends within a page, or with a packet that goes on in a page that is not there.
+have it, is told. What is cut off ends within a page, or with a packet that goes on in a page that is not there; what is
+damaged does not match a page's checksum, and a decoder would leave it out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from timepro_lit.data.audio_error import AudioError
-from timepro_lit.data.containers.checksums import OGG, crc
+from timepro_lit.data.containers.checksums import ogg_crc
 from timepro_lit.data.containers.spliced import Spliced, Stream
 
 _HEADER_BYTES, _MAX_PAGE_BYTES = 27, 27 + 255 + 255 * 255
@@ -55,6 +56,12 @@ def _pages(stream: Stream, num_bytes: int, name: str) -> Iterator[_Page]:
         end = place + len(header) + sum(lacing)
         if header[:4] != b"OggS" or len(lacing) < header[26] or end > num_bytes:
             raise AudioError(f"{name}: ends within a page, or is damaged, at byte {place:,}", "truncated")
+        stream.seek(place)
+        content = bytearray(stream.read(end - place))
+        if _checksum(content) != int.from_bytes(content[22:26], "little"):
+            raise AudioError(
+                f"{name}: is damaged: the page at byte {place:,} does not match its checksum", "unreadable"
+            )
         flags = header[5]
         yield _Page(place, end, flags, bool(lacing) and lacing[-1] == 255)
         place = end
@@ -75,6 +82,10 @@ def _ending_page(stream: Stream, page: _Page) -> bytes:
     stream.seek(page.start)
     content = bytearray(stream.read(page.end - page.start))
     content[5] |= _LAST
-    content[22:26] = bytes(4)  # its checksum is made over zeros in its own place
-    content[22:26] = crc(content, OGG).to_bytes(4, "little")
+    content[22:26] = _checksum(content).to_bytes(4, "little")
     return bytes(content)
+
+
+def _checksum(page: bytearray) -> int:
+    """It is made over zeros in its own place."""
+    return ogg_crc(page[:22] + bytes(4) + page[26:])
