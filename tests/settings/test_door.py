@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hydra.types import RunMode
 
-from timepro_lit.settings.door import check_order, check_sweep, door, sentence_of
+from timepro_lit.settings.door import check_grammar, check_order, check_sweep, door, sentence_of
 from timepro_lit.settings.schemas import ROOT, free_texts
 
 
@@ -149,3 +149,43 @@ def test_names_and_paths_of_every_door_are_free_texts(
         called()
     said = capsys.readouterr().err.splitlines()[-1]
     assert said == """python -m timepro_lit.score 'predictions="a, b.tsv"' 'output_dir="20240506_123456"'"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "written"),
+    [
+        ("query=the dog's bark", """query="the dog's bark\""""),
+        ("query=a, b", 'query="a, b"'),
+        ('query=say "hi"', r'query="say \"hi\""'),
+        ("query=[x]", 'query="[x]"'),
+        ("query=2024_05_06", 'query="2024_05_06"'),
+        ("query=pred_th=0.5.tsv", 'query="pred_th=0.5.tsv"'),
+        ("query=预测.tsv", 'query="预测.tsv"'),
+    ],
+)
+def test_a_misread_query_is_answered_with_the_command_as_it_should_be(
+    argument: str, written: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["predict", "task=ag", argument])
+    with pytest.raises(SystemExit):
+        check_grammar("timepro_lit.predict", ("query",))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("python -m timepro_lit.predict task=ag ")
+    monkeypatch.setattr(sys, "argv", ["predict", "task=ag", written])
+    check_grammar("timepro_lit.predict", ("query",))
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "query=a dog barks",
+        "query=null",
+        """query="the dog's bark\"""",
+        "task=[ag,sed]",
+        "audio=a b.wav",
+        "output_dir=2024_05_06",
+    ],
+)
+def test_what_hydra_reads_rightly_is_left_alone(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["predict", argument])
+    check_grammar("timepro_lit.predict", ("query", "audio"))

@@ -14,10 +14,9 @@ from timepro_lit.inference.heard_bar import HeardBar
 from timepro_lit.inference.journal import Journal
 from timepro_lit.inference.listener import Listener
 from timepro_lit.inference.queries import Query
-from timepro_lit.inference.windowing import Windowing, check_asked
-from timepro_lit.records import Answer, Example, Sample
+from timepro_lit.inference.windowing import Windowing, check_asked, whole_answer
+from timepro_lit.records import Answer, Sample
 from timepro_lit.tasks.base import ScoredTask
-from timepro_lit.tasks.merged import merged
 
 
 class Asking:
@@ -60,13 +59,8 @@ class Asking:
         for name, (_, queries) in self.asked_of.items():
             known = kept.of(name)
             for number, query in enumerate(queries if name not in self.faults else ()):
-                windows = known.answers[number]
-                if len(windows) > 1:
-                    id_, duration_s = _id(query), known.duration_s or 0.0
-                    recording = Example(id_, self.task.name, name, duration_s, events=(), query=query.text)
-                    found.append(merged(recording, self.task, windows, self.windowing.merge_iou))
-                else:
-                    found += windows
+                windows, length_s = known.answers[number], known.duration_s or 0.0
+                found.append(whole_answer(windows, _id(query), length_s, self.task, self.windowing.merge_iou))
         return found
 
     def _questions(self, kept: Journal, waiting: deque[tuple[str, int]], bar: HeardBar) -> Iterator[Sample]:

@@ -26,11 +26,10 @@ from timepro_lit.files.fragments import with_fragment
 from timepro_lit.files.visible_text import visible
 from timepro_lit.inference.answering import answer_batch, drawn_by, questions_in_a_row
 from timepro_lit.inference.question import Caption, Detect, Ground, Occurrences, Question
-from timepro_lit.inference.windowing import Windowing, check_asked, heard_pieces, windowing_of
+from timepro_lit.inference.windowing import Windowing, check_asked, heard_pieces, whole_answer, windowing_of
 from timepro_lit.lalm.base import LALM
 from timepro_lit.records import Answer, Event, Example, Sample
 from timepro_lit.tasks.base import ScoredTask, Task, scored
-from timepro_lit.tasks.merged import merged
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 log = logging.getLogger(__name__)
@@ -145,13 +144,10 @@ class Listener:
                     yield sample if name not in own else _renamed(sample, name)
 
         answers = list(self.answers(samples(), own, voting))
-        found = []
-        for n, (name, question) in enumerate(zip(names, questions, strict=True)):
-            windows = answers[n :: len(questions)]
-            recording = Example("", name, "", length_s, events=(), query=question.query)
-            one = windows[0] if len(windows) == 1 else merged(recording, asked[name], windows, merge_iou)
-            found.append(events_of(one))
-        return found
+        return [
+            events_of(whole_answer(answers[n :: len(names)], "", length_s, asked[name], merge_iou))
+            for n, name in enumerate(names)
+        ]
 
     def ground(
         self, audio: Audio, query: str, *, occurrences: Occurrences = "one", **how: Unpack[How]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +14,9 @@ from timepro_lit.data.waveforms import mono_waveform
 from timepro_lit.events.merging import AGREE, checked_iou
 from timepro_lit.events.voting import Voting
 from timepro_lit.events.windows import TICKS, Cut
+from timepro_lit.records import Answer
 from timepro_lit.tasks.base import ScoredTask
-from timepro_lit.tasks.merged import no_merging, takes_one_event
+from timepro_lit.tasks.merged import merged, no_merging, takes_one_event
 
 _ANY_LENGTH_S = 1e9
 
@@ -100,3 +101,16 @@ def check_asked(name: str, piece: Piece, task: ScoredTask, voting: Voting | None
     """Raises AudioError where a recording is too long for a question that is asked greedily."""
     if not piece.is_whole and takes_one_event(task) and voting is None:
         raise AudioError(f"{name}: is longer than what is heard at once, and {no_merging(task)}", "too_long")
+
+
+def whole_answer(
+    heard: Sequence[Answer], id_: str, recording_s: float, task: ScoredTask, merge_iou: float = AGREE
+) -> Answer:
+    """The answer about a recording of `recording_s` seconds: the one where it was heard in one piece, else the merged.
+
+    `heard` are the answers to one question about its windows, in their order. Raises ValueError as `merged`.
+    """
+    if len(heard) == 1:
+        return heard[0]
+    recording = replace(heard[0].example, id=id_, start_s=0.0, duration_s=recording_s)
+    return merged(recording, task, heard, merge_iou)

@@ -18,9 +18,10 @@ from timepro_lit.figures.timeline import clip_figure
 from timepro_lit.files.visible_text import visible
 from timepro_lit.inference.labelling import labels_of, write_labels
 from timepro_lit.inference.listener import Listener
-from timepro_lit.records import Answer, Event, Example
+from timepro_lit.inference.windowing import whole_answer
+from timepro_lit.records import Answer, Event
 from timepro_lit.tasks.base import ScoredTask
-from timepro_lit.tasks.merged import merged, takes_one_event
+from timepro_lit.tasks.merged import takes_one_event
 
 COLUMNS = ("start", "end", "sound", "note")
 """Of the table, in seconds."""
@@ -124,14 +125,13 @@ def _answers(
     questions = [listener.question_about(piece, task, query, audio=name) for piece in pieces for query in queries]
     said = list(listener.answers(questions, voting=voting))
     duration_s = len(waveform) / listener.lalm.frontend.sampling_rate
+    answers = [whole_answer(said[n :: len(queries)], "", duration_s, asked) for n in range(len(queries))]
     if len(pieces) > 1:
-        recordings = [Example("", task, name, duration_s, events=(), query=query) for query in queries]
-        answers = [merged(one, asked, said[n :: len(queries)]) for n, one in enumerate(recordings)]
         votes, cut = f", each by {VOTES} votes" if voting else "", windowing.cut
         return answers, [f"Heard in {len(pieces)} windows of {cut.window_s:g} s, one every {cut.hop_s:g} s{votes}."]
     if model.longest_s is not None and duration_s > model.longest_s + 0.1:
-        return said, [f"It was trained on clips of up to {model.longest_s:.1f} s: times beyond that are guesses."]
-    return said, []
+        return answers, [f"It was trained on clips of up to {model.longest_s:.1f} s: times beyond that are guesses."]
+    return answers, []
 
 
 def sentence(error: Exception, path: Path | None) -> str:
