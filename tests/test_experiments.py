@@ -100,6 +100,8 @@ def test_every_command_of_a_script_can_be_run(
         ("not below", [(-0.9, 2.0)], "holds"),
         ("not below", [(-1.1, 2.0)], "cannot be told at this scale"),
         ("not below", [(-1.1, -0.1)], "does not hold"),
+        ("not below", [(-0.8, -0.2)], "does not hold"),
+        ("above", [(0.1, 0.6), (0.2, 0.9), (0.05, 0.7)], "holds"),
     ],
 )
 def test_a_claim_is_judged_by_the_rule_in_the_readme(

@@ -19,6 +19,7 @@ SHOWN = (("ag", "mIoU"), ("sed", "Eb-F1"), ("dac", "METEOR"), ("dac", "Eb-F1"))
 def results(folder: Path) -> dict[str, Any]:
     """Experiment -> seconds of the test clips -> task/metric -> the value of each seed, in their order."""
     found: dict[str, Any] = {}
+    seen: dict[tuple[str, str, str], Path] = {}
     for report in sorted(folder.glob("*/seed*/evaluation-test-*/report.json")):
         scores = json.loads(report.read_text())["scores"]
         row = list(scores)[-1]  # after the last stage
@@ -27,7 +28,10 @@ def results(folder: Path) -> dict[str, Any]:
             lengths = {round(json.loads(line)["duration_s"]) for line in lines}
         if len(lengths) != 1:
             raise ValueError(f"{answers}: its clips are of {sorted(lengths)} s, where one length belongs")
-        of_length = found.setdefault(report.parents[2].name, {}).setdefault(str(lengths.pop()), {})
+        experiment, seed, seconds = report.parents[2].name, report.parents[1].name, str(lengths.pop())
+        if (earlier := seen.setdefault((experiment, seed, seconds), report)) != report:
+            raise ValueError(f"{report.parent} and {earlier.parent} both have clips of {seconds} s: remove one of them")
+        of_length = found.setdefault(experiment, {}).setdefault(seconds, {})
         for task, metric in SHOWN:
             of_length.setdefault(f"{task}/{metric}", []).append(scores[row][task][metric])
     return found

@@ -59,7 +59,7 @@ def verdict(side: str, intervals: Sequence[Interval]) -> str:
     """Of a claim, by the 95% intervals of its differences in points: the rule of README.md."""
     if side == "not below":
         [(low, high)] = intervals
-        return "holds" if low > -EQUAL_POINTS else "does not hold" if high < 0 else "cannot be told at this scale"
+        return "does not hold" if high < 0 else "holds" if low > -EQUAL_POINTS else "cannot be told at this scale"
     turned = [(-high, -low) for low, high in intervals] if side == "below" else list(intervals)
     for_it, against = sum(low > 0 for low, _ in turned), sum(high < 0 for _, high in turned)
     if for_it >= 2 and not against:
@@ -98,13 +98,19 @@ def curves_of(system: System) -> dict[str, dict[str, list[list[float]]]]:
     return found
 
 
-def settling(half: Sequence[Path], curves: Mapping[str, Any]) -> dict[str, Any]:
-    """Last validation of the baseline after half of its steps and after all of them, means over the same seeds."""
+def settling(half: Mapping[int, Path], seeds: Sequence[int], curves: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Last validation of the baseline after half of its steps and after all of them, means over the same seeds.
+
+    `half` are runs by their seeds; `seeds` those of the columns of `curves`, in their order. None where they share none.
+    """
     found = {}
+    both = [seed for seed in seeds if seed in half]
+    if not both:
+        return None
     for task, metric in SETTLING:
         column = f"val/{task}/{metric}"
-        halves = [series(read_curves(run / "sft" / "metrics.csv"), column)[-1] for run in half]
-        whole = curves["sft"][column][-1][2 : 2 + len(half)]
+        halves = [series(read_curves(half[seed] / "sft" / "metrics.csv"), column)[-1] for seed in both]
+        whole = [curves["sft"][column][-1][2 + seeds.index(seed)] for seed in both]
         difference = mean(whole) - mean(value for _, value in halves)
         found[f"{task}/{metric}"] = {"steps": halves[0][0] + 1, "half": [value for _, value in halves],
                                      "whole": whole, "difference": difference}  # fmt: skip
@@ -122,7 +128,7 @@ def results(folder: Path) -> dict[str, Any]:
     pairs = list(dict.fromkeys((claim.later, claim.earlier) for claim in claims))
     figures = figures_of(rows, evaluated[0].tasks, pairs)
     curves = {name: curves_of(system) for name, system in systems.items()}
-    half = sorted(path.parent for path in folder.glob("settling/seed*/sft"))
+    half = {int(path.parent.name.removeprefix("seed")): path.parent for path in folder.glob("settling/seed*/sft")}
     return {
         "code": code_version(),
         "rows": {
@@ -140,7 +146,7 @@ def results(folder: Path) -> dict[str, Any]:
             for name, system in systems.items()
         },
         "claims": [judged(claim, figures) for claim in claims],
-        "settling": settling(half, curves[BASELINE]) if half and BASELINE in curves else None,
+        "settling": settling(half, systems[BASELINE].seeds, curves[BASELINE]) if BASELINE in curves else None,
         "curves": curves,
         "n_test": figures["n_test"],
     }  # fmt: skip
