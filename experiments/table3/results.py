@@ -101,7 +101,7 @@ def curves_of(system: System) -> dict[str, dict[str, list[list[float]]]]:
 def settling(half: Mapping[int, Path], seeds: Sequence[int], curves: Mapping[str, Any]) -> dict[str, Any] | None:
     """Last validation of the baseline after half of its steps and after all of them, means over the same seeds.
 
-    `half` are runs by their seeds; `seeds` those of the columns of `curves`, in their order. None where they share none.
+    `half` are runs by their seeds; `seeds` are those of the columns of `curves`. None where they share none.
     """
     found = {}
     both = [seed for seed in seeds if seed in half]
