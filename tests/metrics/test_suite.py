@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import random
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -126,6 +127,15 @@ def test_difference_of_two_systems_on_the_same_clips():
     assert 20.0 < low < good.values["Eb-F1"] - poor.values["Eb-F1"] < high < 80.0
     shuffled = score(metrics, pairs_of("sed", 0.3)[::-1])
     assert difference_intervals([shuffled], [poor])["Eb-F1"] == (0.0, 0.0)
+    elsewhere = score(metrics, [(p, replace(e, audio=f"there/{e.audio}")) for p, e in pairs_of("sed", 0.3)])
+    assert difference_intervals([elsewhere], [poor])["Eb-F1"] == (0.0, 0.0)
+
+
+def test_questions_about_a_clip_are_compared_with_those_about_as_much() -> None:
+    metrics, pairs = (ParseRate(),), pairs_of("sed", 0.5, 4)
+    alone = [(p, replace(e, audio=f"{e.id}.flac")) for p, e in pairs]
+    with pytest.raises(ValueError, match="same examples about the same clips"):
+        difference_intervals([score(metrics, pairs)], [score(metrics, alone)])
 
 
 def test_different_examples_cannot_be_paired():

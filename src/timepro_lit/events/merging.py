@@ -60,7 +60,7 @@ def merge_predictions(
     if not readable:
         return Prediction((), readable=False, repairs=repairs)
     heard = [prediction.events if prediction.readable else None for prediction in predictions]
-    listed = [prediction.ranked if prediction.readable else None for prediction in predictions]
+    listed = [(prediction.ranked or prediction.events) if prediction.readable else None for prediction in predictions]
     ranked = sorted(merge_events(windows, listed, by_label, agree, kept=0.0), key=lambda event: -(event.score or 0.0))
     events = tuple(ranked[:1]) if one else merge_events(windows, heard, by_label, agree)
     presence = max((p.presence for p in readable if p.presence is not None), default=None)

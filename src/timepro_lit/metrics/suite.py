@@ -41,7 +41,10 @@ class Scores:
     ids: tuple[str, ...]
     """Ids of the examples, in the order given."""
     clips: tuple[str, ...]
-    """Audio paths in order of first appearance: the N units that a bootstrap draws."""
+    """The N units that a bootstrap draws, in order of first appearance, each called by the least id of its examples.
+
+    Whoever answers the same questions may have the recordings under other names.
+    """
     rows: FloatArray
     """(N, K) sums over the examples of each clip, the metrics' columns side by side."""
     metrics: tuple[SumMetric, ...]
@@ -86,14 +89,17 @@ def score(metrics: Sequence[SumMetric], pairs: Sequence[tuple[Prediction, Exampl
         twice = next(i for k, i in enumerate(ids) if i in ids[:k])
         raise ValueError(f"Example {twice!r} was answered more than once in the same evaluation.")
     per_example = np.concatenate([metric.rows(predictions, examples) for metric in metrics], axis=1)
-    clips = {audio: n for n, audio in enumerate(dict.fromkeys(example.audio for example in examples))}
-    rows = np.zeros((len(clips), per_example.shape[1]))
-    np.add.at(rows, [clips[example.audio] for example in examples], per_example)
+    names: dict[str, str] = {}
+    for example in examples:
+        names[example.audio] = min(names.get(example.audio, example.id), example.id)
+    place = {audio: n for n, audio in enumerate(names)}
+    rows = np.zeros((len(names), per_example.shape[1]))
+    np.add.at(rows, [place[example.audio] for example in examples], per_example)
     return Scores(
         values={name: float(value) for name, value in _values(metrics, rows.sum(axis=0)).items()},
         examples=tuple(_merged([m.clip_scores(p, e) for m in metrics]) for p, e in pairs),
         ids=tuple(ids),
-        clips=tuple(clips),
+        clips=tuple(names.values()),
         rows=rows,
         metrics=tuple(metrics),
     )
@@ -142,10 +148,12 @@ def _check_alike(trainings: Sequence[Scores]) -> None:
     first = trainings[0]
     for scores in trainings[1:]:
         only_one = set(scores.ids) ^ set(first.ids)
-        if only_one or set(scores.clips) != set(first.clips):
+        if only_one:
             raise ValueError(
                 f"Paired scores need the same examples, but {len(only_one)} were answered by one side only."
             )
+        if set(scores.clips) != set(first.clips):
+            raise ValueError("Paired scores need the same examples about the same clips, and here clips hold others.")
 
 
 def _values(metrics: Sequence[SumMetric], sums: FloatArray) -> dict[str, FloatArray]:
