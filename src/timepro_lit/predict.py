@@ -37,7 +37,7 @@ def main(cfg: DictConfig) -> None:
     audio, output_dir = Path(cfg.audio), Path(cfg.output_dir)
     # All that can be refused is, before the model is loaded.
     files, _ = recordings(audio), new_answers(output_dir)
-    settings, adapter = model_of(Path(cfg.checkpoint).absolute(), cfg.row, cfg.trust)
+    settings, adapter = model_of(Path(cfg.checkpoint).absolute(), cfg.row, cfg.trust, cfg.base)
     task = asked_task(tasks_of(settings), name, list(cfg.classes))
     if PROTOCOL in names and not task.takes_query:
         raise ValueError(f"format: {PROTOCOL} holds answers to queries, and task={name} asks for none")
@@ -47,8 +47,6 @@ def main(cfg: DictConfig) -> None:
         files = list(matched(files, queries)[0])
     else:
         queries = queries_of(task, cfg.query, file)
-    if cfg.base is not None:
-        settings["model"]["checkpoint"] = cfg.base
     source = source_of(settings, adapter)
     frontend = source.frontend()
     windowing = windowing_of(cfg.window_s, cfg.hop_s, settings.get(LONGEST), frontend.max_duration_s, cfg.merge_iou)

@@ -47,6 +47,16 @@ def test_who_agrees_that_it_occurs_but_not_when_gets_the_best_cluster() -> None:
     apart = [said((1, 2, "")), said((3, 4, "")), said((5, 6, "")), said((5.1, 6, "")), NONE]
     assert vote(apart, by_label=False).events == (Event(5.05, 6, "", score=0.4),)
     assert vote([*apart, NONE, NONE, NONE, NONE], by_label=False).events == ()  # most say that it does not
+    assert vote([*apart, *[UNREADABLE] * 4], by_label=False).events == ()  # who says nothing does not agree
+
+
+def test_a_question_of_one_event_gets_the_best() -> None:
+    tie = [said((0, 1, "")), said((0, 1, "")), said((2, 3, "")), said((2.1, 3, ""))]
+    assert len(vote(tie, by_label=False).events) == 2
+    assert vote(tie, by_label=False, one=True).events == (Event(0, 1, "", score=0.5),)
+    assert vote([said((2, 3, "")), *[UNREADABLE] * 7], by_label=False, one=True).events == (
+        Event(2, 3, "", score=1 / 8),
+    )
 
 
 def test_unreadable_answers_vote_for_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_weights_are_those_with_which_the_answers_tokens_were_generated(asked: L
     attention = attention_of(asked, question(), TASK, [0, -1])
     num_tokens = len(attention.tokens)
     assert attention.layers == (0, 3) and attention.weights.shape[2:] == (num_tokens, 25)
-    torch.testing.assert_close(attention.seconds, torch.arange(1, 26) * 0.08)
+    torch.testing.assert_close(attention.seconds, torch.arange(1, 26).double() * 0.08)
     (answer,) = asked.answers([question()])
     assert attention.answer == answer
     lalm = listener(TimePrompt(stride=2), "eager").lalm
@@ -95,6 +96,24 @@ def test_shares_stand_beside_chance(asked: Listener, tmp_path: Path) -> None:
     assert Image.open(tmp_path / "shares.png").width > 100
 
 
+def test_questions_without_a_reference_or_a_timestamp_have_no_share(asked: Listener, tmp_path: Path) -> None:
+    absent = replace(question(id_="b"), example=replace(question().example, id="b", events=()))
+    table = measure_attention({"mine": lambda: asked}, [question(), absent], TASK, tmp_path)
+    stored = json.loads((tmp_path / "attention.json").read_text())
+    assert (stored["chance"], stored["questions"], stored["left_out"]) == (pytest.approx(40.0), 1, 1)
+    assert "mean over 1 questions; 1 without a reference or a timestamp are left out" in table
+    sparse = listener(TimePrompt(stride=25))
+    with pytest.raises(ValueError, match="mine: none of 1 questions has both a reference and a timestamp"):
+        measure_attention({"mine": lambda: sparse}, [question(0.9)], TASK, tmp_path)
+    with pytest.raises(ValueError, match=r"a\.wav: 0\.90 s end before the model's first timestamp"):
+        draw_attention(sparse, question(0.9), TASK, [1], [], tmp_path)
+
+
+def test_moments_are_near_by_their_decimals() -> None:
+    moments = torch.arange(1, 7501).double() * 0.04
+    assert all(int(near(moments, [Event(k / 25, k / 25, "x")]).sum()) == 11 for k in range(10, 7490, 37))
+
+
 def test_a_model_without_timestamps_and_a_layer_that_is_not_there_are_named(asked: Listener) -> None:
     with pytest.raises(ValueError, match="the model has no timestamp embeddings"):
         attention_of(listener(None), question(), TASK, [-1])
@@ -104,7 +123,7 @@ def test_a_model_without_timestamps_and_a_layer_that_is_not_there_are_named(aske
 
 
 def test_shares_are_of_all_that_timestamps_get() -> None:
-    seconds = torch.tensor([0.5, 1.0, 1.5, 2.0])
+    seconds = torch.tensor([0.5, 1.0, 1.5, 2.0], dtype=torch.float64)
     is_near = near(seconds, [Event(1.05, 1.9, "x")])
     assert is_near.tolist() == [False, True, False, True]
     assert share_near(torch.tensor([[0.1, 0.2, 0.1, 0.0], [0.0, 0.1, 0.0, 0.1]]), is_near).tolist() == [0.5, 1.0]

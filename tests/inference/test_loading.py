@@ -28,6 +28,8 @@ def test_an_exported_folder_holds_one_model(tmp_path: Path) -> None:
     (tmp_path / EXPORTED).write_text(json.dumps(SETTINGS))
     settings, adapter = model_of(tmp_path)
     assert (settings["model"]["checkpoint"], adapter) == (str(tmp_path), None)
+    with pytest.raises(ValueError, match=r"base: .* holds all weights of the model, which stands on no other"):
+        model_of(tmp_path, base="b")
     with pytest.raises(ValueError, match="is an exported folder, which holds one model and no zero_shot"):
         model_of(tmp_path, "zero_shot")
 
@@ -67,6 +69,10 @@ def test_trained_base_weights_take_the_place_of_the_base(tmp_path: Path) -> None
     trained.mkdir(parents=True)
     model = SETTINGS["model"] | {"checkpoint": str(trained)}
     assert model_of(tmp_path) == (SETTINGS | {"model": model}, None)
+    with pytest.raises(ValueError, match=r"base: .*checkpoint holds all weights of the model, which stands on no"):
+        model_of(tmp_path, base="b")
+    base, adapter = model_of(tmp_path, "zero_shot", base="b")
+    assert (base["model"]["checkpoint"], adapter) == ("b", None)
 
 
 @pytest.mark.parametrize(

@@ -60,14 +60,17 @@ def voting_of(vote: int | None, temperature: float, seed: int) -> Voting | None:
     return None if vote is None else Voting(vote, temperature, seed)
 
 
-def vote(predictions: Sequence[Prediction], by_label: bool, min_share: float = MAJORITY) -> Prediction:
+def vote(
+    predictions: Sequence[Prediction], by_label: bool, min_share: float = MAJORITY, one: bool = False
+) -> Prediction:
     """What G answers to one question say together; neither their order counts nor that of their segments.
 
     `ranked` are all clusters, best first: what metrics of ranked segments read. `events`, by onset, are those that at
     least `min_share` of the answers hold, since F1 and overlap count a doubtful segment as much as a sure one. Where
     that is none although as many of the answers hold a segment, they disagree on when, not on whether: the best
-    cluster is the event. With `by_label`, segments of unequal label are never one cluster; without, labels only decide
-    between clusters at the same time, and a cluster is called as the member most like the others.
+    cluster is the event. So it is with `one`, for questions that are answered by one event. With `by_label`, segments
+    of unequal label are never one cluster; without, labels only decide between clusters at the same time, and a
+    cluster is called as the member most like the others.
 
     An unreadable answer votes for nothing and counts among the G; `presence` is the share of the readable ones that
     hold a segment. Times that are not finite or reversed are left out. All answers unreadable: so is the vote.
@@ -81,7 +84,8 @@ def vote(predictions: Sequence[Prediction], by_label: bool, min_share: float = M
     ranked = tuple(cluster.event(len(predictions)) for cluster in clusters)
     presence = sum(1 for ballot in ballots if ballot) / len(ballots)
     held = [event for event in ranked if event.score is not None and event.score >= min_share]
-    chosen = held or (ranked[:1] if presence >= min_share else ())
+    agreed = sum(1 for ballot in ballots if ballot) >= min_share * len(predictions)
+    chosen = ranked[:1] if one or (agreed and not held) else held
     events = tuple(sorted(chosen, key=lambda event: (event.onset, event.offset, event.label)))
     return Prediction(events, True, repairs, presence, ranked)
 

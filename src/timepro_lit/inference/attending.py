@@ -51,7 +51,7 @@ class Attention:
     layers: tuple[int, ...]
     """From 0."""
     seconds: Tensor
-    """(K,) the moment of each timestamp."""
+    """(K,) float64, the moment of each timestamp; K = 0 for a clip that ends before the first."""
     weights: Tensor
     """(layers, H, R, K) float32."""
 
@@ -87,7 +87,7 @@ def attention_of(listener: Listener, sample: Sample, task: ScoredTask, layers: S
     answer = Answer(sample.example, task.prompt(sample.example), text, task.parse(text), bool(rollouts.truncated))
     tokens = tuple(lalm.frontend.tokenizer.decode([token]) for token in answer_ids.tolist())
     weights = torch.stack([watch.weights[layer][0] for layer in numbers]).cpu()
-    return Attention(answer, tokens, numbers, torch.tensor(seconds), weights)
+    return Attention(answer, tokens, numbers, torch.tensor(seconds, dtype=torch.float64), weights)
 
 
 def clip_of(listener: Listener, audio: str) -> Tensor:
@@ -127,10 +127,10 @@ def layer_numbers(layers: Sequence[int], available: int) -> tuple[int, ...]:
 def near(seconds: Tensor, events: Sequence[Event], within_s: float = NEAR_S) -> Tensor:
     """(K,) bool: which moments lie within so many seconds of an onset or offset.
 
-    >>> near(torch.tensor([0.0, 1.0, 1.2, 3.0]), [Event(1.0, 2.9, "dog")]).tolist()
+    >>> near(torch.tensor([0.0, 1.0, 1.2, 3.0]).double(), [Event(1.0, 2.9, "dog")]).tolist()
     [False, True, True, True]
     """
-    boundaries = torch.tensor([time for event in events for time in (event.onset, event.offset)])
+    boundaries = torch.tensor([time for event in events for time in (event.onset, event.offset)], dtype=torch.float64)
     return ((seconds[:, None] - boundaries).abs() <= within_s + 1e-6).any(dim=1)
 
 
@@ -143,9 +143,12 @@ def draw_attention(
     listener: Listener, sample: Sample, task: ScoredTask, layers: Sequence[int], heads: Sequence[int], folder: Path
 ) -> str:
     """One picture for each layer, and attention.json with all its numbers; returns where they are."""
-    attention = attention_of(listener, sample, task, layers)
+    attention, example = attention_of(listener, sample, task, layers), sample.example
     check_heads(heads, attention.weights.shape[1])
-    example = sample.example
+    if not len(attention.seconds):
+        raise ValueError(
+            f"{example.audio or 'the recording'}: {example.duration_s:.2f} s end before the model's first timestamp"
+        )
     boundaries = {"reference": example.events} if example.events else {}
     predicted = events_of(attention.answer)
     boundaries |= {"predicted": predicted}
@@ -187,35 +190,43 @@ def measure_attention(
     """The share of timestamp attention near a reference boundary, of each model and layer; returns a table.
 
     The mean over questions of what `share_near` gives for the mean over heads and tokens; chance is the part of a
-    clip's timestamps that lies there. Models are loaded one after the other. Writes attention.json and shares.png.
+    clip's timestamps that lies there. Questions without a reference, and clips without a timestamp, have no share and
+    are left out. Models are loaded one after the other. Writes attention.json and shares.png. Raises ValueError where
+    nothing is left.
     """
     shares: dict[str, list[float]] = {}
-    chance = 0.0
+    by_chance: list[Tensor] = []
+    present = [sample for sample in samples if sample.example.events]
     for name, load in models.items():
         listener = load()
         layers = range(num_layers(listener))
         per_question = []
-        for sample in track(samples, name):
+        for sample in track(present, name):
             attention = attention_of(listener, sample, task, layers)
-            is_near = near(attention.seconds, sample.example.events)
-            per_question.append(share_near(attention.weights.mean(dim=(1, 2)), is_near))
-            chance += float(is_near.float().mean()) / len(samples) / len(models)
+            if len(attention.seconds):
+                is_near = near(attention.seconds, sample.example.events)
+                per_question.append(share_near(attention.weights.mean(dim=(1, 2)), is_near))
+                by_chance.append(is_near.double().mean())
+        if not per_question:
+            raise ValueError(f"{name}: none of {len(samples)} questions has both a reference and a timestamp")
         shares[name] = (100 * torch.stack(per_question).mean(dim=0)).tolist()
         del listener
+    chance, counted = 100 * float(torch.stack(by_chance).mean()), len(by_chance) // len(models)
     record = {
         "task": task.name,
-        "questions": len(samples),
+        "questions": counted,
+        "left_out": len(samples) - counted,
         "within_s": NEAR_S,
-        "chance": 100 * chance,
+        "chance": chance,
         "shares": shares,
     }
     write_atomically(folder / ATTENTION, json.dumps(record, indent=1, ensure_ascii=False))
     with replacing(folder / SHARES) as file:
-        shares_figure(shares, 100 * chance).savefig(file, dpi=150, format="png")
-    return f"{_shares_table(shares, 100 * chance, len(samples))}attention: {folder / ATTENTION}, {folder / SHARES}"
+        shares_figure(shares, chance).savefig(file, dpi=150, format="png")
+    return f"{_shares_table(shares, chance, counted, len(samples))}attention: {folder / ATTENTION}, {folder / SHARES}"
 
 
-def _shares_table(shares: Mapping[str, Sequence[float]], chance: float, num_questions: int) -> str:
+def _shares_table(shares: Mapping[str, Sequence[float]], chance: float, counted: int, asked: int) -> str:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("% of timestamp attention within 0.2 s of a boundary, by layer")
     for layer in range(max(map(len, shares.values()))):
@@ -225,5 +236,6 @@ def _shares_table(shares: Mapping[str, Sequence[float]], chance: float, num_ques
     text = io.StringIO()
     console = Console(file=text, width=140)
     console.print(table)
-    console.print(Text(f"chance {chance:.1f}: all timestamps alike; mean over {num_questions} questions"))
+    left_out = f"; {asked - counted} without a reference or a timestamp are left out" if asked > counted else ""
+    console.print(Text(f"chance {chance:.1f}: all timestamps alike; mean over {counted} questions{left_out}"))
     return text.getvalue()

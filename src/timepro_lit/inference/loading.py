@@ -54,10 +54,8 @@ def load(
     that names anything else to call: a folder may come from anybody.
     """
     path = Path(folder).absolute()
-    settings, adapter = model_of(path, row, trust)
+    settings, adapter = model_of(path, row, trust, base)
     check_stored(path, settings, row)
-    if base is not None:
-        settings["model"]["checkpoint"] = base
     source = source_of(settings, adapter)
     lalm = source.load()
     if is_exported(path):
@@ -73,16 +71,18 @@ def is_exported(folder: Path) -> bool:
     return (folder / EXPORTED).exists()
 
 
-def model_of(folder: Path, row: str | None = None, trust: Collection[str] = ()) -> tuple[dict[str, Any], Path | None]:
+def model_of(
+    folder: Path, row: str | None = None, trust: Collection[str] = (), base: str | None = None
+) -> tuple[dict[str, Any], Path | None]:
     """Settings of the model in a run directory or an exported folder, and the folder of its adapter, if it has one.
 
     Raises ValueError or OSError as `load`.
     """
     if not is_exported(folder):
-        return trained_model(folder, row, trust)
+        return trained_model(folder, row, trust, base)
     if row is not None:
         raise ValueError(f"row: {folder} is an exported folder, which holds one model and no {row}")
-    return exported_model(folder, trust)
+    return exported_model(folder, trust, base)
 
 
 def check_stored(folder: Path, settings: Mapping[str, Any], row: str | None) -> None:
@@ -140,7 +140,7 @@ def call_of(
 
 
 def trained_model(
-    directory: Path, row: str | None = None, trust: Collection[str] = ()
+    directory: Path, row: str | None = None, trust: Collection[str] = (), base: str | None = None
 ) -> tuple[dict[str, Any], Path | None]:
     """Settings of a run's model and the folder of its adapter, None for the base model.
 
@@ -154,7 +154,7 @@ def trained_model(
     check_rows([row] if row else [], described(settings), "row")
     row = row or last_row(settings)
     if row == ZERO_SHOT:
-        return settings | {"time_prompt": None}, None
+        return _on(base, settings) | {"time_prompt": None}, None
     shown = directory / row / "result"
     result = shown.resolve()
     if shown.is_symlink() and not result.exists():
@@ -164,8 +164,18 @@ def trained_model(
     numbers = (read_record(result / RECORD) or {}).get("result", {})
     settings |= {LONGEST: numbers[LONGEST]} if isinstance(numbers.get(LONGEST), int | float) else {}
     if (result / "adapter").exists():
-        return settings, result / "adapter"
+        return _on(base, settings), result / "adapter"
+    _check_no_base(base, result / "checkpoint")
     return settings | {"model": _trained_base(settings["model"], result / "checkpoint")}, None
+
+
+def _on(base: str | None, settings: dict[str, Any]) -> dict[str, Any]:
+    return settings if base is None else settings | {"model": {**settings["model"], "checkpoint": base}}
+
+
+def _check_no_base(base: str | None, weights: Path) -> None:
+    if base is not None:
+        raise ValueError(f"base: {weights} holds all weights of the model, which stands on no other")
 
 
 def _trained_base(model: Mapping[str, Any], checkpoint: Path) -> dict[str, Any]:
@@ -176,10 +186,13 @@ def _trained_base(model: Mapping[str, Any], checkpoint: Path) -> dict[str, Any]:
     return {"_target_": "timepro_lit.lalm.qwen2_5_omni.Qwen2_5Omni", "checkpoint": str(checkpoint)}
 
 
-def exported_model(folder: Path, trust: Collection[str] = ()) -> tuple[dict[str, Any], Path | None]:
+def exported_model(
+    folder: Path, trust: Collection[str] = (), base: str | None = None
+) -> tuple[dict[str, Any], Path | None]:
     """Settings of an exported folder and, where it holds one, its adapter."""
     settings = read_exported(folder / EXPORTED, trust)
     if (folder / "adapter_config.json").exists():
-        return settings, folder
+        return _on(base, settings), folder
+    _check_no_base(base, folder)
     settings["model"]["checkpoint"] = str(folder)
     return settings, None

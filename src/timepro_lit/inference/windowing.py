@@ -16,7 +16,8 @@ from timepro_lit.events.voting import Voting
 from timepro_lit.events.windows import TICKS, Cut
 from timepro_lit.records import Answer
 from timepro_lit.tasks.base import ScoredTask
-from timepro_lit.tasks.merged import merged, no_merging, takes_one_event
+from timepro_lit.tasks.grounding import takes_one_event
+from timepro_lit.tasks.merged import merged, no_merging
 
 _ANY_LENGTH_S = 1e9
 

@@ -13,7 +13,8 @@ from timepro_lit.runs.determinants import WINDOWS
 from timepro_lit.runs.origin import Grounds
 from timepro_lit.runs.stages import say
 from timepro_lit.tasks.base import scored
-from timepro_lit.tasks.merged import no_merging, takes_one_event
+from timepro_lit.tasks.grounding import takes_one_event
+from timepro_lit.tasks.merged import no_merging
 
 
 def cut_of(parts: Parts, split: str, windowing: Windowing, voting: Voting | None) -> Windowing | None:

@@ -21,7 +21,7 @@ from timepro_lit.inference.listener import Listener
 from timepro_lit.inference.windowing import whole_answer
 from timepro_lit.records import Answer, Event
 from timepro_lit.tasks.base import ScoredTask
-from timepro_lit.tasks.merged import takes_one_event
+from timepro_lit.tasks.grounding import takes_one_event
 
 COLUMNS = ("start", "end", "sound", "note")
 """Of the table, in seconds."""

@@ -15,7 +15,7 @@ from timepro_lit.metrics.parse_rate import ParseRate
 from timepro_lit.metrics.presence import Presence
 from timepro_lit.metrics.segment_f1 import SegmentF1
 from timepro_lit.records import Event, Example, Prediction
-from timepro_lit.tasks.base import in_onset_order, pair_text, pairs_text
+from timepro_lit.tasks.base import ScoredTask, in_onset_order, pair_text, pairs_text
 from timepro_lit.tasks.reading import read_events, read_occurrences
 
 
@@ -88,6 +88,11 @@ class Grounding:
     @property
     def _any(self) -> bool:
         return self.occurrences == "any"
+
+
+def takes_one_event(task: ScoredTask) -> bool:
+    """Whether a task is always answered by one event: of several votes or windows, one is right."""
+    return isinstance(task, Grounding) and task.occurrences == "one"
 
 
 def _query(example: Example) -> str:

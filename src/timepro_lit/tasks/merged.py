@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from timepro_lit.events.merging import AGREE, merge_predictions
 from timepro_lit.records import Answer, Example, Voter
 from timepro_lit.tasks.base import ScoredTask
-from timepro_lit.tasks.grounding import Grounding
+from timepro_lit.tasks.grounding import takes_one_event
 from timepro_lit.tasks.voted import voted
 
 
@@ -26,11 +26,6 @@ def merged(example: Example, task: ScoredTask, windows: Sequence[Answer], merge_
     return Answer(
         example, task.prompt(example), "", prediction, any(a.truncated for a in windows), windows=tuple(windows)
     )
-
-
-def takes_one_event(task: ScoredTask) -> bool:
-    """Whether a task is always answered by one event: of several windows, all but one answer would be wrong."""
-    return isinstance(task, Grounding) and task.occurrences == "one"
 
 
 def no_merging(task: ScoredTask) -> str:
