@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,25 @@ def test_predictions_read_back_give_the_same_scores(tmp_path: Path) -> None:
     # A run that was interrupted pairs answers that it reads with answers that it has just got.
     between = figures_of({"sft": once(again), "grpo": once(scores)}, TASKS)["intervals"]["grpo - sft"]
     assert between["ag"]["mIoU"] == between["sed"]["Eb-F1"] == (0.0, 0.0)
+
+
+def test_what_is_written_is_json_also_where_a_figure_is_not_defined(tmp_path: Path) -> None:
+    moments = Grounding("moments", "any")
+    example = replace(EXACT[0].example, task="moments")
+    said = '{"a dog barks": [[1.00, 1e999]]}'
+    endless = replace(EXACT[0], example=example, text=said, prediction=moments.parse(said))
+    scores = scores_by_task([endless], {"moments": moments})
+    assert math.isnan(scores["moments"].values["false_alarm_rate"])
+    write_evaluation(tmp_path / "sft", [endless], scores, str, {}, ORIGIN, SCORING)
+
+    def strictly(text: str) -> dict[str, Any]:
+        return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+    assert strictly((tmp_path / "sft/scores.json").read_text())["moments"]["false_alarm_rate"] is None
+    (line,) = (tmp_path / "sft/predictions.jsonl").read_text().splitlines()
+    assert strictly(line)["events"] == [[1.0, None, "a dog barks"]]
+    (again,) = read_answers(tmp_path / "sft", {"moments": moments})
+    assert again.prediction == endless.prediction
 
 
 def test_answers_about_windows_say_which_and_others_are_written_as_before(tmp_path: Path) -> None:

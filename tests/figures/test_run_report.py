@@ -115,6 +115,18 @@ def run_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_figures_and_times_that_are_null_are_not_drawn(run_dir: Path) -> None:
+    path = run_dir / "report.json"
+    report = json.loads(path.read_text())
+    report["scores"]["sft"] = {"ag": {"mIoU": None}}
+    report["intervals"]["sft"] = {"ag": {"mIoU": [None, None]}}
+    path.write_text(json.dumps(report))
+    endless = prediction("ag", "one.flac", "[1.0, 1e999]", events=[[1.0, None, "dog"]], scores={"IoU": 0.0})
+    write_predictions(run_dir, "sft", [endless])
+    page = write_report(run_dir, read_audio).read_text(encoding="utf-8")
+    assert "[1.0, 1e999]" in page and not re.search(r"\b(nan|inf)\b", re.sub(r"base64,[^\"]*", "", page))
+
+
 def test_the_page_stands_alone_and_shows_every_part(run_dir: Path) -> None:
     for system in ("zero_shot", "sft"):
         write_predictions(run_dir, system, [prediction(task, "one.flac", "answer") for task in ("ag", "sed", "dac")])

@@ -23,7 +23,7 @@ from timepro_lit.evaluation.sums import questions_of, write_sums
 from timepro_lit.events.merging import AGREE, checked_iou
 from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.files.fragments import with_fragment
-from timepro_lit.files.json_object import read_object
+from timepro_lit.files.json_object import defined, read_object
 from timepro_lit.files.sealing import read_sealed, seal, sealed
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, Event, Example
@@ -104,7 +104,7 @@ def write_readings(
     summary["repairs"] = Counter(kind for answer in answers for kind in answer.prediction.repairs)  # answers by kind
     if skipped:
         summary["skipped"] = dict(skipped)
-    write_if_changed(folder / SCORES, json.dumps(summary, indent=1))
+    write_if_changed(folder / SCORES, json.dumps(defined(summary), indent=1))
     questions = questions_of([answer.example for answer in answers])
     write_sums(folder, folder / PREDICTIONS, scores, questions, scoring)
 
@@ -114,7 +114,7 @@ def write_lines(
 ) -> None:
     """Write predictions.jsonl, a line an answer with its own scores, where it does not say the same already."""
     own = {id_: row for task in scores if task != ALL_TASKS for id_, row in _by_id(scores[task]).items()}
-    lines = [json.dumps(_record(answer, own.get(answer.example.id, {}), locate)) for answer in answers]
+    lines = [json.dumps(defined(_record(answer, own.get(answer.example.id, {}), locate))) for answer in answers]
     write_if_changed(folder / PREDICTIONS, "\n".join(lines) + "\n")
 
 

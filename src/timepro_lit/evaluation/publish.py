@@ -17,6 +17,7 @@ from timepro_lit.evaluation.numbers import Trained, figures_of
 from timepro_lit.figures.run_report import write_report
 from timepro_lit.figures.table import TEST, results_table
 from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.json_object import defined
 from timepro_lit.files.sealing import sealed
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import RunDescription
@@ -67,7 +68,7 @@ def table_of(report: Mapping[str, Any]) -> str:
 
 def publish(directory: Path, report: Mapping[str, Any]) -> Path:
     """Write report.json and report.html; returns the page."""
-    write_atomically(directory / "report.json", sealed(report))
+    write_atomically(directory / "report.json", sealed(defined(report)))
     return write_report(directory, read_place, blocks_of)
 
 

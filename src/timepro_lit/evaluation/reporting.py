@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from timepro_lit.figures.formats import WRITERS
 from timepro_lit.figures.run_report import read_curves
 from timepro_lit.figures.table import comparison_table, results, results_table
 from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.json_object import defined
 from timepro_lit.files.sealing import sealed
 from timepro_lit.runs.origin import read_record
 from timepro_lit.tasks.base import ScoredTask
@@ -96,7 +96,7 @@ def _one(members: Sequence[Evaluated], directory: Path, wish: Wish) -> str:
         **found,
         **({"note": "; ".join(notes)} if notes else {}),
     }
-    write_atomically(directory / "report.json", sealed(_plain(report)))
+    write_atomically(directory / "report.json", sealed(defined(report)))
     for name, write in WRITERS.items():
         write_atomically(directory / name, write(results(report)))
     page = directory / "report.html"
@@ -107,15 +107,6 @@ def _one(members: Sequence[Evaluated], directory: Path, wish: Wish) -> str:
     if outside:
         text.write(f"no row of {wish.layout}: {', '.join(system.short for system in outside)}\n")
     return f"{text.getvalue()}page: {page}\nbeside it: report.json, {', '.join(WRITERS)}\n"
-
-
-def _plain(node: Any) -> Any:
-    """As JSON has it: a figure that is not defined is null."""
-    if isinstance(node, Mapping):
-        return {key: _plain(value) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [_plain(value) for value in node]
-    return None if isinstance(node, float) and not math.isfinite(node) else node
 
 
 def _tasks(members: Sequence[Evaluated]) -> dict[str, ScoredTask]:

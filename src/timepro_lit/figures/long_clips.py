@@ -51,7 +51,7 @@ def long_clip_html(clip: Clip) -> str:
     return (
         f'<article class="clip long" data-duration="{clip.duration_s:.3f}">'
         f"<header><h3>{name}</h3><span>{clock(clip.duration_s)}</span></header>"
-        '<p class="missing">Heard in windows; its sound is not in this page. Click the overview to go there.</p>'
+        '<p class="missing">Too long for its sound to be in this page. Click the overview to go there.</p>'
         f'<div class="overview">{_overview(clip)}</div>'
         f'<div class="strip" tabindex="0" role="group" aria-label="{keys}"><div class="tracks" style="width:{width}px">'
         f"{_mel(clip, clip.mel.shape[1] if clip.mel is not None else 0)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ Predictions = Mapping[str, Sequence[Mapping[str, Any]]]
 ReadBlocks = Callable[[str], Iterator[Tensor]]
 """A recording of any length at such a place, in (n,) float32 pieces, mono, 16 kHz."""
 BY_HASH = "drawn by a hash of the file name, not picked by hand"
-HOW_TO = "Press play and follow the line; click a timeline, or move along it with the arrow keys, to jump there."
+HOW_TO = "Press play, where there is sound; click a timeline, or move along it with the arrow keys, to jump there."
 _NUM_CLIPS = 12
 _QUESTIONS_PER_TASK = 3
 AUDIO_BYTES = 4_500_000
@@ -280,4 +281,6 @@ def _said(record: Mapping[str, Any]) -> str:
 
 
 def _events(rows: Sequence[Sequence[Any]]) -> tuple[Event, ...]:
-    return tuple(Event(float(onset), float(offset), label) for onset, offset, label in rows)
+    """A time that JSON has no number for is null there."""
+    times = (([math.inf if time is None else float(time) for time in ends], label) for *ends, label in rows)
+    return tuple(Event(onset, offset, label) for (onset, offset), label in times)

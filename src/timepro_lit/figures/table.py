@@ -272,7 +272,9 @@ def _value(row: Mapping[str, Any], column: Column) -> float:
 
 def _interval(row: Mapping[str, Any], column: Column) -> tuple[float, float] | None:
     bounds = _entry(row, column)
-    return None if bounds is None or not all(map(math.isfinite, bounds)) else (float(bounds[0]), float(bounds[1]))
+    if bounds is None or any(bound is None or not math.isfinite(bound) for bound in bounds):
+        return None
+    return float(bounds[0]), float(bounds[1])
 
 
 def _entry(row: Mapping[str, Any], column: Column) -> Any:

@@ -1,9 +1,10 @@
-"""A JSON file that holds one object, whoever wrote it."""
+"""JSON files of objects, whoever wrote them, and what may be written into one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,19 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         raise ValueError(f"key {shown(next(key for key in keys if keys.count(key) > 1))} stands twice")
     return row
+
+
+def defined(node: Any) -> Any:
+    """As JSON has it: a number that is not finite is null.
+
+    >>> defined({"mAP": float("nan"), "events": [(0.0, float("inf"))]})
+    {'mAP': None, 'events': [[0.0, None]]}
+    """
+    if isinstance(node, Mapping):
+        return {key: defined(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [defined(value) for value in node]
+    return None if isinstance(node, float) and not math.isfinite(node) else node
 
 
 def shown(value: Any) -> str:

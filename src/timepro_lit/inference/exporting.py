@@ -99,7 +99,7 @@ def _scores(run: Path, row: str) -> dict[str, Any] | None:
     if found is None:
         return None
     by_task = [value for value in found.values() if isinstance(value, dict)] if isinstance(found, dict) else []
-    figures = [value for of_task in by_task for value in of_task.values()]
+    figures = [value for of_task in by_task for value in of_task.values() if value is not None]  # not defined
     counts = list(num_clips.values()) if isinstance(num_clips, dict) else [num_clips]
     if not figures or not all(isinstance(value, int | float) for value in (*counts, *figures)):
         raise ValueError(f"{path}: scores of {row} are {shown(found)} on {shown(num_clips)} clips, which are no scores")
@@ -138,6 +138,7 @@ def _write_card(folder: Path, kind: str, row: str, settings: Mapping[str, Any], 
             for task, of_task in scores.items()
             if isinstance(of_task, dict)
             for name, value in of_task.items()
+            if value is not None
         ]
         lines += [f"## Scores on {num_test_in_words(scores['n_test'])}", ""]
         lines += [_MERGED, ""] if kind == "merged" else []
