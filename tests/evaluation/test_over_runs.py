@@ -161,6 +161,14 @@ def test_table_1_has_three_rows_a_model(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_each_of_two_models_is_compared_with_its_own_row_above(tmp_path: Path) -> None:
+    for name, model in (("a", ()), ("b", ("model.checkpoint=/models/b",))):
+        write_run(tmp_path / name / "zero", "zero_shot", 1, 0, *model)
+        write_run(tmp_path / name / "full", "ablation_adaptive", 1, 4, *model)
+    _, report = reported(tmp_path, tmp_path / "a", tmp_path / "b", layout="table1", quoted=False)
+    assert report["differences"] == [[f"TimePro-RL {model}", f"zero-shot {model}"] for model in ("tiny_base", "b")]
+
+
 def test_what_is_not_to_be_compared_has_tables_of_its_own(tmp_path: Path) -> None:
     write_run(tmp_path / "a", "ablation_astp", 1, 1)
     write_run(tmp_path / "b", "ablation_astp", 2, 1, examples=EXAMPLES[:3])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 from timepro_lit.evaluation.layouts import Layout, Line, laid_out
@@ -22,7 +21,7 @@ def compared(
 ) -> tuple[dict[str, Any], list[Line], list[System]]:
     """Rows and figures of report.json, its lines, and the systems that have no place in the layout.
 
-    Differences are to the row above, where it has the same base model, or to `baseline`, a row's name or the system it
+    Differences are to the next row above that has the same base model, or to `baseline`, a row's name or the system it
     stands for. Raises ValueError where there is no such row.
     """
     lines, outside = laid_out(systems, layout, quoted)
@@ -46,8 +45,12 @@ def compared(
 
 
 def _to_row_above(lines: Sequence[Line]) -> list[tuple[str, str]]:
-    ours = [line for line in lines if line.kind == "ours"]
-    return [(after.name, before.name) for before, after in pairwise(ours) if _model(before) == _model(after)]
+    pairs, above = [], {}
+    for line in lines:
+        if line.kind == "ours":
+            pairs += [(line.name, above[_model(line)])] if _model(line) in above else []
+            above[_model(line)] = line.name
+    return pairs
 
 
 def _to_baseline(lines: Sequence[Line], baseline: str) -> list[tuple[str, str]]:
