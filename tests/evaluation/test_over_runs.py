@@ -219,7 +219,8 @@ def test_a_report_is_not_written_into_a_run(tmp_path: Path) -> None:
 
 
 def test_scores_of_another_system_stand_in_the_same_table(tmp_path: Path) -> None:
-    write_run(tmp_path / "x" / "astp", "ablation_astp", 1, 2)
+    joined = [replace(example, audio=f"ftar/{example.audio}") for example in EXAMPLES]  # as a run of several corpora
+    write_run(tmp_path / "x" / "astp", "ablation_astp", 1, 2, examples=joined)
     write_manifest(tmp_path / "test.jsonl", EXAMPLES)
     lines = [{"id": "q0", "text": RIGHT}, {"id": "q1", "events": [[1.0, 2.0, "a dog"]]}, {"id": "q2", "text": RIGHT}]
     (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, lines)))
