@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.warm import command
+from timepro_lit.settings.schemas import PACKAGE
 
 SMALL = (
     "sizes.data.num_clips={train: 8, val: 2, test: 2}", "sizes.sft.max_steps=1", "sizes.sft.batch_size=2",
@@ -55,6 +56,16 @@ def train(folder: Path, *arguments: str, program: Sequence[str] | None = None) -
         ),
         (["trainer.precision=bf16-true"], "trainer.precision: bf16-true rounds the trained weights"),
         (["lora=none", "model.dtype=bfloat16"], "model.dtype: lora=none trains the weights themselves"),
+        (
+            [
+                "lora=none",
+                "model=qwen2_5_omni_7b_nf4",
+                f"model.checkpoint={PACKAGE / 'assets/tiny_base'}",
+                "model.dtype=float32",
+                "stage.grpo.module.kl_coefficient=0",
+            ],
+            "model.quantization: lora=none trains the weights themselves, which nf4 cannot hold",
+        ),
         (["lora=none", "model.dtype=float32"], "stage.grpo.module.kl_coefficient: the KL term is measured against"),
         (["reuse=always"], "reuse: must be anyway, or null, not always"),
         (["task=[]"], "task: nothing is chosen"),

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import torch
 from bitsandbytes.nn import Linear4bit
-from transformers import Qwen2_5OmniForConditionalGeneration
+from transformers import Qwen2_5OmniForConditionalGeneration, Qwen2AudioProcessor
 
 from timepro_lit.grpo.logprobs import answer_logprobs
 from timepro_lit.grpo.prefix import prefill
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.lora import LoRA
+from timepro_lit.lalm.pretrained import Pretrained
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lalm.qwen2_audio import Qwen2Audio
 from timepro_lit.time_prompt.prompt import TimePrompt
@@ -251,7 +252,7 @@ def test_voxtral_reads_audio_tokens_in_a_prompt_as_text(family_of) -> None:
 # Bad input: one sentence, before any weight is read.
 
 
-def damaged(family, tmp_path: Path, change: Any) -> Qwen2Audio:
+def damaged(family, tmp_path: Path, change: Any) -> Pretrained:
     """The family's loader on a copy of its checkpoint without weights, changed by `change`."""
     shutil.copytree(family.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("*.safetensors"))
     change(tmp_path / "copy")
@@ -274,7 +275,6 @@ def without_end_of_turn(folder: Path) -> None:
         (lambda folder: (folder / "config.json").unlink(), "no config.json there"),
         (lambda folder: (folder / "preprocessor_config.json").unlink(), r"no feature extractor \(preprocessor_config"),
         (lambda folder: (folder / "tokenizer.json").unlink(), "no tokenizer can be loaded"),
-        (without_chat_template, "has no chat template"),
         (without_end_of_turn, r"does not know <\|im_end\|>"),
         (lambda folder: (folder / "pytorch_model.bin").write_bytes(b""), "holds no \\*.safetensors"),
     ],
@@ -283,6 +283,11 @@ def test_a_broken_folder_is_one_sentence(family_of, tmp_path: Path, change: Any,
     with pytest.raises((ValueError, OSError), match=sentence) as caught:
         damaged(family_of("qwen2_audio"), tmp_path, change).load(None)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_a_chat_template_is_no_instruction_model(family_of, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has no chat template: is it an instruction model"):
+        damaged(family_of("audio_flamingo3"), tmp_path, without_chat_template).frontend(None)
 
 
 def test_a_folder_of_another_model_is_named(family_of) -> None:
@@ -299,6 +304,22 @@ def test_the_processors_chat_template_serves_where_the_tokenizer_has_none(family
     family = family_of("qwen2_audio")
     found = damaged(family, tmp_path, move).frontend(None).prompt_ids(QUESTION, 3)
     assert found == family.source().frontend(None).prompt_ids(QUESTION, 3)
+
+
+@pytest.mark.parametrize("template", [None, "{% for m in messages %}{{ '<|im_start|>' + m['content'] }}{% endfor %}"])
+def test_qwen2_audio_is_asked_as_by_its_processor_where_its_files_say_nothing_of_audio(
+    family_of, tmp_path: Path, template: str | None
+) -> None:
+    def say_nothing(folder: Path) -> None:
+        (folder / "chat_template.jinja").unlink()
+        if template is not None:
+            (folder / "chat_template.jinja").write_text(template)
+
+    frontend = damaged(family_of("qwen2_audio"), tmp_path, say_nothing).frontend(None)
+    processor = Qwen2AudioProcessor(frontend.feature_extractor, frontend.tokenizer, chat_template=None)
+    content = [{"type": "audio", "audio": ""}, {"type": "text", "text": QUESTION}]
+    chat = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    assert frontend.tokenizer.decode(frontend.prompt_ids(QUESTION, 1)) == chat
 
 
 def test_a_missing_checkpoint_is_one_sentence(tmp_path: Path) -> None:

@@ -51,9 +51,11 @@ class AudioPath:
 def template_chat(tokenizer: PreTrainedTokenizerBase, prompt: str, audio_id: int) -> list[int]:
     """A user's turn, audio then text, in the checkpoint's own template. Raises ValueError but for one audio token."""
     content = [{"type": "audio", "audio": ""}, {"type": "text", "text": prompt}]
-    chat = tokenizer.apply_chat_template(
-        [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-    )
+    turn = [{"role": "user", "content": content}]
+    try:
+        chat = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+    except TypeError as error:  # of a template for text alone
+        raise ValueError(f"the chat template of {tokenizer.name_or_path} takes no audio: {error}") from error
     ids: list[int] = tokenizer(chat, add_special_tokens=False)["input_ids"]
     if ids.count(audio_id) != 1:
         raise ValueError(f"the chat of prompt {prompt!r} holds {ids.count(audio_id)} audio tokens, not one")

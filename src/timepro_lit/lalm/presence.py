@@ -37,7 +37,8 @@ def of_model(model: Any, time_prompt: TimePrompt | None) -> Iterator[Item]:
             yield Item(name, True, model.checkpoint)
         except (ValueError, OSError) as error:
             # Of a hub's model that is not here the library says at length that it may not ask.
-            yield Item(name, False, _todo(model) if _is_hub_name(model) else str(error).splitlines()[0])
+            away = _is_hub_name(model) and _folder(model) is None
+            yield Item(name, False, _todo(model) if away else str(error).splitlines()[0])
     folder = _folder(model)
     files = list(folder.glob("*.safetensors")) if folder is not None else []
     size = sum(path.stat().st_size for path in files)

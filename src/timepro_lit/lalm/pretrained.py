@@ -110,8 +110,8 @@ class Pretrained:
         """Tokenizer and feature extractor, loaded on their own: a processor would bring those of images and videos."""
         config = self.config()
         tokenizer = self._part(AutoTokenizer, "tokenizer")
-        if not tokenizer.chat_template and self.chat is template_chat:
-            tokenizer.chat_template = self._chat_template()
+        if self.chat is template_chat:
+            tokenizer.chat_template = self._chat_template(tokenizer.chat_template)
         end_id = tokenizer.convert_tokens_to_ids(self.end_token)
         if end_id is None or end_id == tokenizer.unk_token_id:
             raise ValueError(f"the tokenizer of {self.checkpoint} does not know {self.end_token}, which ends a turn")
@@ -190,14 +190,22 @@ class Pretrained:
             reason = str(error).split("\n")[0]
             raise ValueError(f"model.checkpoint = {self.checkpoint}: no {name} can be loaded: {reason}") from error
 
-    def _chat_template(self) -> str:
-        """That of the processor, where the tokenizer's files hold none."""
-        path = self.cached("chat_template.json")
-        if path is None:
+    def library_template(self) -> str | None:
+        """The chat template of a family whose published files hold none: the library's processor brings it."""
+        return None
+
+    def _chat_template(self, of_tokenizer: Any) -> Any:
+        """The tokenizer's where it knows of audio, else the processor's, else the library's, else the tokenizer's."""
+        if isinstance(of_tokenizer, str) and "audio" in of_tokenizer.lower():
+            return of_tokenizer
+        if (path := self.cached("chat_template.json")) is not None:
+            template = read_object(path).get("chat_template")
+            if not isinstance(template, str):
+                raise ValueError(f"{path}: chat_template is no text")
+            return template
+        template = self.library_template() or of_tokenizer
+        if not template:
             raise ValueError(f"model.checkpoint = {self.checkpoint} has no chat template: is it an instruction model?")
-        template = read_object(path).get("chat_template")
-        if not isinstance(template, str):
-            raise ValueError(f"{path}: chat_template is no text")
         return template
 
     def _ends_of_generation(self) -> list[int]:

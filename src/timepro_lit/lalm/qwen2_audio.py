@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from transformers import Qwen2AudioForConditionalGeneration
+from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.frontend import AudioPath
@@ -31,10 +31,15 @@ class Qwen2AudioLALM(LALM):
 
 
 class Qwen2Audio(Pretrained):
-    """Qwen2-Audio, the instruction model: the base model brings no chat template."""
+    """Qwen2-Audio, the instruction model."""
 
     model_types = ("qwen2_audio",)
     outer_class = Qwen2AudioForConditionalGeneration
     lalm_class = Qwen2AudioLALM
     audio = AudioPath(frames_per_second=25.0, count_frames=halved_twice, pads=True)
     end_token = "<|im_end|>"
+
+    def library_template(self) -> str | None:
+        """Its published files hold no chat template for audio; the property that does reads nothing of its object."""
+        found = getattr(Qwen2AudioProcessor, "default_chat_template", None)
+        return None if found is None else str(found.fget(None))

@@ -166,6 +166,11 @@ def module_of(setting: Setting, name: str, stage: Stage, source: ModelSource) ->
             f"model.dtype: lora=none trains the weights themselves, and {source.backbone.dtype} would round small "
             "updates away: set it to float32"
         )
+    if source.trains_base and getattr(source.backbone, "quantization", None) is not None:
+        raise ValueError(
+            f"model.quantization: lora=none trains the weights themselves, which {source.backbone.quantization} cannot "
+            "hold: set it to null"
+        )
     return module
 
 
