@@ -62,6 +62,56 @@ def test_a_pause_of_the_recorder_lasts_as_long_as_it_did(container: str, tmp_pat
     assert heard(recorded(container, pause_s=4000.0), tmp_path) == "unreadable"
 
 
+def film(container: str, codec: str, rate: int, sound_s: float, picture_s: float = 0.0) -> bytes:
+    """Two seconds of a tone and as long a picture, which begin at these times."""
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate)
+    file = BytesIO()
+    with av.open(file, "w", format=container) as output:
+        picture = output.add_stream("libvpx" if container == "webm" else "mpeg4", rate=25)
+        picture.width = picture.height = 64
+        track = output.add_stream(codec, rate=rate, layout="mono")
+        for number in range(50):
+            image = av.VideoFrame(64, 64, "yuv420p")
+            image.pts, image.time_base = number + round(25 * picture_s), Fraction(1, 25)
+            output.mux(picture.encode(image))
+        output.mux(picture.encode(None))
+        source = av.AudioFrame.from_ndarray(tone[None].astype(np.float32), format="fltp", layout="mono")
+        source.sample_rate, source.pts, source.time_base = rate, round(sound_s * rate), Fraction(1, rate)
+        size = track.codec_context.frame_size or 1024
+        resampler = av.AudioResampler(track.codec_context.format.name, "mono", rate, frame_size=size)
+        for frame in [*resampler.resample(source), *resampler.resample(None)]:
+            output.mux(track.encode(frame))
+        output.mux(track.encode(None))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "rate"),
+    [("mp4", "aac", 48_000), ("mp4", "aac", 8_000), ("mov", "pcm_s16le", 16_000), ("webm", "libopus", 48_000),
+     ("mp4", "libopus", 48_000), ("matroska", "flac", 44_100)],
+)  # fmt: skip
+def test_times_count_from_where_the_picture_begins(container: str, codec: str, rate: int, tmp_path: Path) -> None:
+    begins_s = []
+    for sound_s, picture_s in ((0.0, 0.0), (1.5, 0.0), (3.5, 2.0), (0.0, 2.0)):
+        (tmp_path / "clip").write_bytes(film(container, codec, rate, sound_s, picture_s))
+        loud = (read_audio(tmp_path / "clip").abs() > 0.1).nonzero()
+        begins_s.append(int(loud[0]) / 16_000)
+    together_s, late_s, later_s, early_s = begins_s
+    # An encoder may begin before what it is given, by 1,024 samples at most.
+    assert late_s == pytest.approx(1.5, abs=0.01) and later_s == pytest.approx(late_s, abs=0.01)
+    assert together_s == pytest.approx(early_s, abs=1e-4) and early_s <= 1024 / rate + 0.01
+
+
+def test_what_a_codec_leaves_out_at_the_start_is_no_silence(tmp_path: Path) -> None:
+    for rate, codec, container in ((8_000, "aac", "mp4"), (48_000, "aac", "mp4"), (48_000, "libopus", "webm")):
+        for sound_s in (0.0, 0.03):
+            content = film(container, codec, rate, sound_s)
+            with av.open(BytesIO(content)) as output:
+                frames = [frame.to_ndarray() for frame in output.decode(audio=0)]
+            (tmp_path / "clip").write_bytes(content)
+            assert len(read_audio(tmp_path / "clip", rate)) == np.concatenate(frames, axis=1).shape[1]
+
+
 def test_what_a_browser_sends_says_no_sizes(tmp_path: Path) -> None:
     assert heard(recorded("webm", live="1"), tmp_path) == 2.0
     assert heard(recorded("mp4", movflags="frag_keyframe+empty_moov"), tmp_path) == pytest.approx(2.0, abs=0.11)

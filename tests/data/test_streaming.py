@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 
-from tests.data.test_media import recorded
+from tests.data.test_media import film, recorded
 from tests.data.test_windows import LENGTH_S, encoded, write
 from timepro_lit.data import audio
 from timepro_lit.data.audio import AudioError, decode_window, open_audio, read_audio
@@ -64,6 +64,11 @@ def test_windows_of_one_pass_are_those_of_a_whole_decode(
 @pytest.mark.parametrize("container", ["ipod", "webm"])
 def test_so_they_are_of_media(tmp_path: Path, container: str) -> None:
     (tmp_path / "a").write_bytes(recorded(container))
+    same(tmp_path / "a", Cut(0.5, 0.25))
+
+
+def test_so_they_are_of_a_film_whose_sound_begins_later(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(film("mp4", "aac", 48_000, sound_s=1.5))
     same(tmp_path / "a", Cut(0.5, 0.25))
 
 

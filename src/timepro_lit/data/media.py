@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from timepro_lit.data.audio_error import AudioError
 from timepro_lit.data.containers.boxes import check_matroska, check_mpeg4, check_windows_media
 from timepro_lit.data.containers.spliced import Stream
 from timepro_lit.data.waveforms import check_format, check_length, floats
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 MEDIA_SUFFIXES = (
     ".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".aac", ".webm", ".weba", ".mka", ".mkv", ".wma", ".asf",
@@ -93,7 +97,7 @@ def _blocks(stream: Stream, name: str, format_: str, sampling_rate: int) -> Iter
         with av.open(stream, format=format_, metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise AudioError(f"{name}: holds no sound track", "empty")
-            clock = _Clock(name) if format_ in _TIMED else None
+            clock = _Clock(name, _start_s(container)) if format_ in _TIMED else None
             for packet in container.demux(container.streams.audio[0]):
                 if packet.is_corrupt:
                     raise AudioError(f"{name}: ends within a frame", "truncated")
@@ -109,12 +113,30 @@ def _blocks(stream: Stream, name: str, format_: str, sampling_rate: int) -> Iter
         raise AudioError(f"{name}: cannot be decoded: {error.strerror}", "unreadable") from error
 
 
-class _Clock:
-    """What frames leave out by their times: a recorder that paused, packets that were lost. A player waits there."""
+def _start_s(container: InputContainer) -> float | None:
+    """When a film begins whose picture is there before its sound, in seconds; None where the sound is the first.
 
-    def __init__(self, name: str) -> None:
+    By the tracks, not by the first frame, before which codecs have a decoder drop some samples: no player waits there.
+    """
+    import av
+
+    sound, start = container.streams.audio[0], container.start_time
+    is_film = any(not track.disposition & av.stream.Disposition.attached_pic for track in container.streams.video)
+    if not is_film or start is None or sound.start_time is None or sound.time_base is None:
+        return None
+    start_s = start / av.time_base
+    return start_s if start_s < float(sound.start_time * sound.time_base) else None
+
+
+class _Clock:
+    """What frames leave out by their times: a recorder that paused, packets that were lost. A player waits there.
+
+    `start_s` is when the recording begins; None = with the first frame.
+    """
+
+    def __init__(self, name: str, start_s: float | None) -> None:
         self.name = name
-        self._first_s: float | None = None
+        self._first_s = start_s
         self._heard_s = 0.0
 
     def missing(self, start_s: float | None, num_samples: int, rate: int) -> Iterator[int]:
@@ -123,7 +145,8 @@ class _Clock:
         Raises AudioError for a time that lies further behind than a recording is long.
         """
         if start_s is not None:
-            self._first_s = start_s if self._first_s is None else self._first_s
+            if self._first_s is None or (not self._heard_s and start_s - self._first_s <= _GAP_S):
+                self._first_s = start_s
             gap_s = start_s - self._first_s - self._heard_s
             if gap_s > _LONGEST_GAP_S:
                 raise AudioError(f"{self.name}: goes on {gap_s:.0f} s after {self._heard_s:.2f} s", "unreadable")
