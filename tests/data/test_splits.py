@@ -5,6 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from timepro_lit.data.audio import AUDIO_SUFFIXES
+from timepro_lit.data.media import MEDIA_SUFFIXES
 from timepro_lit.data.splits import hash_of, hold_out, recording_key, video_key
 
 
@@ -30,11 +32,25 @@ from timepro_lit.data.splits import hash_of, hold_out, recording_key, video_key
         "b0RFKhbpFJA_seg1.wav",
         "Yb0RFKhbpFJA_Clip_02.wav",
         "yt_b0RFKhbpFJA_part-3.wav",
+        "b0RFKhbpFJA.mov",
+        "b0RFKhbpFJA_30.aifc",
+        "Yb0RFKhbpFJA.WMA",
         "b0RFKhbpFJA",
     ],
 )
 def test_a_video_is_one_recording_under_all_its_names_and_from_any_start(audio: str) -> None:
     assert video_key(audio) == recording_key("mine", audio) == "audioset:b0RFKhbpFJA"
+
+
+@pytest.mark.parametrize("suffix", [*AUDIO_SUFFIXES, *MEDIA_SUFFIXES])
+def test_a_recording_is_the_same_in_every_format_that_is_read(suffix: str) -> None:
+    assert video_key(f"b0RFKhbpFJA{suffix}") == "audioset:b0RFKhbpFJA"
+    assert recording_key("mine", f"night/owl.2{suffix}") == "mine:night/owl.2"
+
+
+def test_what_is_no_format_stays_in_the_name() -> None:
+    assert video_key("b0RFKhbpFJA.txt") is None
+    assert recording_key("mine", "b0RFKhbpFJAxmov") == "mine:b0RFKhbpFJAxmov"
 
 
 @pytest.mark.parametrize(

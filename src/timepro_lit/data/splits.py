@@ -11,9 +11,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from timepro_lit.data.audio import AUDIO_SUFFIXES
+from timepro_lit.data.media import MEDIA_SUFFIXES
+
 VALIDATION_SHARE = 0.01
 
-AUDIO_SUFFIX = r"(?i)\.(wav|flac|mp3|ogg|oga|opus|m4a|aac|aiff?|mp4|webm|mkv)$"
+AUDIO_SUFFIX = rf"(?i)({'|'.join(map(re.escape, (*AUDIO_SUFFIXES, *MEDIA_SUFFIXES)))})$"
 """How the name of a recording ends, whatever it was converted to; also for the expressions of Arrow."""
 _SUFFIX = re.compile(AUDIO_SUFFIX)
 _TIME = r"[0-9]+(?:\.[0-9]+)?(?:s|sec|ms)?"
