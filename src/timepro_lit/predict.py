@@ -5,6 +5,7 @@ python -m timepro_lit.predict checkpoint=outputs/demo audio=recordings/ task=ag 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.events.voting import voting_of
     from timepro_lit.inference.loading import call_of, load, model_of, source_of
     from timepro_lit.inference.prediction import asked_task, check_heard, new_answers, predict, queries_of, recordings
-    from timepro_lit.inference.queries import SUFFIX, matched, prompts_of, read_own_queries
+    from timepro_lit.inference.queries import matched, prompts_of
     from timepro_lit.inference.windowing import windowing_of
     from timepro_lit.runs.stages import LONGEST, say
     from timepro_lit.settings.config import tasks_of
@@ -42,11 +43,9 @@ def main(cfg: DictConfig) -> None:
     if PROTOCOL in names and not task.takes_query:
         raise ValueError(f"format: {PROTOCOL} holds answers to queries, and task={name} asks for none")
     file = None if cfg.queries is None else Path(cfg.queries)
-    if file is not None and file.suffix == SUFFIX and task.takes_query and cfg.query is None:
-        queries = read_own_queries(file)
+    queries = queries_of(task, cfg.query, file)
+    if isinstance(queries, Mapping):
         files = list(matched(files, queries)[0])
-    else:
-        queries = queries_of(task, cfg.query, file)
     source = source_of(settings, adapter)
     frontend = source.frontend()
     windowing = windowing_of(cfg.window_s, cfg.hop_s, settings.get(LONGEST), frontend.max_duration_s, cfg.merge_iou)

@@ -34,6 +34,23 @@ def test_columns_may_stand_in_any_order_and_a_mark_of_encoding_before_them(tmp_p
     assert read_events_tsv(path) == {"a.wav": (Event(0.0, 1.0, "Dog"),)}
 
 
+def test_a_table_may_be_in_utf_16_and_is_named_where_it_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "events.tsv"
+    path.write_text(f"{HEADER}\nTür.wav\t0\t1\tDog\n", encoding="utf-16")
+    assert read_events_tsv(path) == {"Tür.wav": (Event(0.0, 1.0, "Dog"),)}
+    path.write_text(f"{HEADER}\nTür.wav\t0\t1\tDog\n", encoding="latin-1")
+    with pytest.raises(ValueError, match=r"events\.tsv: is no text in UTF-8; save it as UTF-8"):
+        read_events_tsv(path)
+
+
+def test_times_are_read_as_they_are_written(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER, "a.wav\t-0.00012345678901234567\t1e1\tDog")
+    assert read_events_tsv(path) == {"a.wav": (Event(-0.00012345678901234567, 10.0, "Dog"),)}
+    for time in ("1_0", "1,5", "inf", "\u0661"):
+        with pytest.raises(ValueError, match=":2: onset and offset must be numbers"):
+            read_events_tsv(written(tmp_path, HEADER, f"a.wav\t0\t{time}\tDog"))
+
+
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [

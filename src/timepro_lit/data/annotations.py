@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from timepro_lit.data.corpora.json_files import Fault
+from timepro_lit.data.corpora.tables import seconds
+from timepro_lit.files.text_file import opened_text
 from timepro_lit.records import Event
 
 COLUMNS = ("filename", "onset", "offset", "event_label")
@@ -13,14 +16,14 @@ COLUMNS = ("filename", "onset", "offset", "event_label")
 def read_events_tsv(path: str | Path) -> dict[str, tuple[Event, ...]]:
     """Events of each file, files in order of appearance, events in the file's order.
 
-    A line that names a file and nothing else says that the file holds no event. Times are in seconds and may be
-    anything a number can be: what does not make sense in a reference is for the caller to refuse.
+    A line that names a file and nothing else says that the file holds no event. Times are in seconds and may be any
+    finite number: what does not make sense in a reference is for the caller to refuse.
 
     Raises ValueError naming file and line for a missing column, a time that is no number and an event without label.
     """
     path = Path(path)
     events: dict[str, list[Event]] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with opened_text(path, newline="") as file:
         lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         header = next(lines, [])
         missing = [name for name in COLUMNS if name not in header]
@@ -55,6 +58,6 @@ def _event(values: list[str], where: str) -> Event:
     if not label:
         raise ValueError(f"{where}: the event has no event_label")
     try:
-        return Event(float(onset), float(offset), label)
-    except ValueError:
+        return Event(seconds(onset, "onset"), seconds(offset, "offset"), label)
+    except Fault:
         raise ValueError(f"{where}: onset and offset must be numbers, not {onset!r} and {offset!r}") from None

@@ -227,7 +227,7 @@ def _defined_interval(span: Interval) -> list[float] | None:
 
 def _example(name: str, events: Sequence[Event], path: Path) -> Example:
     for event in events:
-        if not 0 <= event.onset < event.offset < math.inf:
+        if not 0 <= event.onset < event.offset:
             raise ValueError(
                 f"{path}: {name} holds an event from {event.onset} s to {event.offset} s, which is no stretch of time"
             )

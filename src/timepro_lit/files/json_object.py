@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from timepro_lit.files.text_file import open_utf8
+
 
 def read_object(path: Path) -> dict[str, Any]:
     """What the file says. Raises ValueError that names it where that is no JSON object, OSError as `open`."""
@@ -25,7 +27,7 @@ def read_lines(path: Path, max_bytes: int) -> Iterator[tuple[str, dict[str, Any]
 
     Raises ValueError naming file and line of one that is longer than `max_bytes`, no JSON object, or has a key twice.
     """
-    with path.open("rb") as lines:
+    with open_utf8(path) as lines:
         number = 0
         while line := lines.readline(max_bytes + 1):
             number += 1

@@ -28,7 +28,7 @@ from timepro_lit.inference.asking import Asking
 from timepro_lit.inference.journal import journal
 from timepro_lit.inference.labelling import LABELS, file_name, labels_of, left_out_of, write_labels
 from timepro_lit.inference.listener import Listener, events_of
-from timepro_lit.inference.queries import Queries, Query, matched
+from timepro_lit.inference.queries import Queries, Query, matched, read_queries
 from timepro_lit.inference.searching import passed_over, recordings_below
 from timepro_lit.inference.windowing import Windowing, check_asked, heard_pieces
 from timepro_lit.records import Answer, Event
@@ -95,10 +95,11 @@ def asked_task(tasks: Mapping[str, Task], name: str, classes: Sequence[str]) -> 
     return SoundEventDetection(classes, name)
 
 
-def queries_of(task: ScoredTask, query: str | None, file: Path | None) -> list[str | None]:
-    """What each recording is asked for: one query, those of a file with one a line, or [None] where none belongs.
+def queries_of(task: ScoredTask, query: str | None, file: Path | None) -> Sequence[str | None] | Queries:
+    """What each recording is asked for: one query, those of a file, or [None] where none belongs.
 
-    Raises ValueError where the task asks for a query and there is none, or there is one and it does not.
+    Raises ValueError where the task asks for a query and there is none, or there is one and it does not, and as
+    `read_queries`.
     """
     if not task.takes_query:
         if query is not None or file is not None:
@@ -111,10 +112,7 @@ def queries_of(task: ScoredTask, query: str | None, file: Path | None) -> list[s
         if query is None or not query.strip():
             raise ValueError("query: needs words")
         return [query.strip()]
-    lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    if not any(lines):
-        raise ValueError(f"queries: {file} is empty")
-    return [line for line in lines if line]
+    return read_queries(file)
 
 
 def new_answers(output_dir: Path) -> Path:

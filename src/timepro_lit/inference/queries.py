@@ -1,10 +1,12 @@
-"""Queries that belong to one recording each, as the files of retrieval challenges list them.
+"""Files of queries: of all recordings, one a line; or of one recording each, as retrieval challenges list them.
 
-{"qid", "query", "vid", ...} a line; `vid` is the name of the recording without its suffix.
+{"qid", "query", "vid", ...} a line; `vid` is the name of the recording without its suffix. Which of them a file holds
+is told by its content, whatever it is called.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,13 +14,17 @@ from unicodedata import normalize
 
 from timepro_lit.data.manifest import MAX_LINE_BYTES
 from timepro_lit.files.json_object import read_lines, shown
+from timepro_lit.files.text_file import opened_text
 from timepro_lit.files.visible_text import visible
 from timepro_lit.records import Example
 from timepro_lit.tasks.base import ScoredTask
 
-SUFFIX = ".jsonl"
-"""By which such a file is known from one with a query a line."""
 _NAMED = 5
+_BEGINS_A_LIST = re.compile(r"""\[\s*(?:$|["\[{\]])""")
+_CELL_ENDS = re.compile(r"[\t,;]")
+_COLUMNS = frozenset(("query", "queries", "filename", "qid", "vid"))
+"""A first line with one of these in a cell is a table's, and no query."""
+_WANTED = "give one query a line, or one JSON object a line with qid, query and vid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,28 @@ class Query:
 
 Queries = Mapping[str, Sequence[Query]]
 """By the name of a recording, without folder."""
+
+
+def read_queries(path: Path) -> list[str | None] | dict[str, list[Query]]:
+    """What all recordings are asked, or each of them.
+
+    Raises ValueError where the file is empty, and naming the line at fault where it holds something else than queries.
+    """
+    with opened_text(path) as file:
+        lines = [line.strip() for line in file.read().splitlines()]
+    first = next((number for number, line in enumerate(lines) if line), None)
+    if first is None:
+        raise ValueError(f"queries: {path} is empty")
+    if lines[first].startswith("{"):
+        return read_own_queries(path)
+    if _BEGINS_A_LIST.match(lines[first]):
+        raise ValueError(f"queries: {path}:{first + 1}: begins a list in JSON; {_WANTED}")
+    if _COLUMNS & {cell.strip("\"' ").lower() for cell in _CELL_ENDS.split(lines[first])}:
+        raise ValueError(f"queries: {path}:{first + 1}: names the columns of a table; {_WANTED}")
+    for number, line in enumerate(lines, start=1):
+        if line.startswith("{"):
+            raise ValueError(f"queries: {path}:{number}: begins an object in JSON, behind words; {_WANTED}")
+    return [line for line in lines if line]
 
 
 def read_own_queries(path: Path) -> dict[str, list[Query]]:

@@ -21,7 +21,7 @@ def entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises ValueError that names the file where it is no such JSON.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise ValueError(f"{path}: is not JSON: {error}") from None
     if not isinstance(content, list | dict):

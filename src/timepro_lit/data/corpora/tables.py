@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from timepro_lit.data.corpora.json_files import Fault
+from timepro_lit.files.text_file import opened_text
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:[eE][+-]?[0-9]{1,2})?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?")
 
 
 def rows(
@@ -18,10 +19,10 @@ def rows(
     """(file:line, column -> cell) of each row, cells without outer spaces; empty lines are passed over.
 
     Comma-separated cells may be quoted, tab-separated ones are as they stand. Raises ValueError naming file and line
-    where a column is missing, a row has fewer cells than columns, or the text is not UTF-8.
+    where a column is missing, a row has fewer cells than columns, or the text cannot be read.
     """
     quoting = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with opened_text(path, newline="") as file:
         lines = csv.reader(file, delimiter=delimiter, quoting=quoting)
         try:
             header = [cell.strip() for cell in next(lines, [])] if has_header else list(columns)
