@@ -50,7 +50,8 @@ def main(cfg: DictConfig) -> None:
     if not isinstance(task, ScoredTask):
         raise ValueError(f"task: answers to {name} have no score")
     metrics = with_rounded(metrics_of_test(task), cfg.decimals)
-    outcome = outcome_of(read_predictions(Path(cfg.predictions), task), references, metrics)
+    predictions, lengths_known = Path(cfg.predictions), Path(cfg.references).suffix != ".tsv"
+    outcome = outcome_of(read_predictions(predictions, task), references, metrics, task.classes, lengths_known)
     if cfg.psds:
         outcome = replace(outcome, whole=_psds(cfg, outcome.answers, task.classes))
     directory = Path(cfg.output_dir).absolute()

@@ -88,6 +88,30 @@ def test_ids_that_do_not_fit_are_listed(tmp_path: Path) -> None:
     assert "1 missing ids (count 0): c.wav" in table(outcome)
 
 
+def test_an_empty_text_beside_events_is_no_text(tmp_path: Path) -> None:
+    rows: list[Any] = [
+        {"id": "a.wav", "text": "", "events": [[1, 2, "Dog"]]}, {"id": "b.wav", "text": " ", "events": []},
+        {"id": "c.wav", "text": "{}", "events": [[1, 2, "Dog"]]},
+    ]  # fmt: skip
+    answers = read_predictions(lines(tmp_path / "answers.jsonl", rows), SED)
+    assert [(len(prediction.events), prediction.readable) for _, prediction, _ in answers] == [
+        (1, True), (0, False), (0, True),
+    ]  # fmt: skip
+
+
+def test_labels_and_times_that_cannot_match_are_said_and_score_as_before() -> None:
+    events = (Event(1.0, 2.0, "dog"), Event(1500.0, 2000.0, "Dog"), Event(2.0, 1.0, "Dog"), Event(4.0, 5.0, "Cow"))
+    given = [("a.wav", Prediction(events, readable=True), "")]
+    outcome = outcome_of(given, REFERENCES[:1], [EventF1(classes=["Cat", "Dog"])], ["Cat", "Dog"])
+    scores = summary(outcome, "sed")
+    assert scores["eb_f1"]["macro"]["0.2"] == 0.0
+    assert (scores["no_class"], scores["outside"], scores["reversed"]) == ({"dog": 1, "Cow": 1}, 1, 1)
+    assert "2 labels are no class: 'dog' (1 events, the class is Dog), 'Cow' (1 events)\n" in table(outcome)
+    assert "1 events lie wholly outside of their clip: are the times in seconds?\n" in table(outcome)
+    right = outcome_of(given[:0], REFERENCES[:1], [EventF1(classes=["Cat", "Dog"])], ["Cat", "Dog"])
+    assert "no class" not in table(right) and "outside" not in table(right)
+
+
 def test_a_missing_answer_counts_zero() -> None:
     examples = [Example(i, "ag", i, 5.0, (Event(1.0, 2.0, "a dog"),), query="a dog") for i in ("x", "y")]
     outcome = outcome_of([("x", Grounding().parse("[1, 2]"), "[1, 2]")], examples, [GroundingIoU()])

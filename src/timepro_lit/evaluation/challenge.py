@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from timepro_lit.data.manifest import MAX_LINE_BYTES
 from timepro_lit.evaluation.scoring import Outcome, named_ids, outcome_of, table
-from timepro_lit.events.delivery import delivered
+from timepro_lit.events.delivery import OUTSIDE, REVERSED, delivered
 from timepro_lit.files.atomic import replacing, write_atomically
 from timepro_lit.files.json_object import read_lines, shown
 from timepro_lit.metrics.moments import MAX_WINDOWS, Moments
@@ -105,6 +105,8 @@ def _summary(outcome: Outcome, silent: list[str], system: str) -> dict[str, Any]
         "duplicate": list(outcome.duplicate),
         "unknown": list(outcome.unknown),
         "without_moment": silent,
+        OUTSIDE: outcome.odd.outside,
+        REVERSED: outcome.odd.backward,
     }
 
 

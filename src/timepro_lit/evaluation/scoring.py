@@ -26,6 +26,7 @@ from rich.table import Table
 from timepro_lit.data.annotations import read_events_tsv
 from timepro_lit.data.manifest import MAX_LINE_BYTES, read_manifest
 from timepro_lit.evaluation.answers import PREDICTIONS, SCORES, write_lines
+from timepro_lit.evaluation.oddities import Oddities, oddities_of
 from timepro_lit.evaluation.sums import questions_of, write_sums
 from timepro_lit.files.atomic import write_atomically
 from timepro_lit.files.json_object import read_lines
@@ -61,6 +62,8 @@ class Outcome:
     """Ids that are in no reference; their answers do not count."""
     repairs: Mapping[str, int]
     """Kind of repair that reading needed -> number of answers."""
+    odd: Oddities
+    """Events of answers that cannot match."""
     whole: Mapping[str, float] = field(default_factory=dict)
     """Values in percent that are no functions of sums over clips, and so have no interval: PSDS."""
 
@@ -97,8 +100,14 @@ def read_predictions(path: Path, task: ScoredTask) -> list[tuple[str, Prediction
     return answers
 
 
-def outcome_of(given: Given, examples: Sequence[Example], metrics: Sequence[SumMetric]) -> Outcome:
-    """Scores of the answers `given` to `examples`, all of one task."""
+def outcome_of(
+    given: Given,
+    examples: Sequence[Example],
+    metrics: Sequence[SumMetric],
+    classes: Sequence[str] = (),
+    lengths_known: bool = True,
+) -> Outcome:
+    """Scores of the answers `given` to `examples`, all of one task; `classes` and `lengths_known` as `oddities_of`."""
     first: dict[str, tuple[Prediction, str]] = {}
     for id_, prediction, text in given:
         first.setdefault(id_, (prediction, text))
@@ -112,6 +121,7 @@ def outcome_of(given: Given, examples: Sequence[Example], metrics: Sequence[SumM
         duplicate=tuple(id_ for id_, count in times.items() if count > 1),
         unknown=tuple(id_ for id_ in times if id_ not in known),
         repairs=Counter(kind for answer in answers for kind in answer.prediction.repairs),
+        odd=oddities_of(answers, classes, lengths_known),
     )
 
 
@@ -166,6 +176,7 @@ def summary(outcome: Outcome, task: str) -> dict[str, Any]:
         "duplicate": list(outcome.duplicate),
         "unknown": list(outcome.unknown),
         "repairs": dict(outcome.repairs),
+        **outcome.odd.record(),
     }
 
 
@@ -183,6 +194,7 @@ def table(outcome: Outcome) -> str:
     Console(file=text, width=100).print(rows)
     for what, ids in (("missing", outcome.missing), ("duplicate", outcome.duplicate), ("unknown", outcome.unknown)):
         text.write(named_ids(f"{what} ids", ids, _CONSEQUENCE[what]))
+    text.write(outcome.odd.lines())
     if outcome.repairs:
         text.write("repaired: " + ", ".join(f"{kind} {count}" for kind, count in outcome.repairs.items()) + "\n")
     return text.getvalue()
@@ -237,7 +249,9 @@ def _example(name: str, events: Sequence[Event], path: Path) -> Example:
 
 def _prediction(row: Mapping[str, Any], task: ScoredTask, where: str) -> Prediction:
     text, events = row.get("text"), row.get("events")
-    if isinstance(text, str):  # what the system said; events beside it are somebody's reading of it
+    has_events = isinstance(events, list) and len(events) > 0
+    # What the system said; events beside it are somebody's reading of it, but of an empty text nobody reads any.
+    if isinstance(text, str) and (text.strip() or not has_events):
         return task.parse(text)
     if not isinstance(events, list):
         raise ValueError(f"{where}: a line needs a 'text' or a list of 'events'")
