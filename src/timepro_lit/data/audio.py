@@ -24,7 +24,7 @@ from timepro_lit.data.audio_error import AudioError
 from timepro_lit.data.containers.spliced import Stream
 from timepro_lit.data.containers.streams import beginning, streams_in
 from timepro_lit.data.media import decode_media, media_blocks, media_format
-from timepro_lit.data.waveforms import check_format, check_length, mono, resampled, stretch
+from timepro_lit.data.waveforms import check_format, check_length, mono, mono_of_all, resampled, stretch
 from timepro_lit.files.atomic import replacing
 from timepro_lit.files.fragments import without_fragment
 
@@ -99,8 +99,9 @@ def decode_window(
     """What `decode_audio` would give of a whole recording from `start_s` on, for `duration_s` seconds or to its end.
 
     Sought where the format can be, to the sample; MP3 and what FFmpeg reads is decoded from the beginning, and no
-    further than the window. Raises AudioError as `decode_audio` does, where the recording ends before the window
-    begins, and where its header gives it another length than `recording_s`.
+    further than the window. Raises AudioError as `decode_audio` does, but for channels that cancel each other, which a
+    whole recording is judged by; where the recording ends before the window begins, and where its header gives it
+    another length than `recording_s`.
     """
     parts: list[Tensor] = []
     place, wanted, from_rate = 0, range(0), sampling_rate
@@ -195,7 +196,7 @@ def _decode(stream: Stream, name: str, sampling_rate: int, max_duration_s: float
     format_ = media_format(head)
     if format_ is not None:
         samples, rate = decode_media(stream, name, format_, sampling_rate, max_duration_s)
-        return mono(samples, name), rate
+        return mono_of_all(samples, name), rate
     parts: list[Tensor] = []
     rates: list[int] = []
     for part in streams_in(stream, name, start, head):
@@ -205,7 +206,7 @@ def _decode(stream: Stream, name: str, sampling_rate: int, max_duration_s: float
         rates.append(rate)
         if (rate, samples.shape[1]) != (rates[0], parts[0].shape[1]):
             raise AudioError(f"{name}: goes on with another sampling rate or number of channels", "sampling_rate")
-    return mono(parts[0] if len(parts) == 1 else torch.cat(parts), name), rates[0]
+    return mono_of_all(parts[0] if len(parts) == 1 else torch.cat(parts), name), rates[0]
 
 
 def _blocks(

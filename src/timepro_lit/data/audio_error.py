@@ -6,7 +6,7 @@ from typing import Literal
 
 AudioFault = Literal[
     "missing", "not_a_file", "outside_root", "unreadable", "channels", "sampling_rate", "empty", "too_long",
-    "truncated", "not_finite", "out_of_range", "silent",
+    "truncated", "not_finite", "out_of_range", "silent", "antiphase",
 ]  # fmt: skip
 
 

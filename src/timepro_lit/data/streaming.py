@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from timepro_lit.data.antiphase import Phase
 from timepro_lit.data.audio import AudioError, Stream, blocks_from, open_audio
 from timepro_lit.data.waveforms import check_length, mono, resampled, stretch
 from timepro_lit.events.windows import TICKS, Cut
@@ -46,7 +47,8 @@ class Decoding:
         is_sought: whether what stands before it may be passed over; damage in it is then not found.
         recording_s: the length that it is to have; another one is refused.
 
-    Reading raises AudioError as `decode_window` does; what is cut off may be found as late as at the end.
+    Reading raises AudioError as `decode_window` does; what is cut off may be found as late as at the end, and so are
+    channels that cancel each other, where all was decoded.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Decoding:
         self._rate = sampling_rate
         self._start_s = start_s
         self._held: list[Tensor] = []
+        self._phase = Phase()
         self._begin, self._end = 0, 0
         """Of what is held, in samples of the file."""
         self.was_sought = False
@@ -110,12 +113,15 @@ class Decoding:
         """Hold one block more; False where there is none."""
         block = next(self._blocks, None)
         if block is None:
+            if not self.was_sought:
+                self._phase.check(self.name)
             return False
         samples, self._rate, skipped = block
         if skipped:
             self.was_sought = True
             self._begin = self._end = self._end + skipped
         self._held.append(mono(samples, self.name))
+        self._phase.add(samples)
         self._end += len(samples)
         self._forget()
         return True

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from timepro_lit.data.antiphase import Phase
 from timepro_lit.data.audio_error import AudioError
 
 MAX_CHANNELS = 8
@@ -46,7 +47,7 @@ def mono_waveform(samples: Any, sampling_rate: Any, to_rate: int, max_duration_s
     channels = _channels_last(floats(samples))
     check_format(_NAME, rate, channels.shape[1], to_rate)
     check_length(_NAME, len(channels) / rate, max_duration_s)
-    waveform = mono(channels, _NAME)
+    waveform = mono_of_all(channels, _NAME)
     if rate != to_rate:
         waveform = resampled(waveform, rate, to_rate)
     return waveform[: int(max_duration_s * to_rate)].clamp(-1.0, 1.0)
@@ -61,6 +62,14 @@ def mono(samples: Tensor, name: str) -> Tensor:
         raise AudioError(f"{name}: reaches an amplitude of {peak:.3g}, audio lies within [-1, 1]", "out_of_range")
     # Not mean(1), which takes twelve times as long over interleaved channels.
     return sum(samples.unbind(1)) / samples.shape[1]
+
+
+def mono_of_all(samples: Tensor, name: str) -> Tensor:
+    """As `mono`, of a whole recording. Raises AudioError also where its channels cancel each other."""
+    waveform, phase = mono(samples, name), Phase()
+    phase.add(samples)
+    phase.check(name)
+    return waveform
 
 
 def check_format(name: str, rate: int, num_channels: int, to_rate: int) -> None:
