@@ -39,6 +39,10 @@ WHOLE = {
     "no count, constant, a large tag behind": (b"".join(frames(CONSTANT)[1:]) + tag(9_000), 2.1),
     "two tags in front": (tag(3_000) + tag(20) + UNCOUNTED, 2.1),
     "constant, no count, a picture in front": (tag(15_000) + b"".join(frames(CONSTANT)[1:]), 2.1),
+    "zeros that a tag does not count": (tag(500) + bytes(2_000) + VARIABLE, 2.0),
+    "such zeros, constant, no count": (tag(500) + bytes(2_000) + b"".join(frames(CONSTANT)[1:]), 2.1),
+    "a few zeros, constant, no count": (tag(0) + bytes(20) + b"".join(frames(CONSTANT)[1:]), 2.1),
+    "such zeros, no count": (tag(500) + bytes(2_000) + UNCOUNTED, 2.1),
     "a tag within": (b"".join(REST[:20]) + tag(9_000) + b"".join(REST[20:]), 2.1),
     "something else within": (b"".join(REST[:20]) + b"\xff\xf3\x02" * 99 + b"".join(REST[20:]), 2.1),
     "a count of 9 frames": (VARIABLE.replace(len(REST).to_bytes(4, "big"), (9).to_bytes(4, "big"), 1), 2.0),
@@ -61,6 +65,8 @@ CUT_OFF = {
     "joined, the second one within a frame": (VARIABLE + CONSTANT[:-9], "truncated"),
     "joined with another rate": (VARIABLE + OTHER_RATE, "sampling_rate"),
     "a tag alone": (tag(500), "unreadable"),
+    "a tag and zeros": (tag(500) + bytes(2_000), "unreadable"),
+    "half, behind a tag and zeros": (tag(500) + bytes(2_000) + VARIABLE[: len(VARIABLE) // 2], "truncated"),
 }
 
 

@@ -51,6 +51,8 @@ class _Audio:
     """The first four bytes."""
     header: _Header
     """What they say."""
+    begin: int
+    """Where in the file they stand."""
     ranges: list[range] = field(default_factory=list)
     num_frames: int = 0
     is_constant: bool = True
@@ -66,20 +68,25 @@ class _Audio:
             self.ranges.append(range(start, stop))
 
 
-def mp3(stream: Stream, num_bytes: int, name: str) -> Stream:
-    """What a decoder reads as far as the file goes. Raises AudioError where one is cut off or changes its kind."""
+def mp3(stream: Stream, num_bytes: int, name: str, start: int) -> Stream:
+    """What a decoder reads as far as the file goes, behind tags that end at `start`.
+
+    Raises AudioError where one is cut off or changes its kind.
+    """
     audio = _audio(stream, num_bytes, name)
     if audio is None or not audio.num_frames:
         return stream
+    # A decoder looks for frames right behind the tags, and not behind zeros that their sizes do not count.
+    whole = stream if audio.begin == start else Spliced(stream, [range(audio.begin, num_bytes)])
     first, is_one = audio.header, len(audio.ranges) == 1 and len(audio.counting) <= 1
     said = _said(audio.counting[0], first) if audio.counting else None
     if said is not None and (said - audio.num_frames) * first.num_samples > _TOLERANCE_S * first.sampling_rate:
         raise AudioError(f"{name}: holds {audio.num_frames} frames, its header promises {said}", "truncated")
     if said is not None and is_one and abs(said - audio.num_frames) <= 1:
-        return stream
+        return whole
     # A length that is estimated is right where nothing but frames of one bit rate is there.
     if is_one and not audio.counting and audio.is_constant and num_bytes - len(audio.ranges[0]) < first.num_bytes:
-        return stream
+        return whole
     if first.layer == 3:
         return Spliced(stream, [_counting_frame(audio), *audio.ranges])
     if not audio.is_constant:
@@ -106,7 +113,7 @@ def _audio(stream: Stream, num_bytes: int, name: str) -> _Audio | None:
             if audio is not None:
                 raise AudioError(f"{name}: goes on with another sampling rate, layer or number of channels "
                                  f"at byte {place:,}", "sampling_rate")  # fmt: skip
-            audio = _Audio(window[at : at + 4], header)
+            audio = _Audio(window[at : at + 4], header, place)
         place = base + _follow(audio, window, at, base, is_last)
         if place > num_bytes:
             raise AudioError(f"{name}: ends within a frame", "truncated")

@@ -32,7 +32,7 @@ def streams_in(stream: Stream, name: str, start: int, head: bytes) -> list[Strea
     elif title in _CHUNKED:
         streams = [_CHUNKED[title](stream, num_bytes, name)]
     elif head[:1] == b"\xff" or start:
-        streams = [mp3(stream, num_bytes, name)]
+        streams = [mp3(stream, num_bytes, name, start)]
     stream.seek(0)
     return streams
 
