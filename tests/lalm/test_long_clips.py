@@ -118,6 +118,29 @@ def test_what_a_family_does_not_hear_is_refused_by_name(backbone: Any, seconds: 
     assert str(refusal.value) == sentence
 
 
+@pytest.mark.parametrize(
+    ("name", "seconds", "num_frames", "last"),
+    [
+        ("qwen2_5_omni", 29.99, 750, "29.96"), ("qwen2_5_omni", 10.03, 251, "10.00"),
+        ("qwen2_5_omni", 10.0, 250, "10.00"), ("qwen2_audio", 9.99, 250, "9.96"),
+        ("audio_flamingo3", 29.99, 750, "29.96"), ("qwen3_omni", 30.5, 397, "30.48"),
+        ("qwen3_omni", 10.2, 133, "10.16"), ("qwen3_omni", 2.5, 33, "2.48"), ("qwen3_omni", 30.0, 390, "30.00"),
+        ("voxtral", 10.0, 375, "10.00"), ("voxtral", 30.0, 375, "30.00"),
+    ],
+)  # fmt: skip
+def test_a_clip_as_long_as_may_be_is_prompted_about(
+    family_of, name: str, seconds: float, num_frames: int, last: str
+) -> None:
+    frontend = family_of(name).source(max_duration_s=seconds).frontend(TimePrompt(stride=1))
+    assert frontend.num_frames(int(seconds * 16_000)) == num_frames
+    ids = frontend.prompt_ids("When?", num_frames)
+    assert ids.count(frontend.audio_id) == num_frames
+    stamps = [id_ - frontend.first_timestamp_id + 1 for id_ in ids if id_ >= frontend.first_timestamp_id]
+    assert stamps == list(range(1, frontend.grid.num_timestamps + 1))
+    assert frontend.grid.text(stamps[-1]) == last
+    assert frontend.num_audio_tokens(num_frames) == num_frames + len(stamps)
+
+
 def test_a_prompt_that_the_language_model_was_not_made_for_is_refused(family_of) -> None:
     source = family_of("qwen2_5_omni").source(max_duration_s=300)
     with pytest.raises(ValueError, match=r"300 s takes 15000 positions, .* was made for 8192: a larger .*stride"):

@@ -59,6 +59,16 @@ def test_a_clip_of_the_longest_length_fits_and_one_frame_more_does_not():
         grid.timestamps_for(751)
 
 
+def test_frames_that_end_behind_the_longest_clip_have_no_timestamp():
+    grid = TimeGrid(frames_per_second=12.5, block_s=1.0, max_seconds=30.5, longest_frames=397)
+    assert grid.texts() == TimeGrid(frames_per_second=12.5, block_s=1.0, max_seconds=30.5).texts()
+    assert grid.texts()[-1] == "30.48"
+    assert [grid.timestamps_for(n) for n in (395, 396, 397)] == [395, 396, 396]
+    with pytest.raises(ValueError, match="398 audio frames"):
+        grid.timestamps_for(398)
+    assert TimeGrid(longest_frames=749).max_frames == 750
+
+
 @pytest.mark.parametrize("num_frames", [0, -1])
 def test_an_empty_clip_is_refused(num_frames):
     with pytest.raises(ValueError, match="at least one audio frame"):

@@ -33,6 +33,11 @@ def test_timestamps_may_stand_before_their_frames_and_be_several_tokens():
     assert interleave(3, stride=2, audio_id=AUDIO, timestamp=lambda k: [40 + k, 50]) == [7, 7, 41, 50, 7]
 
 
+def test_frames_behind_the_last_timestamp_follow_alone():
+    assert interleave(5, stride=2, audio_id=AUDIO, timestamp=stamp, num_timestamps=1) == [7, 7, 1000, 7, 7, 7]
+    assert interleave(3, 1, AUDIO, stamp, before=True, num_timestamps=2) == [1000, 7, 1001, 7, 7]
+
+
 @pytest.mark.parametrize("stride", [1, 2, 4, 7, 25])
 @pytest.mark.parametrize("num_frames", [1, 24, 25, 26, 749, 750])
 def test_grid_and_sequence_agree(num_frames, stride):

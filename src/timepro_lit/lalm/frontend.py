@@ -43,9 +43,9 @@ class AudioPath:
             raise ValueError(f"hears more than 0 s and at most {self.hears_s:g} s, not {max_duration_s}")
         return replace(self, max_duration_s=float(max_duration_s))
 
-    def grid(self, time_prompt: TimePrompt) -> TimeGrid:
-        """The timestamps that this encoder's frames are interleaved with."""
-        return time_prompt.grid(self.frames_per_second, self.max_duration_s, self.block_s)
+    def grid(self, time_prompt: TimePrompt, longest_frames: int) -> TimeGrid:
+        """The timestamps that this encoder's frames, so many of the longest clip, are interleaved with."""
+        return time_prompt.grid(self.frames_per_second, self.max_duration_s, self.block_s, longest_frames)
 
 
 def template_chat(tokenizer: PreTrainedTokenizerBase, prompt: str, audio_id: int) -> list[int]:
@@ -87,7 +87,8 @@ class Frontend:
         self.audio = audio
         self.frames_per_second = audio.frames_per_second
         self.max_duration_s = audio.max_duration_s
-        self.grid = None if time_prompt is None else audio.grid(time_prompt)
+        longest_frames = self.num_frames(int(self.max_duration_s * self.sampling_rate))
+        self.grid = None if time_prompt is None else audio.grid(time_prompt, longest_frames)
         self.time_prompt = time_prompt
         self.first_timestamp_id = first_timestamp_id
         self.audio_id = audio_id
@@ -172,9 +173,9 @@ class Frontend:
     def _audio_ids(self, num_frames: int) -> list[int]:
         if self.grid is None or self.time_prompt is None:
             return [self.audio_id] * num_frames
-        self.grid.timestamps_for(num_frames)  # raises for empty clips and for those past the end of the grid
-        before = self.time_prompt.before
-        return interleave(num_frames, self.grid.stride, self.audio_id, lambda k: self._timestamp_ids[k - 1], before)
+        number = self.grid.timestamps_for(num_frames)  # raises for empty clips and for those past the end of the grid
+        before, ids_of = self.time_prompt.before, lambda k: self._timestamp_ids[k - 1]
+        return interleave(num_frames, self.grid.stride, self.audio_id, ids_of, before, number)
 
     def _ids_of_timestamps(self) -> list[list[int]]:
         """Of each timestamp of the grid: its row's id, or the tokens of its text."""

@@ -18,7 +18,9 @@ class TimeGrid:
 
     `frames_per_second` is the audio encoder's, `stride` counts frames per timestamp (1 = the finest) and
     `max_seconds` bounds the clip. `block_s` is for encoders that start anew every so many seconds: the last frame of
-    a block ends with it, however short that leaves it. Raises ValueError where no two-decimal grid fits these numbers.
+    a block ends with it, however short that leaves it. `longest_frames` is what the encoder makes of the longest clip,
+    where that is more than end within it: those behind have no timestamp. Raises ValueError where no two-decimal grid
+    fits these numbers.
     Source: TimePro-RL (arXiv 2604.13715), Audio-Side Time Prompt: 25 frames a second, 750 tokens, 30 s.
 
     >>> TimeGrid().num_timestamps, TimeGrid().token(1), TimeGrid().token(750)
@@ -29,6 +31,7 @@ class TimeGrid:
     stride: int = 1
     max_seconds: float = 30.0
     block_s: float | None = None
+    longest_frames: int = 0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.frames_per_second) and self.frames_per_second > 0):
@@ -53,6 +56,11 @@ class TimeGrid:
     @property
     def max_frames(self) -> int:
         """Audio frames of the longest clip."""
+        return max(self._frames_within, self.longest_frames)
+
+    @property
+    def _frames_within(self) -> int:
+        """Audio frames that end within it."""
         blocks, rest_s = (0, self.max_seconds) if self.block_s is None else divmod(self.max_seconds, self.block_s)
         return int(blocks) * self._frames_per_block + math.floor(rest_s * self.frames_per_second + 1e-6)
 
@@ -75,10 +83,12 @@ class TimeGrid:
     @property
     def num_timestamps(self) -> int:
         """Timestamps in the whole table: 750 at stride 1."""
-        return self.max_frames // self.stride
+        return self._frames_within // self.stride
 
     def timestamps_for(self, num_frames: int) -> int:
         """Timestamps a clip of `num_frames` audio frames uses; frames of an incomplete last stride have none.
+
+        Nor have those that end behind `max_seconds`: the moment lies past the clip.
 
         Raises ValueError for an empty clip and for one longer than `max_seconds`.
         """
@@ -89,7 +99,7 @@ class TimeGrid:
                 f"a clip of {num_frames} audio frames ({self.end_s(num_frames):.2f} s) is longer than the "
                 f"{self.max_seconds:g} s the time prompt covers: cut it into windows of {self.max_seconds:g} s."
             )
-        return num_frames // self.stride
+        return min(num_frames // self.stride, self.num_timestamps)
 
     def seconds(self, index: int) -> float:
         """The moment, in seconds, that timestamp `index` (from 1) stands for. Raises ValueError off the grid."""

@@ -62,9 +62,15 @@ class TimePrompt:
         if self.init == "text" and self.share_positions:
             raise ValueError("time_prompt.share_positions: tokens of a text advance the position, so it must be false.")
 
-    def grid(self, frames_per_second: float, max_seconds: float = 30.0, block_s: float | None = None) -> TimeGrid:
+    def grid(
+        self,
+        frames_per_second: float,
+        max_seconds: float = 30.0,
+        block_s: float | None = None,
+        longest_frames: int = 0,
+    ) -> TimeGrid:
         """The timestamps of a backbone with that frame rate. Raises ValueError where none fit."""
-        return TimeGrid(frames_per_second, self.stride, max_seconds, block_s)
+        return TimeGrid(frames_per_second, self.stride, max_seconds, block_s, longest_frames)
 
     @property
     def has_rows(self) -> bool:
