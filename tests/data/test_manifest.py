@@ -71,6 +71,8 @@ def test_byte_order_mark_crlf_blank_lines_and_unsorted_events_are_read(tmp_path:
     examples = read_manifest(path)
     assert [example.id for example in examples] == ["a", "b"]
     assert examples[0].events == (Event(1.0, 2.0, "a"), Event(5.0, 6.0, "b"))
+    path.write_text(first, encoding="utf-16")
+    assert read_manifest(path) == examples[:1]
 
 
 @pytest.mark.parametrize(

@@ -62,19 +62,20 @@ def test_a_pause_of_the_recorder_lasts_as_long_as_it_did(container: str, tmp_pat
     assert heard(recorded(container, pause_s=4000.0), tmp_path) == "unreadable"
 
 
-def film(container: str, codec: str, rate: int, sound_s: float, picture_s: float = 0.0) -> bytes:
-    """Two seconds of a tone and as long a picture, which begin at these times."""
+def film(container: str, codec: str, rate: int, sound_s: float, picture_s: float | None = 0.0) -> bytes:
+    """Two seconds of a tone and as long a picture, or none, which begin at these times."""
     tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate)
     file = BytesIO()
     with av.open(file, "w", format=container) as output:
-        picture = output.add_stream("libvpx" if container == "webm" else "mpeg4", rate=25)
-        picture.width = picture.height = 64
         track = output.add_stream(codec, rate=rate, layout="mono")
-        for number in range(50):
-            image = av.VideoFrame(64, 64, "yuv420p")
-            image.pts, image.time_base = number + round(25 * picture_s), Fraction(1, 25)
-            output.mux(picture.encode(image))
-        output.mux(picture.encode(None))
+        if picture_s is not None:
+            picture = output.add_stream("libvpx" if container == "webm" else "mpeg4", rate=25)
+            picture.width = picture.height = 64
+            for number in range(50):
+                image = av.VideoFrame(64, 64, "yuv420p")
+                image.pts, image.time_base = number + round(25 * picture_s), Fraction(1, 25)
+                output.mux(picture.encode(image))
+            output.mux(picture.encode(None))
         source = av.AudioFrame.from_ndarray(tone[None].astype(np.float32), format="fltp", layout="mono")
         source.sample_rate, source.pts, source.time_base = rate, round(sound_s * rate), Fraction(1, rate)
         size = track.codec_context.frame_size or 1024
@@ -100,6 +101,13 @@ def test_times_count_from_where_the_picture_begins(container: str, codec: str, r
     # An encoder may begin before what it is given, by 1,024 samples at most.
     assert late_s == pytest.approx(1.5, abs=0.01) and later_s == pytest.approx(late_s, abs=0.01)
     assert together_s == pytest.approx(early_s, abs=1e-4) and early_s <= 1024 / rate + 0.01
+
+
+def test_sound_alone_begins_with_its_first_frame(tmp_path: Path) -> None:
+    for container, codec in (("mp4", "aac"), ("webm", "libopus")):
+        (tmp_path / "clip").write_bytes(film(container, codec, 48_000, 1.5, picture_s=None))
+        loud = (read_audio(tmp_path / "clip").abs() > 0.1).nonzero()
+        assert int(loud[0]) / 16_000 < 0.03
 
 
 def test_what_a_codec_leaves_out_at_the_start_is_no_silence(tmp_path: Path) -> None:

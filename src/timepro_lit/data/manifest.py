@@ -20,6 +20,7 @@ from timepro_lit.data.splits import video_key
 from timepro_lit.files.atomic import write_if_changed
 from timepro_lit.files.checksums import check, checksum_file, write_checksum
 from timepro_lit.files.fingerprint import content_digest
+from timepro_lit.files.text_file import open_utf8
 from timepro_lit.records import Event, Example
 
 MAX_LINE_BYTES = 1 << 20
@@ -48,7 +49,7 @@ def iterate_manifest(path: str | Path) -> Iterator[Example]:
     if checksum_file(path).exists():
         check(path, content_digest(path))
     first_line_of: dict[str, int] = {}
-    with path.open("rb") as file:
+    with open_utf8(path) as file:
         number = 0
         while line := file.readline(MAX_LINE_BYTES + 1):
             number += 1
