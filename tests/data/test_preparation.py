@@ -147,6 +147,10 @@ def test_again_changes_nothing_and_looks_at_new_recordings_alone(
     prepare(Desed(CLASSES), desed, out, SED, num_workers=0)
     assert 1 < len(listened) < journal.count("\n")
     assert {path: path.read_bytes() for path in out.iterdir()} == {path: text for path, (text, _) in before.items()}
+    (out / "audio.jsonl").write_text(journal.replace('"version": 2', '"version": 1'))
+    listened.clear()
+    prepare(Desed(CLASSES), desed, out, SED, num_workers=0)
+    assert len(listened) == journal.count("\n")  # whoever decodes otherwise finds otherwise
 
 
 def test_nothing_else_is_written_over(desed: Path, ftar: Path, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from timepro_lit.data.workers import worker_pool
 from timepro_lit.files.atomic import naming, write_if_changed
 
 SAMPLING_RATE = 16_000
+_VERSION = 2
+"""Of how recordings are decoded: what an earlier one found may be found otherwise now, and is measured anew."""
 _CHUNK = 32
 
 
@@ -84,17 +86,17 @@ def _read(journal: Path) -> Iterator[Measurement]:
     for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             row = json.loads(line)
-            check = row.pop("check", None)
+            check, version = row.pop("check", None), row.pop("version", 1)
             silences = tuple((float(start_s), float(end_s)) for start_s, end_s in row.pop("silences", ()))
             measurement = Measurement(**row, silences=silences)
         except (ValueError, TypeError, AttributeError):  # the last line of a run that was killed
             continue
-        if check in (None, _check(measurement)):  # None: of an earlier version
+        if version == _VERSION and check == _check(measurement):
             yield measurement
 
 
 def _line(measurement: Measurement) -> str:
-    return json.dumps(_row(measurement) | {"check": _check(measurement)}) + "\n"
+    return json.dumps(_row(measurement) | {"version": _VERSION, "check": _check(measurement)}) + "\n"
 
 
 def _check(measurement: Measurement) -> int:
@@ -103,9 +105,7 @@ def _check(measurement: Measurement) -> int:
 
 
 def _row(measurement: Measurement) -> dict[str, Any]:
-    """As earlier versions wrote it, where there is nothing more to say."""
-    row = asdict(measurement)
-    return row if measurement.silences else {key: value for key, value in row.items() if key != "silences"}
+    return {key: value for key, value in asdict(measurement).items() if key != "silences" or value}
 
 
 def _stamp(folder: AudioFolder, audio: str) -> list[int] | None:
