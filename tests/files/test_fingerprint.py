@@ -36,3 +36,17 @@ def test_a_card_changes_nothing_of_what_it_describes(tmp_path: Path) -> None:
     before = fingerprint(tmp_path)
     (tmp_path / "README.md").write_text("a card")
     assert fingerprint(tmp_path) == before
+
+
+def test_what_a_download_and_git_leave_behind_changes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / ".hidden" / "base"  # what lies above the folder is its place
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "model.safetensors").write_bytes(b"weights")
+    before = fingerprint(folder)
+    assert before == "6a54a69e9dc629e9"
+    for name in (".gitattributes", ".git/HEAD", ".cache/huggingface/download/config.json.metadata", "sub/.gitignore"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("1769000000.5")
+    assert fingerprint(folder) == before
+    (folder / "config.json").write_text("{}")
+    assert fingerprint(folder) != before

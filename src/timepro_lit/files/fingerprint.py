@@ -12,18 +12,23 @@ NUM_BLOCKS, BLOCK_BYTES = 64, 2**20
 def fingerprint(path: Path) -> str:
     """Hash of a file or of a folder's files and their names, 16 hex digits; moving it changes nothing.
 
-    A folder's README.md does not count: a card says what is there and changes nothing of it.
+    A folder's README.md does not count: a card says what is there and changes nothing of it. Nor does what is hidden
+    in it, by a name that begins with a dot: a download and git leave there when and how the rest has come.
     Of files over 64 MiB 64 blocks of 1 MiB are read, spread over the file, so that a 7B checkpoint takes a second.
     Raises FileNotFoundError.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist, so no result can be kept under its fingerprint")
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and p.name != "README.md")
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and _counts(p, path))
     digest = hashlib.sha256()
     for file in files:
         name = file.name if file == path else file.relative_to(path).as_posix()
         digest.update(f"{name}\0{file.stat().st_size}\0{file_digest(file)}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _counts(file: Path, folder: Path) -> bool:
+    return file.name != "README.md" and not any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def file_digest(file: Path) -> str:
