@@ -145,6 +145,21 @@ def test_micro_batches_add_up_to_the_batch(lalm, prompts, answers) -> None:
     assert_same_gradients({name: first[name] + second[name] for name in first}, whole)
 
 
+@pytest.mark.parametrize("num_columns", [1, 3])
+def test_one_pass_equals_packed_where_every_answer_is_one_token(lalm, prompts, answers, num_columns) -> None:
+    """So that nothing is fed: the prompts' last states predict all there is."""
+    ids, mask = answers[0][..., :num_columns], (torch.arange(num_columns) < 1).expand(3, 2, -1)
+    packed = answer_logprobs(lalm, prompts.embeds, prompts.mask, ids, mask)
+    packed_gradients = gradients(lalm, packed.sum())
+    behind = answer_logprobs_behind(lalm, prefill(lalm, prompts.embeds, prompts.mask), ids, mask)
+    torch.testing.assert_close(behind, packed, rtol=1e-5, atol=1e-5)
+    behind_gradients = gradients(lalm, behind.sum())
+    # Other processes may wait for a gradient of the embeddings, which no answer token goes through here.
+    for found in (packed_gradients, behind_gradients):
+        assert not found.pop("inner.embed_tokens.weight").any()
+    assert_same_gradients(behind_gradients, packed_gradients)
+
+
 def test_answers_of_one_token_and_padding(lalm, prompts) -> None:
     ids, mask = torch.full((3, 2, 1), 5), torch.ones(3, 2, 1, dtype=torch.bool)
     short = answer_logprobs(lalm, prompts.embeds, prompts.mask, ids, mask)

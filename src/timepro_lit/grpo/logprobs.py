@@ -85,10 +85,13 @@ def answer_logprobs_behind(
     _check_settings(temperature, chunk_size)
     _check_answers(answer_ids, answer_mask, batch_size=len(prefix))
     fed = _fed(answer_ids, answer_mask, prefix.mask, prefix.positions)
-    num_prompt = prefix.mask.shape[1]
     embeds = lalm.embed(fed.ids, None)
-    mask = branch_mask_from(fed.branch, num_prompt)
-    hidden = lalm.decode(embeds, fed.positions[:, num_prompt:], mask, lalm.fork(prefix.cache))
+    if fed.ids.shape[1]:
+        num_prompt = prefix.mask.shape[1]
+        mask = branch_mask_from(fed.branch, num_prompt)
+        hidden = lalm.decode(embeds, fed.positions[:, num_prompt:], mask, lalm.fork(prefix.cache))
+    else:  # answers of one token each: the prompts predict them, and attention over no columns is an error
+        hidden = embeds.to(prefix.last.dtype)
     hidden_BGRD = _predicting_states(prefix.last, hidden, fed.slot, answer_ids)
     return _of_states(lalm, hidden_BGRD, answer_ids, answer_mask, temperature, chunk_size, see_entropy)
 
