@@ -148,17 +148,36 @@ def test_both_forms_of_the_update_learn_the_same(source: ModelSource, tmp_path: 
 
 
 @pytest.mark.parametrize("update", ["one_pass", "packed"])
+def steps_of_rollouts(module: GRPO) -> list[int]:
+    """Is told, from now on, the step of each loop of sampling."""
+    steps: list[int] = []
+    roll_out = module.roll_out
+    module.roll_out = lambda *a: steps.append(module.global_step) or roll_out(*a)  # type: ignore[method-assign]
+    return steps
+
+
+@pytest.mark.parametrize("update", ["one_pass", "packed"])
 def test_a_rollout_is_used_for_several_updates_and_then_forgotten(
     source: ModelSource, tmp_path: Path, update: str
 ) -> None:
     module = grpo(source, by_length, updates_per_rollout=3, update=update, learning_rate=1e-2)
-    sampled: list[int] = []
-    roll_out = module.roll_out
-    module.roll_out = lambda *a: sampled.append(module.global_step) or roll_out(*a)  # type: ignore[method-assign]
+    sampled = steps_of_rollouts(module)
     logged = fit(module, [batch_of(source)] * 6, tmp_path)
     assert sampled == [0, 3]
     assert module.window == {}
     assert logged["grpo/ratio_mean"] != 1.0  # of the last update, two steps after the rollout
+
+
+def test_a_rollout_of_which_an_update_was_left_out_is_not_used_an_epoch_later(
+    source: ModelSource, tmp_path: Path
+) -> None:
+    """In the second update of two, one of the recordings cannot be read; then, in the first, none."""
+    module = grpo(source, by_length, updates_per_rollout=2)
+    sampled = steps_of_rollouts(module)
+    whole, less, none = batch_of(source), batch_of(source, EXAMPLES[:1]), batch_of(source, ())
+    fit(module, [whole, less, whole, whole, none, whole], tmp_path)
+    assert sampled == [0, 1, 2, 5]
+    assert module.window == {}
 
 
 def test_one_pass_is_taken_where_the_model_allows_it(source: ModelSource) -> None:
@@ -211,9 +230,12 @@ def test_no_rollout_outlives_its_window_where_a_prompt_comes_twice_in_a_step(
     source: ModelSource, tmp_path: Path
 ) -> None:
     one, other = (batch_of(source, EXAMPLES[i : i + 1]) for i in (0, 1))
-    module = grpo(source, by_length, update="packed", updates_per_rollout=2)
-    fit(module, WholeSteps([one, other, one] * 2, 3), tmp_path, accumulation=3)
-    assert module.window == {}
+    for batches, rollouts in ((WholeSteps([one, other, one] * 2, 3), [0]), ([one, other, one] * 2, [0, 0, 0])):
+        module = grpo(source, by_length, update="packed", updates_per_rollout=2)
+        sampled = steps_of_rollouts(module)
+        fit(module, batches, tmp_path, accumulation=3)
+        assert sampled == rollouts
+        assert module.window == {}
 
 
 @pytest.mark.parametrize("stage", ["sft", "dapo", "dr_grpo"])

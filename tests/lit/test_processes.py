@@ -106,6 +106,14 @@ def test_two_processes_learn_what_one_learns(alone: Path) -> None:
 
 
 @pytest.mark.slow
+def test_two_processes_use_rollouts_twice_as_one_does(tmp_path: Path) -> None:
+    for name, num_processes in (("1", 1), ("2", 2)):
+        run(tmp_path, name, num_processes, *FIVE_STEPS, "stage.grpo.module.updates_per_rollout=2")
+    assert any(float(row["grpo/ratio_mean"] or 1) != 1 for row in curves(tmp_path / "1/run", "grpo"))
+    assert_same(tmp_path / "1", tmp_path / "2")
+
+
+@pytest.mark.slow
 def test_four_processes_learn_what_one_learns(alone: Path) -> None:
     run(alone, "4", 4, *FIVE_STEPS)
     assert_same(alone / "1", alone / "4")

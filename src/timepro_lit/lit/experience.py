@@ -29,7 +29,6 @@ class Experience:
     """Log-probabilities when they were sampled, detached; known after the first update's forward."""
     ref_BGR: Tensor | None = None
     """Those of the reference policy."""
-    num_uses: int = 0
 
     @property
     def sampled(self) -> Sampled:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import dropwhile
 from typing import Literal, get_args
 
 import torch
@@ -34,6 +35,9 @@ Update = Literal["auto", "one_pass", "packed"]
 """one_pass: the update feeds the answers alone, behind the prompts that the rollout ran with their graph; packed:
 prompts and answers again, in one row; no graph is kept, so that one rollout serves the whole optimiser step; auto:
 one_pass, unless gradient checkpointing or LoRA dropout forbid it or, on a GPU, a step has several micro-batches."""
+
+Place = tuple[int, tuple[str, ...]]
+"""Of a micro-batch in its step: which one it is, and the ids of its examples, of which some may be left out."""
 
 
 class GRPO(TrainingModule):
@@ -82,7 +86,8 @@ class GRPO(TrainingModule):
         self.scale_rewards = scale_rewards
         self.update = update
         self.updates_per_rollout = updates_per_rollout
-        self.window: dict[tuple[str, ...], Experience] = {}
+        self.window: dict[Place, Experience] = {}
+        self.window_from = 0  # the step of these rollouts
         self.explored: Explored | None = None
         """The newest rollouts, to look at."""
         self.seed = seed
@@ -106,18 +111,20 @@ class GRPO(TrainingModule):
 
     def experience(self, batch: Batch) -> Experience:
         """Answers to the batch and what they are worth: new ones, or those of an earlier update of this window."""
-        key = _ids(batch)
+        place, updates_before = self.step_sums.num_micro_batches, self.global_step % self.updates_per_rollout
+        if self.window_from != self.global_step - updates_before:
+            # What is left was not asked for at each update: a recording could not be read at one of them.
+            self.window, self.window_from = {}, self.global_step - updates_before
+        key = place, _ids(batch)
         if key not in self.window:
-            whole_step = [] if self.one_pass else batch.whole_step
-            self.explore([one for one in whole_step if len(one) and _ids(one) not in self.window] or [batch])
-        experience = self.window[key]
-        experience.num_uses += 1
-        if experience.num_uses == self.updates_per_rollout:
-            del self.window[key]
-        return experience
+            step = () if self.one_pass else dropwhile(lambda one: not len(one), batch.whole_step)  # from this one on
+            keyed = {(at, _ids(one)): one for at, one in enumerate(tuple(step) or (batch,), place) if len(one)}
+            self.explore({at: one for at, one in keyed.items() if at not in self.window})
+        return self.window.pop(key) if updates_before + 1 == self.updates_per_rollout else self.window[key]
 
-    def explore(self, batches: Sequence[Batch]) -> None:
+    def explore(self, step: Mapping[Place, Batch]) -> None:
         """Put answers to these batches, sampled in one loop, and what they are worth into the window."""
+        batches = list(step.values())
         with self.clock.during(health.ROLLOUT):
             embeds = [self.prompt_embeds(batch) for batch in batches]
             prefixes: list[Prefix | None] = [self.run_prompts(*each) for each in zip(batches, embeds, strict=True)]
@@ -132,10 +139,10 @@ class GRPO(TrainingModule):
         self.note_rollouts(examples, rollouts, groups)
         self.explored = Explored(examples, rollouts, groups, adv_BG)
         first = 0
-        for batch, prompt_embeds, kept_prefix in zip(batches, embeds, prefixes, strict=True):
-            rows = slice(first, first + len(batch))
-            first += len(batch)
-            self.window[_ids(batch)] = Experience(
+        for place, prompt_embeds, kept_prefix in zip(step, embeds, prefixes, strict=True):
+            rows = slice(first, first + len(prompt_embeds))
+            first += len(prompt_embeds)
+            self.window[place] = Experience(
                 prompt_embeds,
                 kept_prefix,
                 rollouts.of(rows),
