@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import torch
 from lightning import Trainer
 
@@ -38,23 +41,29 @@ def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
     assert [round(cosine(step, 2, 6), 3) for step in range(7)] == [0.5, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0]
 
 
-def test_the_language_model_waits_while_the_encoder_learns_to_listen(tmp_path: Path) -> None:
-    events = (Event(0.04, 0.4, "dog"),)
-    tasks = {"tag": Tagging(), "count": Counting()}
-    examples = [Example(name, name, "a.flac", 0.6, events) for name in tasks]
-    texts = [text for e in examples for text in (tasks[e.task].prompt(e), tasks[e.task].target(e))]
+EVENTS = (Event(0.04, 0.4, "dog"),)
+TASKS = {"tag": Tagging(), "count": Counting()}
+EXAMPLES = [Example(name, name, "a.flac", 0.6, EVENTS) for name in TASKS]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> ModelSource:
+    texts = [text for e in EXAMPLES for text in (TASKS[e.task].prompt(e), TASKS[e.task].target(e))]
     write_random_checkpoint(
         tmp_path / "thinker", texts, vocab_size=400, seed=0, num_mel_bins=16, encoder_size=32, encoder_layers=1,
         hidden_size=48, num_layers=1, num_heads=3, num_kv_heads=1, intermediate_size=64,
     )  # fmt: skip
-    source = ModelSource(Qwen2_5Omni(str(tmp_path / "thinker"), "float32", local_files_only=True), None, None)
-    waveform = 0.1 * torch.randn(9600, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
-    batch = CollateInterviews(source.frontend(), tasks)([[Sample(e, waveform) for e in examples]])
+    return ModelSource(Qwen2_5Omni(str(tmp_path / "thinker"), "float32", local_files_only=True), None, None)
 
-    def moved(num_steps: int) -> set[str]:
-        """Parts of the model that so many steps, two of them listening, have changed."""
+
+def test_the_language_model_waits_while_the_encoder_learns_to_listen(source: ModelSource, tmp_path: Path) -> None:
+    waveform = 0.1 * torch.randn(9600, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    batch = CollateInterviews(source.frontend(), TASKS)([[Sample(e, waveform) for e in EXAMPLES]])
+
+    def moved(num_steps: int) -> tuple[set[str], set[int]]:
+        """Parts of the model that so many steps, two of them listening, have changed; steps that AdamW counts."""
         torch.manual_seed(0)
-        module = Pretrain(source.load, tasks, {}, ["bell", "dog"], learning_rate=1e-3, listening_steps=2)
+        module = Pretrain(source.load, TASKS, {}, ["bell", "dog"], learning_rate=1e-3, listening_steps=2)
         module.configure_model()
         before = {name: weight.clone() for name, weight in module.lalm.named_parameters()}
         trainer = Trainer(
@@ -63,7 +72,20 @@ def test_the_language_model_waits_while_the_encoder_learns_to_listen(tmp_path: P
         )  # fmt: skip
         trainer.fit(module, torch.utils.data.DataLoader([batch] * num_steps, batch_size=None, collate_fn=lambda b: b))
         changed = [name for name, w in module.lalm.named_parameters() if not torch.equal(w, before[name])]
-        return {part for part in ("audio_tower", "language_model", "lm_head") if any(part in name for name in changed)}
+        counted = trainer.optimizers[0].state
+        layers = [w for name, w in module.lalm.named_parameters() if "language_model.layers" in name]
+        parts = {p for p in ("audio_tower", "language_model", "lm_head") if any(p in name for name in changed)}
+        return parts, {int(counted[w]["step"]) if w in counted else 0 for w in layers}
 
-    assert moved(2) == {"audio_tower"}
-    assert moved(4) == {"audio_tower", "language_model", "lm_head"}
+    assert moved(2) == ({"audio_tower"}, {0})
+    assert moved(4) == ({"audio_tower", "language_model", "lm_head"}, {2})
+
+
+def test_two_processes_listen_and_answer_as_one_does(source: ModelSource, tmp_path: Path) -> None:
+    script, out, trained = Path(__file__).with_name("pretrain_processes.py"), tmp_path / "trained.pt", []
+    for num_processes in ("1", "2"):
+        command = [sys.executable, str(script), source.backbone.checkpoint, num_processes, str(out)]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        trained.append(torch.load(out))
+    for name, weight in trained[0].items():
+        torch.testing.assert_close(trained[1][name], weight, atol=1e-5, rtol=1e-4)

@@ -75,7 +75,7 @@ class Pretrain(TrainingModule):
         groups: dict[bool, list[Tensor]] = {True: [], False: []}
         for name, weight in self.named_parameters():
             if weight.requires_grad:
-                groups["audio_tower" in name or "activity_head" in name].append(weight)
+                groups[_listens(name)].append(weight)
         named = [{"params": groups[True], "name": "encoder"}, {"params": groups[False], "name": "language_model"}]
         return self.optimizer(named, [encoder, language_model])
 
@@ -84,11 +84,19 @@ class Pretrain(TrainingModule):
         activity_loss = self.activity_loss(batch, frames)
         self.step_sums.note("pretrain/activity_loss", activity_loss, len(batch))
         if self.global_step < self.listening_steps:
-            # The language model is idle: a zero keeps its gradients defined.
-            return ACTIVITY_WEIGHT * activity_loss + 0.0 * self.lalm.lm_head.weight.sum(), len(batch)
+            # The language model is idle, but data parallelism waits for all gradients.
+            return ACTIVITY_WEIGHT * activity_loss + self.zero_loss(), len(batch)
         answer_loss = self.answer_loss(batch, frames)
         self.step_sums.note("train/loss", answer_loss, len(batch))
         return answer_loss + ACTIVITY_WEIGHT * activity_loss, len(batch)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        if self.global_step < self.listening_steps:
+            for name, weight in self.named_parameters():
+                # AdamW begins to count its steps with the first gradient, be it zero; the head's count from the start.
+                if not _listens(name) and weight is not self.lalm.lm_head.weight:
+                    weight.grad = None
+        super().on_before_optimizer_step(optimizer)
 
     def answer_loss(self, batch: Interviews, frames: Tensor) -> Tensor:
         """Mean over the questions of the mean cross-entropy of their answers' tokens; also logged task by task."""
@@ -113,6 +121,11 @@ class Pretrain(TrainingModule):
         return F.binary_cross_entropy_with_logits(
             logits, torch.cat(active).to(logits.device), pos_weight=weight.flatten()
         )
+
+
+def _listens(name: str) -> bool:
+    """Whether a weight of this name learns while the encoder does."""
+    return "audio_tower" in name or "activity_head" in name
 
 
 def question_means(values: Tensor, batch: Interviews) -> Tensor:
