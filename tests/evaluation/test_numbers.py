@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from timepro_lit.evaluation.numbers import Trained, figures_of, scores_by_task, validation_score
+from timepro_lit.evaluation.numbers import Trained, figures_of, scores_by_task
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, Event, Example
 from timepro_lit.tasks.dense_captioning import DenseCaptioning
@@ -78,10 +78,3 @@ def test_seeds_that_were_asked_something_else_have_no_mean() -> None:
     other = scores_by_task(answers(3)[2:], TASKS)
     with pytest.raises(ValueError, match="need the same examples"):
         figures_of({"sft": Trained({"ag": [scores(1)["ag"], other["ag"]]}, (1, 2))}, TASKS)
-
-
-def test_validation_chooses_by_the_first_watched_metric_of_each_task() -> None:
-    tasks = TASKS | {"dac": DenseCaptioning()}
-    logged = {"val/ag/mIoU": 40.0, "val/ag/R@0.5": 99.0, "val/dac/Eb-F1": 20.0, "val/dac/METEOR": 90.0}
-    assert validation_score(logged, tasks) == 30.0
-    assert validation_score({"train/loss": 1.0}, tasks) is None

@@ -7,7 +7,9 @@ import torch
 from lightning import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from timepro_lit.lit.best import KeepBest
+from timepro_lit.lit.best import KeepBest, validation_score
+from timepro_lit.tasks.dense_captioning import DenseCaptioning
+from timepro_lit.tasks.grounding import Grounding
 
 SCORES = (1.0, 3.0, 2.0, 3.0)
 """Of the validations after each step."""
@@ -76,3 +78,10 @@ def test_a_run_does_not_go_on_without_what_was_best(tmp_path: Path, damage: str)
         path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(ValueError, match=r"best\.safetensors is .*: delete .*begun to begin the stage anew"):
         best.load_state_dict(state)
+
+
+def test_validation_chooses_by_the_first_watched_metric_of_each_task() -> None:
+    tasks = {"ag": Grounding(), "dac": DenseCaptioning()}
+    logged = {"val/ag/mIoU": 40.0, "val/ag/R@0.5": 99.0, "val/dac/Eb-F1": 20.0, "val/dac/METEOR": 90.0}
+    assert validation_score(logged, tasks) == 30.0
+    assert validation_score({"train/loss": 1.0}, tasks) is None

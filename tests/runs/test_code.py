@@ -76,6 +76,7 @@ def test_settings_name_their_code() -> None:
         ("data/preparation.py", "return ", "return  ", set()),
         ("lit/base.py", "return ", "return  ", {"sft", "grpo", "answers"}),
         ("lit/fit.py", "return ", "return  ", {"sft", "grpo"}),
+        ("lit/best.py", "sum(kept) / len(kept)", "max(kept)", {"sft", "grpo"}),
         ("lit/progress_line.py", "return ", "return  ", set()),
         ("tasks/grounding.py", "When does", "When exactly does", {"sft", "grpo", "answers"}),
         ("tasks/reading.py", "return ", "return  ", {"sft", "grpo"}),

@@ -70,16 +70,6 @@ def figures_of(
     }
 
 
-def validation_score(scores: Mapping[str, float], tasks: Mapping[str, ScoredTask]) -> float | None:
-    """One number to choose by: the mean, over the tasks, of what each of them chooses by; None where none is there.
-
-    `scores` are those of a validation, by the names that it logs: val/<task>/<metric>.
-    """
-    names = [f"val/{name}/{task.watched[0]}" for name, task in tasks.items()]
-    kept = [scores[name] for name in names if name in scores]
-    return sum(kept) / len(kept) if kept else None
-
-
 def _shown(row: Trained, tasks: Mapping[str, ScoredTask]) -> Trained:
     """What tables show of a row."""
     names = {ALL_TASKS: ("parse_rate",)} | {name: task.headline for name, task in tasks.items()}

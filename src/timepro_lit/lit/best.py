@@ -1,4 +1,4 @@
-"""Keeping what validates best, in place of what was trained last."""
+"""What validates best, and keeping it in place of what was trained last."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from timepro_lit.files.atomic import fsync_folder
 from timepro_lit.lit.finite import refuse_non_finite
+from timepro_lit.tasks.base import ScoredTask
 
 BEST = "best.safetensors"
 
@@ -95,6 +96,16 @@ class KeepBest(Callback):
         if metadata.get("digest") != _digest(weights, said):
             raise ValueError(f"{self.path} is damaged: {self._anew}")
         return said, weights
+
+
+def validation_score(scores: Mapping[str, float], tasks: Mapping[str, ScoredTask]) -> float | None:
+    """One number to choose by: the mean, over the tasks, of what each of them chooses by; None where none is there.
+
+    `scores` are those of a validation, by the names that it logs: val/<task>/<metric>.
+    """
+    names = [f"val/{name}/{task.watched[0]}" for name, task in tasks.items()]
+    kept = [scores[name] for name in names if name in scores]
+    return sum(kept) / len(kept) if kept else None
 
 
 def _digest(weights: Mapping[str, torch.Tensor], said: str) -> str:

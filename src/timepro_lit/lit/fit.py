@@ -16,9 +16,8 @@ from timepro_lit.data.batches import no_longer
 from timepro_lit.data.leakage import write_recordings
 from timepro_lit.data.sampler import TrainingBatches
 from timepro_lit.data.whole_steps import WholeSteps
-from timepro_lit.evaluation.numbers import validation_score
 from timepro_lit.lalm.checkpoint import ModelSource
-from timepro_lit.lit.best import KeepBest
+from timepro_lit.lit.best import KeepBest, validation_score
 from timepro_lit.lit.checkpoints import EndsWithValidation, StageCheckpoints
 from timepro_lit.lit.finite import NonFiniteSteps, refuse_non_finite
 from timepro_lit.lit.loggers import finish
