@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.lalm.checkpoint import ModelSource, adapter_fingerprint
 from timepro_lit.lalm.lora import LoRA
 from timepro_lit.lalm.shared_folder import check_adapter, check_checkpoint
 from timepro_lit.settings.schemas import PACKAGE
@@ -43,6 +43,28 @@ def adapter(source: ModelSource, tmp_path: Path) -> Path:
 
 def change(path: Path, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_an_adapter_is_known_by_what_it_does_not_by_where_its_base_lay(adapter: Path) -> None:
+    before = adapter_fingerprint(adapter)
+    change(adapter / "adapter_config.json", base_model_name_or_path="/elsewhere/base", peft_version="9.0")
+    change(adapter / "trained_with.json", base="/elsewhere/base")
+    (adapter / "README.md").write_text("a card")
+    assert adapter_fingerprint(adapter) == before
+    keys = {before}
+    change(adapter / "trained_with.json", base_fingerprint="0123456789abcdef")
+    keys.add(adapter_fingerprint(adapter))
+    change(adapter / "adapter_config.json", lora_dropout=0.1)
+    keys.add(adapter_fingerprint(adapter))
+    weights = load_file(adapter / "adapter_model.safetensors")
+    save_file({name: weight + 1 for name, weight in weights.items()}, adapter / "adapter_model.safetensors")
+    keys.add(adapter_fingerprint(adapter))
+    (adapter / "trained_with.json").unlink()  # of plain peft
+    keys.add(adapter_fingerprint(adapter))
+    assert len(keys) == 5
+    (adapter / "adapter_config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"holds no adapter \(no adapter_config\.json\)"):
+        adapter_fingerprint(adapter)
 
 
 def refusal(source: ModelSource, adapter: Path) -> str:

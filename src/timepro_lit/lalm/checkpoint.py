@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -12,11 +13,12 @@ from typing import Any, Protocol, runtime_checkable
 from huggingface_hub import hf_hub_download
 
 from timepro_lit.files.atomic import write_atomically
-from timepro_lit.files.fingerprint import fingerprint
+from timepro_lit.files.fingerprint import file_digest, fingerprint
 from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.lalm.base import LALM
 from timepro_lit.lalm.frontend import Frontend
 from timepro_lit.lalm.lora import LoRA, add_lora, load_adapter, save_adapter
+from timepro_lit.lalm.shared_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, PROVENANCE, check_adapter
 from timepro_lit.time_prompt.prompt import TimePrompt
 
 TRAINED_WITH = "trained_with.json"
@@ -143,6 +145,20 @@ def base_fingerprint(model: Backbone) -> str:
         reason = str(error).split("\n")[0]
         raise OSError(f"model.checkpoint = {model.checkpoint}: its commit cannot be found out: {reason}") from error
     return f"{model.checkpoint}@{Path(config).parent.name}"
+
+
+def adapter_fingerprint(folder: Path) -> str:
+    """Of all that training goes on from: an adapter's weights, its configuration, and what it was trained with.
+
+    Where its base lay does not count: the base has a fingerprint of its own. Raises as `check_adapter` does.
+    """
+    check_adapter(folder)
+    config = read_object(folder / ADAPTER_CONFIG)
+    trained_with = read_object(folder / TRAINED_WITH) if (folder / TRAINED_WITH).exists() else {}
+    trained_with.pop("base", None)
+    kept = {key: value for key, value in config.items() if key not in PROVENANCE}
+    said = json.dumps([file_digest(folder / ADAPTER_WEIGHTS), kept, trained_with], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def _are_different(one: str, other: str) -> bool:

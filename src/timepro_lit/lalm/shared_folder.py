@@ -16,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 from timepro_lit.files.json_object import read_object, shown
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+PROVENANCE = ("base_model_name_or_path", "revision", "peft_version")
+"""What an adapter's configuration says of where it comes from, which changes nothing of what it does."""
 _DESCRIPTIONS = (
     "config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json",
     "generation_config.json",
@@ -101,7 +103,7 @@ def _is_plain(key: str, value: Any) -> bool:
         return isinstance(value, list) and all(isinstance(v, str) and re.fullmatch(r"[\w.]+", v) for v in value)
     if key == "task_type":
         return value in (None, "CAUSAL_LM")
-    if key in ("base_model_name_or_path", "revision", "peft_version"):
+    if key in PROVENANCE:
         return value is None or isinstance(value, str)
     if key == "inference_mode":
         return isinstance(value, bool)

@@ -10,19 +10,19 @@ from typing import Any
 
 from timepro_lit.evaluation.answers import is_complete
 from timepro_lit.files.atomic import write_if_changed
-from timepro_lit.files.fingerprint import fingerprint
+from timepro_lit.files.fingerprint import file_digest
 from timepro_lit.files.mirror import mirror
 from timepro_lit.inference.windowing import Windowing, windowing_of
-from timepro_lit.lalm.checkpoint import ModelSource, base_fingerprint
+from timepro_lit.lalm.checkpoint import ModelSource, adapter_fingerprint, base_fingerprint
 from timepro_lit.lit.cutting import cut_of, in_windows
-from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, Plan, fit, longest_s, plan
+from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, RECORDINGS, Plan, fit, longest_s, plan
 from timepro_lit.lit.progress_line import Course
 from timepro_lit.lit.rows import Rows, answer_rows
 from timepro_lit.lit.setting import Parts, Setting, quiet
 from timepro_lit.lit.told import tell_reused, tell_stored
 from timepro_lit.records import RunDescription
 from timepro_lit.runs.directory import Run
-from timepro_lit.runs.origin import Grounds
+from timepro_lit.runs.origin import Grounds, key_of
 from timepro_lit.runs.stages import Claim, StageStore, is_rank_zero, say
 
 
@@ -137,9 +137,16 @@ def made_from(
         "stages": {name: asdict(of_stage) for name, of_stage in grounds.items()},
         "answers": asdict(answers),
         "base": base_fingerprint(parts.model),
-        "init_from": fingerprint(Path(init_from)) if init_from else None,
+        "init_from": taken_from(Path(init_from)) if init_from else None,
         "data": data,
     }
+
+
+def taken_from(result: Path) -> str:
+    """Key of what a stage takes from a folder that it goes on from: the adapter, and what that was trained on."""
+    recordings = result / RECORDINGS
+    trained_on = file_digest(recordings) if recordings.exists() else None
+    return key_of({"adapter": adapter_fingerprint(result / ADAPTER), "recordings": trained_on})
 
 
 def is_up_to_date(
