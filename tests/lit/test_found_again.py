@@ -94,7 +94,11 @@ def test_rows_are_added_to_a_finished_run(folder: Path, stage: Path) -> None:
     printed = train(folder, "later")
     assert (said(printed), printed.count("page: ")) == ([f"sft: reused from {stage}"], 1)
     assert "testing zero_shot" in train(folder, "later", "rows=[zero_shot,sft]")
-    assert said(train(folder, "later", "rows=[zero_shot]")) == []
+    finished = (folder / "later/finished.json").read_bytes()
+    for fewer in ("rows=[zero_shot]", "rows=[]"):
+        printed = train(folder, "later", fewer)
+        assert "is finished" in printed and said(printed) == []
+    assert (folder / "later/finished.json").read_bytes() == finished
     assert list(json.loads((folder / "later/report.json").read_text())["rows"]) == ["zero_shot", "sft"]
 
 

@@ -44,6 +44,20 @@ def test_a_finished_run_says_what_would_be_another_today(tmp_path: Path) -> None
         assert run.outdated(given) is None
 
 
+def test_a_run_of_which_less_is_asked_is_finished_and_one_of_which_more_is_asked_is_not(tmp_path: Path) -> None:
+    less = {"data": {"train": "1f"}, "stages": {"sft": {"code": {"lit/sft.py": "2e"}}}}
+    more = {**less, "data": {"train": "1f", "test": "3d"}, "answers": {"code": {"lit/base.py": "4c"}}}
+    with claimed_run(tmp_path, SETTINGS) as run:
+        run.finish("mIoU 74.4", 0.744, more)
+        assert run.outdated(less) is None
+        assert run.outdated(less | {"data": {"train": "9f"}}) == "data.train (1f there, 9f now)"
+        # A file less is other code, not less that is asked.
+        other = less | {"stages": {"sft": {"code": {}}}}
+        assert run.outdated(other) == "stages.sft.code.lit/sft.py (2e there, nothing now)"
+        run.finish("", 0.744, less)
+        assert run.outdated(more) == "data.test (nothing there, 3d now)"
+
+
 @pytest.mark.parametrize("lost", ["report.json", "report.html"])
 def test_a_run_without_its_report_is_not_finished(lost: str, tmp_path: Path) -> None:
     with claimed_run(tmp_path, SETTINGS) as run:

@@ -129,16 +129,18 @@ def _make_ready(parts: Parts, tests: bool) -> None:
 def made_from(
     parts: Parts, grounds: Mapping[str, Grounds], answers: Grounds, init_from: str | None, rows: Sequence[str]
 ) -> dict[str, Any]:
-    """All that decides what a run comes to, besides its sizes. Raises OSError where something of it is not here."""
+    """All that decides what a run comes to, besides its sizes. Raises OSError where something of it is not here.
+
+    What answers depend on is left out where no row is asked for.
+    """
     data = parts.data.fingerprints() if parts.stage else {}
-    if rows:
-        data |= {"test": parts.data.identity(parts.data.test_split)}
+    tested = {"test": parts.data.identity(parts.data.test_split)} if rows else {}
     return {
         "stages": {name: asdict(of_stage) for name, of_stage in grounds.items()},
-        "answers": asdict(answers),
+        **({"answers": asdict(answers)} if rows else {}),
         "base": base_fingerprint(parts.model),
         "init_from": taken_from(Path(init_from)) if init_from else None,
-        "data": data,
+        "data": data | tested,
     }
 
 
@@ -160,7 +162,8 @@ def is_up_to_date(
 ) -> bool:
     """Whether a finished run would come to the same today, as far as it can be told; says in what it would not.
 
-    One that other rows are asked of than it was when it was finished has these to answer still.
+    One that other rows are asked of than it was when it was finished has these to answer still; one that fewer are
+    asked of stays as it is.
     """
     wanted = _wanted(described, rows)
     if not all(is_complete(finished.directory / "evaluation" / row) for row in wanted):

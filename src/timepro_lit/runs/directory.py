@@ -63,11 +63,15 @@ class Run:
         return damaged_in(self.directory, asked)
 
     def outdated(self, made_from: Mapping[str, Any]) -> str | None:
-        """In what a finished run would come to something else today; None where it would not, or nobody can tell."""
+        """In what a finished run would come to something else today; None where it would not, or nobody can tell.
+
+        What it was made from besides, to answer rows that are not asked for now, is not compared.
+        """
         stored = (self._stored or {}).get("made_from")
         if stored is None:  # of an earlier version
             return None
-        differing = differing_keys(stored, json.loads(json.dumps(made_from)))
+        now = json.loads(json.dumps(made_from))
+        differing = differing_keys(_asked(stored, now, levels=2), now)
         return differing[0] if differing else None
 
     def finish(self, table: str, metric: float | None, made_from: Mapping[str, Any]) -> None:
@@ -86,6 +90,13 @@ class Run:
     def _stored(self) -> dict[str, Any] | None:
         stored = read_record(self.directory / FINISHED)
         return stored if stored is not None and {"table", "metric"} <= stored.keys() else None
+
+
+def _asked(stored: Any, now: Mapping[str, Any], levels: int) -> Any:
+    """Of nested mappings, the keys that are there now, as many levels down."""
+    if not levels or not isinstance(stored, Mapping):
+        return stored
+    return {key: _asked(stored[key], node, levels - 1) for key, node in now.items() if key in stored}
 
 
 @contextmanager
