@@ -40,8 +40,8 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def changed(path: str, value: Any) -> dict[str, Any]:
-    settings = copy.deepcopy(SETTINGS)
+def changed(path: str, value: Any, of: dict[str, Any] = SETTINGS) -> dict[str, Any]:
+    settings = copy.deepcopy(of)
     *parents, leaf = path.split(".")
     node = settings
     for parent in parents:
@@ -139,6 +139,26 @@ def test_methods_differ_by_how_long_prompts_and_clips_may_be() -> None:
 
 def test_a_new_trainer_setting_counts() -> None:
     assert keys(changed("trainer.limit_train_batches", 3)) != keys(SETTINGS)
+
+
+@pytest.mark.parametrize("change", [("data.eval_batch_size", 4), ("trainer.devices", 2), ("trainer.num_nodes", 2)])
+@pytest.mark.parametrize("limit", [None, 1.0, 0, 1, 2, 0.5])
+def test_a_limit_counts_batches_of_one_process(limit: float | None, change: tuple[str, int]) -> None:
+    """So with one, it counts how much a batch and how many processes there are; without one it does not."""
+    counts = (limit not in (None, 0) and not isinstance(limit, float)) or limit == 0.5
+    for where, found in (("test", lambda of: grounds_of_answers(of).on().key), ("val", keys)):
+        limited = SETTINGS | {"trainer": SETTINGS["trainer"] | {f"limit_{where}_batches": limit}}
+        assert (found(changed(*change, of=limited)) != found(limited)) is counts
+    in_fit = changed("stage.sft.fit.limit_val_batches", limit)
+    after = keys(changed(*change, of=in_fit))
+    assert {stage for stage, key in keys(in_fit).items() if after[stage] != key} == ({"sft"} if counts else set())
+
+
+def test_devices_are_counted_as_they_are_named() -> None:
+    limited = changed("trainer.limit_val_batches", 2)
+    assert keys(changed("trainer.devices", [0], of=limited)) == keys(limited)
+    assert keys(changed("trainer.devices", [0, 1], of=limited)) == keys(changed("trainer.devices", 2, of=limited))
+    assert keys(changed("trainer.devices", -1, of=limited)) != keys(limited)
 
 
 def test_every_line_of_deepspeeds_config_counts() -> None:

@@ -81,7 +81,7 @@ def grounds_of_answers(
     code = code_of([*_own(ANSWERS_CODE), *targets_of(named)], package)
     kept = {name: digest for name, digest in code.items() if not name.startswith(READING)}
     model = _said(without(settings["model"], LOADING))
-    said = {"model": model, "task": settings["task"], "trainer": _answering(settings["trainer"])}
+    said = {"model": model, "task": settings["task"], "trainer": _answering(settings)}
     return Grounds(said | ({VOTING: dict(voting)} if voting else {}), kept)
 
 
@@ -93,9 +93,13 @@ def determinants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     shared = {group: settings[group] for group in SHARED_GROUPS}
     shared["model"] = _said(without(settings["model"], LOADING))
     shared["data"] = without(settings["data"], CONTENT)
-    shared["trainer"] = _trainer(settings["trainer"])
     shared |= {"callbacks": acting} if (acting := _acting(settings)) else {}
-    return {name: without_num_workers(shared | {"stage": _stage(node)}) for name, node in settings["stage"].items()}
+    found = {}
+    for name, node in settings["stage"].items():
+        limit = {**settings["trainer"], **(node.get("fit") or {})}.get("limit_val_batches")
+        trainer = _trainer(settings["trainer"]) | _batches_of(limit, settings)
+        found[name] = without_num_workers(shared | {"trainer": trainer, "stage": _stage(node)})
+    return found
 
 
 def method_of(settings: Mapping[str, Any], stages: Collection[str]) -> dict[str, Any]:
@@ -106,7 +110,7 @@ def method_of(settings: Mapping[str, Any], stages: Collection[str]) -> dict[str,
     groups = ("model", "lora", "time_prompt", "task", "init_from") if stages else ("model", "task")
     found = {group: settings.get(group) for group in groups}
     found["model"] = _said(without(settings["model"], SPEED))
-    found["trainer"] = _trainer(settings["trainer"]) if stages else _answering(settings["trainer"])
+    found["trainer"] = _trainer(settings["trainer"]) if stages else _answering(settings)
     if stages:
         found["callbacks"] = _acting(settings)
         found["time_prompt"] = _unseeded(found["time_prompt"], settings["seed"])
@@ -185,10 +189,29 @@ def _trainer(node: Mapping[str, Any]) -> dict[str, Any]:
     return without(node, PLACEMENT) | ({} if _is_plain(strategy) else {"strategy": strategy})
 
 
-def _answering(node: Mapping[str, Any]) -> dict[str, Any]:
+def _answering(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Of a trainer's settings, those that answers depend on."""
+    node = settings["trainer"]
     limit = {"limit": limit} if (limit := node.get("limit_test_batches")) is not None else {}
-    return {key: node[key] for key in ("precision", "plugins") if key in node} | limit
+    kept = {key: node[key] for key in ("precision", "plugins") if key in node}
+    return kept | limit | _batches_of(node.get("limit_test_batches"), settings)
+
+
+def _batches_of(limit: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """How much a limit on batches of evaluation lets through: it counts those of one process. Nothing without one."""
+    if not limit or (limit == 1.0 and isinstance(limit, float)):
+        return {}
+    node = settings["trainer"]
+    # How many all devices are is not for the settings to know.
+    processes = num_processes(node) or {key: node.get(key) for key in ("devices", "num_nodes")}
+    return {"limited": {"eval_batch_size": settings["data"].get("eval_batch_size"), "processes": processes}}
+
+
+def num_processes(trainer: Mapping[str, Any]) -> int | None:
+    """How many the settings of a trainer name; None where they leave it to the machine."""
+    devices = trainer.get("devices", "auto")
+    counted = len(devices) if isinstance(devices, list) else devices if isinstance(devices, int) else -1
+    return None if counted < 1 else counted * (trainer.get("num_nodes") or 1)
 
 
 def _is_plain(strategy: Any) -> bool:

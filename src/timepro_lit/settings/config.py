@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
 from timepro_lit.planning.work import Placement
+from timepro_lit.runs.determinants import num_processes
 from timepro_lit.settings.binding import UNRESOLVED, argument_faults, locate, node_faults
 from timepro_lit.settings.extras import missing_extras
 from timepro_lit.settings.schemas import CONF
@@ -121,12 +122,10 @@ def placement_of(settings: Mapping[str, Any]) -> Placement:
     strategy = trainer.get("strategy") or "auto"
     named = strategy.get("_target_", "") if isinstance(strategy, Mapping) else str(strategy)
     stage = (strategy.get("config") or {}).get("zero_optimization", {}).get("stage", 0) if named != strategy else 0
-    devices = trainer.get("devices", "auto")
-    counted = len(devices) if isinstance(devices, list) else devices if isinstance(devices, int) else -1
     limit = trainer.get("limit_train_batches")
     return Placement(
         on_gpu=trainer.get("accelerator", "auto") not in ("cpu", "mps"),
-        num_processes=None if counted < 1 else counted * trainer.get("num_nodes", 1),
+        num_processes=num_processes(trainer),
         sharded="deepspeed" in named.lower() and (stage >= 1 or named == strategy),
         autocast="mixed" in str(trainer.get("precision", "32-true")),
         strategy=named,
