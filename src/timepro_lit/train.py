@@ -52,16 +52,16 @@ def main(cfg: DictConfig) -> float | None:
         from timepro_lit.lit.run import run as run_stages
         from timepro_lit.lit.setting import Parts
 
-        parts, named = Parts(**build(cfg)), described(settings)
+        parts, named, anyway = Parts(**build(cfg)), described(settings), cfg.reuse == "anyway"
         given = (grounds_of_stages(portable(cfg)), grounds_of_answers(portable(cfg)))
         finished = run.finished
-        if finished is not None and is_up_to_date(run, parts, *given, named, cfg.init_from, cfg.rows):
+        if finished is not None and is_up_to_date(run, parts, *given, named, cfg.init_from, cfg.rows, anyway):
             say(f"{run.directory} is finished.\n{finished['table']}")
             return finished["metric"]
         table, metric, found = run_stages(
             parts,
             run.directory,
-            StageStore(Path(cfg.paths.outputs) / "stages", run.directory, cfg.reuse == "anyway"),
+            StageStore(Path(cfg.paths.outputs) / "stages", run.directory, anyway),
             *given,
             described=named,
             init_from=cfg.init_from,

@@ -173,8 +173,30 @@ def test_other_code_is_named_and_taken_anyway_with_a_note(
     assert json.loads((folder / "anyway" / "report.json").read_text())["run"]["reused"] == [f"sft: {changed}"]
     assert f"sft: {changed}" in " ".join(printed.split())
     assert f"sft: {changed}" in (folder / "anyway" / "report.html").read_text()
-    anew = train(folder, "anew", source=source)
-    assert said(anew) == [f"sft: made anew; {stage} was {changed}: reuse=anyway takes it all the same"]
+    again = train(folder, "anyway", "reuse=anyway", source=source)
+    assert "anyway was made by other code, and is taken all the same: stages.sft.code.lit/sft.py" in again
+    assert said(again) == [] and again.partition("is finished.\n")[2] in printed
+    anew = train(folder, "anyway", source=source)
+    assert "was finished, and would come to something else today: stages.sft.code.lit/sft.py" in anew
+    assert said(anew)[0] == f"sft: made anew; {stage} was {changed}: reuse=anyway takes it all the same"
+    assert "reused" not in json.loads((folder / "anyway" / "report.json").read_text())["run"]
+
+
+@pytest.mark.slow
+def test_answers_of_other_code_are_taken_anyway_and_made_anew_by_a_plain_command(
+    folder: Path, stage: Path, installed: Callable[[str, str], Path]
+) -> None:
+    source = installed("lit/base.py", "\n_MORE = 1\n")
+    shutil.copytree(folder / "one", folder / "lost")
+    (folder / "lost" / "report.html").unlink()
+    changed, evaluation = "made by other code (lit/base.py)", folder / "lost" / "evaluation" / "sft"
+    printed = train(folder, "lost", "reuse=anyway", source=source)
+    taken = [f"sft: reused from {stage} ({changed})", f"sft: answers reused from {evaluation} (answers {changed})"]
+    assert said(printed)[:2] == taken
+    assert said(train(folder, "lost", "reuse=anyway", source=source)) == []
+    stage_said, answers_said = said(train(folder, "lost", source=source))
+    assert stage_said.startswith("sft: made anew;") and answers_said.startswith("sft: answers made anew;")
+    assert "is finished" in train(folder, "lost", source=source)
 
 
 @pytest.mark.slow

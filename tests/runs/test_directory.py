@@ -40,6 +40,10 @@ def test_a_finished_run_says_what_would_be_another_today(tmp_path: Path) -> None
         run.finish("mIoU 74.4", 0.744, given)
         assert run.outdated(given) is None
         assert run.outdated(given | {"data": {"train": ["9f"]}}) == "data.train (['1f'] there, ['9f'] now)"
+        newer = given | {"stages": {"sft": {"code": {"lit/sft.py": "3f", "lit/new.py": "4c"}}}}
+        assert run.outdated(newer) == "stages.sft.code.lit/sft.py (2e there, 3f now)"
+        assert run.outdated(newer, but_code=True) is None
+        assert "data.train" in (run.outdated(newer | {"data": {"train": ["9f"]}}, but_code=True) or "")
         (tmp_path / "finished.json").write_text('{"table": "mIoU 74.4", "metric": 0.744}')  # of an earlier version
         assert run.outdated(given) is None
 

@@ -118,7 +118,7 @@ def test_code_may_be_overlooked(tmp_path: Path) -> None:
     first = publish(store, "sft", ONE)
     with store.claim("sft", NEWER) as claim:
         assert claim.complete and claim.final == first and claim.key == ONE.key
-        assert claim.note == "made by other code (lalm/base.py, lit/new.py)"
+        assert claim.note == "made by other code (lalm/base.py, lit/new.py)" and claim.code == CODE
         assert claim.told == f"{first} ({claim.note})"
     publish(store, "sft", OTHER)  # other settings are no other code
     publish(store, "grpo", NEWER)

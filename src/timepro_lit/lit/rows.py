@@ -30,8 +30,8 @@ from timepro_lit.lit.told import tell_test
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Answer, RunDescription
 from timepro_lit.runs.determinants import grounds_of_scores
-from timepro_lit.runs.origin import Grounds, Origin, listed, other_versions
-from timepro_lit.runs.stages import is_rank_zero, say
+from timepro_lit.runs.origin import Grounds, Origin, listed, other_versions, read_record
+from timepro_lit.runs.stages import RECORD, is_rank_zero, say
 from timepro_lit.tasks.merged import merged
 
 ANSWERS = "answers"
@@ -80,6 +80,11 @@ class Rows:
         origin = self.origin(name)
         record = found_record(folder / name, origin)
         return record if record is not None and (self.reuse_anyway or not origin.other_code(record)) else None
+
+    def other_code(self, folder: Path) -> Mapping[str, str] | None:
+        """The code that made answers which are there, of the first row where it is not today's."""
+        made_by = ((read_record(folder / name / RECORD) or {}).get("code") for name in self.sources)
+        return next((code for code in made_by if code is not None and code != self.grounds.code), None)
 
 
 def answer_rows(setting: Setting, rows: Rows, described: RunDescription) -> str:

@@ -17,7 +17,7 @@ from timepro_lit.lalm.checkpoint import ModelSource, adapter_fingerprint, base_f
 from timepro_lit.lit.cutting import cut_of, in_windows
 from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, RECORDINGS, Plan, fit, longest_s, plan
 from timepro_lit.lit.progress_line import Course
-from timepro_lit.lit.rows import Rows, answer_rows
+from timepro_lit.lit.rows import EVALUATION, Rows, answer_rows
 from timepro_lit.lit.setting import Parts, Setting, quiet
 from timepro_lit.lit.told import tell_reused, tell_stored
 from timepro_lit.records import RunDescription
@@ -43,7 +43,7 @@ def run(
 
     `grounds` are what each stage's result depends on, by its settings, and `answers` what those of its model do;
     `hyperparameters` are for loggers alone. Returns the table, the last stage's validation score, and what the run was
-    made from.
+    made from; where results of other code were taken, that code.
     """
     quiet()
     say(f"run directory: {directory}")
@@ -57,6 +57,7 @@ def run(
     setting = setting.on(course_of(setting, list(plans), wanted, data.test_split, windowing))
     found = made_from(parts, grounds, answers, init_from, wanted)
     claims = _make_stages(setting, plans, source, store, grounds, found)
+    found["stages"] = {name: of_stage | {"code": claims[name].code} for name, of_stage in found["stages"].items()}
     metric = [claim.result["validation"] for claim in claims.values()][-1] if claims else None
     if not wanted:
         return "".join(f"{name}: {claim.final}\n" for name, claim in claims.items()), metric, found
@@ -65,7 +66,11 @@ def run(
     notes = [f"{name}: {claim.note}" for name, claim in claims.items() if claim.note]
     grounds_of_rows, of_split = in_windows(answers, windowing), data.identity(data.test_split)
     table = Rows(sources, data.test_split, grounds_of_rows, of_split, store.reuse_anyway, notes, windowing=windowing)
-    return answer_rows(setting, table.and_earlier(wanted, directory), described), metric, found
+    table = table.and_earlier(wanted, directory)
+    text = answer_rows(setting, table, described)
+    if (other := table.other_code(directory / EVALUATION)) is not None:
+        found["answers"]["code"] = other
+    return text, metric, found
 
 
 def _windowing(setting: Setting, plans: Mapping[str, Plan], source: ModelSource) -> Windowing | None:
@@ -159,6 +164,7 @@ def is_up_to_date(
     described: RunDescription,
     init_from: str | None,
     rows: Sequence[str] | None,
+    reuse_anyway: bool,
 ) -> bool:
     """Whether a finished run would come to the same today, as far as it can be told; says in what it would not.
 
@@ -172,9 +178,13 @@ def is_up_to_date(
         now = made_from(parts, grounds, answers, init_from, wanted)
     except OSError:  # a copy of the run without its data or its base: there is nothing to compare
         return True
-    if (outdated := finished.outdated(now)) is not None:
-        say(f"{finished.directory} was finished, and would come to something else today: {outdated}")
-    return outdated is None
+    if (outdated := finished.outdated(now)) is None:
+        return True
+    if reuse_anyway and finished.outdated(now, but_code=True) is None:
+        say(f"{finished.directory} was made by other code, and is taken all the same: {outdated}")
+        return True
+    say(f"{finished.directory} was finished, and would come to something else today: {outdated}")
+    return False
 
 
 def _lengths(planned: Plan) -> dict[str, Any]:

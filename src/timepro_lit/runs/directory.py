@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,6 +30,8 @@ PUBLISHED = ("report.json", "report.html")
 """Without them a run that wrote them is not finished."""
 MADE = ("*/result/**/*", "*/metrics.csv", "evaluation/**/*")
 """What else a run comes to."""
+_CODE = re.compile(r"(stages\.[^.]+|answers)\.code\.")
+"""How the names of keys begin that say which code made a run."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +65,18 @@ class Run:
         asked = {name: digest for name, digest in digests if any(fnmatchcase(name, pattern) for pattern in patterns)}
         return damaged_in(self.directory, asked)
 
-    def outdated(self, made_from: Mapping[str, Any]) -> str | None:
+    def outdated(self, made_from: Mapping[str, Any], but_code: bool = False) -> str | None:
         """In what a finished run would come to something else today; None where it would not, or nobody can tell.
 
-        What it was made from besides, to answer rows that are not asked for now, is not compared.
+        What it was made from besides, to answer rows that are not asked for now, is not compared; nor is, with
+        `but_code`, the code.
         """
         stored = (self._stored or {}).get("made_from")
         if stored is None:  # of an earlier version
             return None
         now = json.loads(json.dumps(made_from))
         differing = differing_keys(_asked(stored, now, levels=2), now)
-        return differing[0] if differing else None
+        return next((one for one in differing if not (but_code and _CODE.match(one))), None)
 
     def finish(self, table: str, metric: float | None, made_from: Mapping[str, Any]) -> None:
         """Mark the run as complete; `table` is printed and `metric` returned by every later call.

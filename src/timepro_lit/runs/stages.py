@@ -91,6 +91,12 @@ class Claim:
         return result
 
     @property
+    def code(self) -> Mapping[str, str]:
+        """That made the result, which may be another than is asked for."""
+        code: Mapping[str, str] = self._record.get("code", self.origin.code)
+        return code
+
+    @property
     def told(self) -> str:
         """Of a complete one: where it lies, and what is not as it would be today."""
         said = [part for part in (self.note, other_versions(self._record)) if part]
