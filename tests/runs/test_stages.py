@@ -27,6 +27,9 @@ def test_a_missing_result_is_made_once_and_then_reused(tmp_path: Path) -> None:
         assert claim.complete
         assert (claim.folder / "adapter.safetensors").read_bytes() == b"weights"
         assert claim.result == {"val/ag/mIoU": 70.0}
+        assert not claim.is_own
+    with store.claim("sft", ONE) as claim:
+        assert claim.complete and claim.is_own
     with store.claim("sft", OTHER) as claim:
         assert not claim.complete
     with store.claim("grpo", ONE) as claim:

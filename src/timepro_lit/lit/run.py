@@ -96,7 +96,9 @@ def _make_stages(
         with store.claim(name, grounds[name].on(**given)) as claim:
             if claim.complete:
                 say(f"{name}: reused from {claim.told}")
-                tell_reused(setting, name, claim, with_curves=not (setting.directory / name / CURVES).exists())
+                curves_are_here = (setting.directory / name / CURVES).exists()
+                if not (claim.is_own and curves_are_here):  # or its job has seen how it was trained
+                    tell_reused(setting, name, claim, with_curves=not curves_are_here)
             else:
                 with setting.interruption.held():
                     claim.publish(fit(setting, name, planned, source, claim))

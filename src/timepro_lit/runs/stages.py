@@ -10,6 +10,7 @@ stage anew; a store that reuses anyway takes the old result, and the claim says 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import time
@@ -29,7 +30,7 @@ from timepro_lit.runs.origin import Origin, listed, other_versions, read_record
 log = logging.getLogger(__name__)
 
 RECORD = "result.json"
-"""In a result's folder: what it was made from, its numbers and the checksums of its files."""
+"""In a result's folder: what it was made from, for which run, its numbers and the checksums of its files."""
 LONGEST = "longest_s"
 """Among a result's numbers: how long the longest recording was that the stage was trained on, in seconds."""
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
@@ -59,6 +60,8 @@ class Claim:
     """Where the result lies or, until `publish`, where it is made."""
     final: Path
     origin: Origin
+    owner: str
+    """Stands for the run directory on whose behalf it is claimed."""
     note: str | None = None
     """What a reader of the result's numbers must know: that other code made it."""
 
@@ -79,10 +82,15 @@ class Claim:
         if is_rank_zero():
             (self.folder / RECORD).unlink(missing_ok=True)  # of an attempt that was killed in the midst of this
             digests = digests_of(self.folder, files_in(self.folder))
-            record = self.origin.record() | {"result": dict(result), "files": digests}
+            record = self.origin.record() | {"owner": self.owner, "result": dict(result), "files": digests}
             seal(self.folder, self.final, RECORD, sealed(record))
         _wait(self.final.exists, f"rank zero to store {self.final}", timeout_s=1800.0)
         self.folder = self.final
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a complete one was made on behalf of the same run directory."""
+        return self._record.get("owner") == self.owner
 
     @property
     def result(self) -> dict[str, Any]:
@@ -144,7 +152,8 @@ class StageStore:
 
     def _new(self, stage: str, key: str, origin: Origin) -> Claim:
         final = self.folder / f"{stage}-{key}"
-        return Claim(key, self.folder / f"{final.name}.partial", final, origin)
+        owner = hashlib.sha256(str(self.owner).encode()).hexdigest()[:16]
+        return Claim(key, self.folder / f"{final.name}.partial", final, origin, owner)
 
     def _found(self, stage: str, claim: Claim) -> Claim | None:
         """The claim on what is there and is to be taken."""
