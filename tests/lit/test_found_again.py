@@ -87,6 +87,18 @@ def test_two_processes_find_what_one_made(folder: Path, stage: Path) -> None:
 
 
 @pytest.mark.slow
+def test_what_goes_on_from_a_stage_is_found_from_its_copy(folder: Path) -> None:
+    first = folder / "one" / "sft" / "result"
+    copy = Path(shutil.copytree(first, folder / "copy"))
+    (copy / "metrics.csv").unlink()
+    assert said(train(folder, "going_on", f"init_from={first}")) == []
+    [reused] = said(train(folder, "going_on_from_copy", f"init_from={copy}"))
+    assert reused.startswith(f"sft: reused from {folder / 'outputs' / 'stages' / 'sft-'}")
+    (copy / "recordings.npy").unlink()
+    assert said(train(folder, "going_on_from_less", f"init_from={copy}")) == []
+
+
+@pytest.mark.slow
 def test_rows_are_added_to_a_finished_run(folder: Path, stage: Path) -> None:
     """So that a test split is opened when all is trained."""
     assert "page: " not in train(folder, "later", "rows=[]")
