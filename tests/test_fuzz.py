@@ -127,7 +127,8 @@ TIMES_S = st.integers(0, 359_999).map(lambda hundredths: hundredths / 100)
 WORDS = st.sampled_from(
     ["a dog", "bell", "2-3 dogs bark", "dog's bark, twice", "a 2 second beep", "rain – loud", "hund"]
 )
-LISTS = st.lists(st.builds(Event, TIMES_S, TIMES_S, WORDS), min_size=1, max_size=4)
+EVENT = st.builds(Event, TIMES_S, TIMES_S, WORDS).filter(lambda event: event.onset or event.offset)  # [0, 0] is none
+LISTS = st.lists(EVENT, min_size=1, max_size=4)
 
 
 def _hundredths(time_s: float) -> int:

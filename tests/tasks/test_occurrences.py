@@ -45,9 +45,10 @@ QUERIES = st.one_of(
     st.text(st.characters(exclude_categories=["Cs", "Cc", "Z", "Pi", "Pf", "Ps"]), min_size=1),
 )
 TIMES_S = st.integers(0, 99_999).map(lambda hundredths: hundredths / 100)
+PAIRS = st.tuples(TIMES_S, TIMES_S).filter(lambda pair: pair != (0.0, 0.0))
 
 
-@given(QUERIES, st.lists(st.tuples(TIMES_S, TIMES_S), max_size=5))
+@given(QUERIES, st.lists(PAIRS, max_size=5))
 @settings(max_examples=settings.default.max_examples // 10)
 def test_target_and_parse_are_inverses(query: str, times: list[tuple[float, float]]) -> None:
     prediction = TASK.parse(TASK.target(example(*times, query=query)))
@@ -72,7 +73,8 @@ def test_target_and_parse_are_inverses(query: str, times: list[tuple[float, floa
         "No.", "**No**", '{"a dog barks": false}', '{"answer": "No"}', "(none)", "1. None", "Number of occurrences: 0",
         "A dog does not bark.", "The dog isn't barking.", "Sorry, no dog barking was found.", "没有狗叫声。",
         "音频中没有狗叫。", "Unfortunately, there is no dog barking in this audio clip.",
-        "There is no sound of a dog barking in the recording.", '{"a dog barks": "No"}',
+        "There is no sound of a dog barking in the recording.", '{"a dog barks": "No"}', '{"a dog barks": "[]"}',
+
     ],
 )  # fmt: skip
 def test_none(text: str) -> None:
@@ -157,3 +159,19 @@ def test_lists_of_one_pair_are_read_at_once_as_the_long_way_reads_them(told: dic
     if (quick := well_formed.read_object(text)) is not None:
         long = read_events(f"{text} ")  # the space leads the long way
         assert (quick, ()) == (long.spans, long.repairs)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a dog barks": [0, 0]}', '{"a dog barks": [[0.00, 0.00]]}', "[-1, -1]", '{"start": -1, "end": -1}', "0 - 0 s"],
+)
+def test_no_extent_is_none(text: str) -> None:
+    prediction = TASK.parse(text)
+    assert (prediction.events, prediction.readable, "no_extent" in prediction.repairs) == ((), True, True)
+    assert Grounding().parse(text).events  # where one event is asked for, a span is a span
+
+
+def test_no_extent_beside_times_is_left_out_and_other_spans_stay() -> None:
+    prediction = TASK.parse('{"a dog barks": [[0, 0], [1.2, 3.48]]}')
+    assert ([(e.onset, e.offset) for e in prediction.events], prediction.repairs) == ([(1.2, 3.48)], ("no_extent",))
+    assert [(e.onset, e.offset) for e in TASK.parse("[[2, 2], [3.48, 1.2]]").events] == [(2.0, 2.0), (3.48, 1.2)]

@@ -1,4 +1,4 @@
-"""Answers that say that a sound does not occur: empty or null in brackets, or so in words.
+"""Answers that say that a sound does not occur: empty or null in brackets, [0, 0], [-1, -1], or so in words.
 
 None is an answer, and an answer that cannot be read is not none: whatever hedges, counts or speaks of a part of the
 clip alone says nothing here (`tasks.denials`). Every pattern is linear, as in `tasks.times`.
@@ -31,6 +31,11 @@ _FAULTS = frozenset((
     "file", "loaded", "processed",
 ))  # fmt: skip
 """Keys that speak of the question or the file."""
+
+
+def has_no_extent(span: Span) -> bool:
+    """Whether times say that a sound does not occur, as corpora write it: [0, 0] or [-1, -1]."""
+    return span[:2] in ((0.0, 0.0), (-1.0, -1.0))
 
 
 def is_empty_object(text: str) -> bool:
@@ -70,7 +75,7 @@ def is_of_another(plain: str, root: Group, spans: Sequence[Span]) -> bool:
 def _is_none(value: Value) -> bool:
     if isinstance(value, Word):
         word = value.plain.strip(_EDGES).lower()
-        return word in ("", "false") or denials.deny(value.plain)
+        return word in ("", "false", "[]", "{}") or denials.deny(value.plain)
     said = False
     for name, values in value.entries:
         if name is not None and set(_words(name)) <= _FAULTS:

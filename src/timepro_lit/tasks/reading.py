@@ -61,8 +61,8 @@ def read_events(text: str) -> Reading:
 def read_occurrences(text: str) -> Reading:
     """All times at which one thing happens, as `read_events` reads them; `says_none` where it is said not to happen.
 
-    Times win over words, unless they are of another thing (`absence.is_of_another`) or of what is denied
-    (`denials.denies_times`), which is no answer.
+    [0, 0] or [-1, -1] is no time, and alone says none. Times win over words, unless they are of another thing
+    (`absence.is_of_another`) or of what is denied (`denials.denies_times`), which is no answer.
     """
     if len(text) <= MAX_CHARS and absence.is_empty_object(text):
         return Reading((), True, ())
@@ -72,6 +72,11 @@ def read_occurrences(text: str) -> Reading:
     text, plain, _ = _answer(text)
     root = read_groups(text, plain, [])
     groups = [value for _, values in root.entries for value in values if isinstance(value, Group)]
+    kept = tuple(span for span in reading.spans if not absence.has_no_extent(span))
+    if len(kept) < len(reading.spans):
+        reading = Reading(kept, not kept, _once([*reading.repairs, "no_extent"]))
+        if not kept:
+            return reading
     if reading.spans:
         if absence.is_of_another(plain, root, reading.spans):
             return Reading((), True, _once([*reading.repairs, "of_another"]))
