@@ -48,6 +48,13 @@ def test_a_line_break_inside_a_caption_does_not_start_an_event():
         "2. 1.20-3.48, a dog barks",
         "* **1.20-3.48**: a dog barks",
         "1.20–3.48 — a dog barks",
+        "[1.20, 3.48] a dog barks",
+        "[1.2s, 3.48s]: a dog barks",
+        "a dog barks [1.20-3.48]",
+        "1.20-3.48\na dog barks",
+        "**1.20-3.48**:\n- a dog barks",
+        '[{"segment": [1.2, 3.48], "sentence": "a dog barks"}]',
+        '{"timestamps": [[1.2, 3.48]], "sentences": ["a dog barks"]}',
     ],
 )
 def test_forms_of_a_line(line):
@@ -93,3 +100,50 @@ def test_a_reference_without_events_is_refused():
 
 def test_an_event_without_a_caption_is_written_as_times_alone():
     assert TASK.target(example(Event(1.0, 2.0, " "))) == "1.00-2.00"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.0 - 2.5, a 2-3 second beep; 3.1 - 4.0, rain",
+        "0.0-2.5 s: a 2-3 second beep; 3.1-4 s: rain",
+        "0.00-2.50, a 2-3 second beep<br>3.10-4.00, rain",
+        "0.00-2.50, a 2-3 second beep\\n3.10-4.00, rain",
+        "0.00-2.50, a 2-3 second beep | 3.10-4.00, rain",
+        "[0.0-2.5] a 2-3 second beep [3.1-4] rain",
+        "[0.0, 2.5] a 2-3 second beep [3.1, 4.0] rain",
+        "From 0 to 2.5 seconds, a 2-3 second beep; from 3.1 to 4 seconds, rain",
+    ],
+)
+def test_one_line_may_hold_several_events(text):
+    prediction = TASK.parse(text)
+    assert prediction.events == (Event(0.0, 2.5, "a 2-3 second beep"), Event(3.1, 4.0, "rain"))
+    assert prediction.repairs
+
+
+def test_a_sentence_may_end_an_event():
+    assert TASK.parse("0.00-2.50: a dog. 3.00-4.00: rain.").events == (
+        Event(0.0, 2.5, "a dog."),
+        Event(3.0, 4.0, "rain."),
+    )
+
+
+@pytest.mark.parametrize(
+    ("caption", "repairs"),
+    {
+        "a 2-3 s beep; 3-4, rain": (), "a tone; 2.0-3.0 kHz": (), "a dog for 2.0-3.0 s": (),
+        "a dog, 3.00-4.00, rain": ("times_in_caption",), "a dog (1.00-1.50: loud)": ("times_in_caption",),
+        "a dog; 3.00-4.00": ("times_in_caption",),
+    }.items(),
+)  # fmt: skip
+def test_other_numbers_stay_in_the_caption_and_times_are_named(caption, repairs):
+    prediction = TASK.parse(f"0.00-2.50, {caption}")
+    assert (prediction.events, prediction.repairs) == ((Event(0.0, 2.5, caption),), repairs)
+
+
+def test_only_a_line_that_begins_with_an_event_is_divided():
+    assert not TASK.parse("a dog barks; 0.0 - 2.5; rain; 3.0 - 4.0").readable
+
+
+def test_a_paragraph_after_times_is_no_caption():
+    assert TASK.parse("1.20-3.48\n\nThat is all.").events == (Event(1.2, 3.48, ""),)

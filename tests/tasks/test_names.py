@@ -27,11 +27,21 @@ SED = SoundEventDetection(["dog", "bell"])
         "start - end": Name(Role.TIMES),
         "Event name": Name(Role.LABEL),
         "user_query": Name(Role.REMARK),
+        "Event 2": Name(Role.LABEL),
+        "start_1": Name(Role.ONSET),
+        "sentences": Name(Role.LABEL),
+        "probability": Name(Role.REMARK),
+        "time_unit": Name(Role.UNIT),
+        "start_minute": Name(Role.ONSET, 60.0),
+        "start_min": Name(Role.ONSET, None),
+        "a dog barks (ms)": Name(None, 1e-3),
         # none of these: a class, a count of frames, a word that begins alike
         "bus stop": Name(None),
         "start_frame": Name(None),
         "tone": Name(None),
         "musical note": Name(None),
+        "air unit": Name(None),
+        "Speech 1": Name(None),
     }.items(),
 )
 def test_a_key_is_known_by_its_words(key: str, name: Name) -> None:
@@ -79,3 +89,22 @@ def test_records_and_lists_of_times_keep_their_labels() -> None:
     lines = "Event: dog\nEnd: 0.6\nStart: 0.1\n\nEvent: bell\nEnd: 2.4\nStart: 2.0"
     for text in (json.dumps(records), json.dumps(columns), lines):
         assert [(event.onset, event.offset, event.label) for event in SED.parse(text).events] == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "start: 1.2, 5.0; end: 3.48, 6.0",
+        "start: 1.2, 5.0\nend: 3.48, 6.0",
+        "start times: 1.2 s and 5.0 s; end times: 3.48 s and 6.0 s",
+        '{"start_1": 1.2, "end_1": 3.48, "start_2": 5.0, "end_2": 6.0}',
+    ],
+)
+def test_names_may_have_several_times(text: str) -> None:
+    assert [(event.onset, event.offset) for event in Grounding().parse(text).events] == [(1.2, 3.48), (5.0, 6.0)]
+
+
+@pytest.mark.parametrize("text", ["start: 1.2; end: 3.48, 6.0", "start: 1.2, 5.0", "start: 1.2, 5.0, end: 3.48"])
+def test_lists_of_named_times_that_do_not_pair_are_refused(text: str) -> None:
+    prediction = Grounding().parse(text)
+    assert (prediction.events, "ambiguous" in prediction.repairs) == ((), True)

@@ -73,6 +73,23 @@ def test_a_list_is_read_whole_where_one_of_it_is_clear(text: str) -> None:
         "dog: 0.1, 0.6\nbell: 2.0, 2.4",
         "dog:\n  0.1-0.6\nbell:\n  2.0-2.4",
         "dog: start 0.1, end 0.6; bell: start 2.0, end 2.4",
+        "0.1s - 0.6s: dog\n2s - 2.4s: bell",
+        "From 0.1 to 0.6: dog\nFrom 2.0 to 2.4: bell",
+        "**0.1 s to 0.6 s**: dog\n**2.0 s to 2.4 s**: bell",
+        "0.1-0.6s: dog, 2.0-2.4s: bell",
+        "dog: 0.1-0.6 bell: 2.0-2.4",
+        "Sounds: dog (0.1-0.6 s), bell (2.0-2.4 s)",
+        "Event: dog\nTime: 0.1-0.6\n\nEvent: bell\nTime: 2.0-2.4",
+        "Event 1: dog\nStart: 0.1\nEnd: 0.6\n\nEvent 2: bell\nStart: 2.0\nEnd: 2.4",
+        "Label: dog | Start: 0.1 | End: 0.6\nLabel: bell | Start: 2.0 | End: 2.4",
+        # words beside brackets
+        "Here are the events:\n[0.1-0.6] dog\n[2.0-2.4] bell",
+        "Here are the events:\ndog [0.1, 0.6]\nbell [2.0, 2.4]",
+        "dog = [0.1, 0.6]\nbell = [2.0, 2.4]",
+        "[0.1-0.6] dog [2.0-2.4] bell",
+        "dog: [0.1, 0.6], bell [2.0, 2.4]",
+        "1. [0.1, 0.6]: dog\n2. [2.0, 2.4]: bell",
+        "dog at [0.1, 0.6]; bell at [2.0, 2.4]",
     ],
 )
 def test_labels_lead_or_follow_their_times(text: str) -> None:
@@ -80,3 +97,17 @@ def test_labels_lead_or_follow_their_times(text: str) -> None:
         (event.onset, event.offset, event.label) for event in SoundEventDetection(["dog", "bell"]).parse(text).events
     ]
     assert found == [(0.1, 0.6, "dog"), (2.0, 2.4, "bell")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dog: 0.1-0.6, 2.0-2.4",
+        "dog:\n- 0.1-0.6\n- 2.0-2.4",
+        "dog: [0.1, 0.6], [2.0, 2.4]",
+        "dog [0.1, 0.6] and [2.0, 2.4]",
+    ],
+)
+def test_a_label_holds_for_the_times_that_follow_it(text: str) -> None:
+    found = [(event.onset, event.offset, event.label) for event in SoundEventDetection(["dog"]).parse(text).events]
+    assert found == [(0.1, 0.6, "dog"), (2.0, 2.4, "dog")]

@@ -135,3 +135,44 @@ def test_a_reference_label_outside_the_classes_is_refused():
 def test_a_broken_class_list_is_refused(classes):
     with pytest.raises(ValueError, match="classes must"):
         SoundEventDetection(classes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"labels": ["dog", "bell"], "segments": [[0.1, 0.6], [2, 2.4]], "scores": [0.9, 0.95]}',
+        '{"times": [[0.1, 0.6], [2, 2.4]], "class": ["dog", "bell"]}',
+        '{"title": "sounds", "labels": ["dog", "bell"], "segments": [[0.1, 0.6], [2, 2.4]]}',
+        '{"events": ["dog", "bell"], "times": ["0.1-0.6", "2-2.4"]}',
+        '{"start": [0.1, 2.0], "end": [0.6, 2.4], "labels": ["dog", "bell"]}',
+        '[{"time": [0.1, 0.6], "events": ["dog"]}, {"time": [2.0, 2.4], "events": ["bell"]}]',
+        '{"dog": [[0.1, 0.6]], "bell": [[2.0, 2.4]], "probabilities": [0.9, 0.95]}',
+    ],
+)
+def test_lists_side_by_side_are_paired_and_scores_are_no_times(text):
+    assert TASK.parse(text).events == (DOG, BELL_AGAIN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"class": ["dog", "bell"], "times": [[0.1, 0.6]]}', '[{"time": [0.1, 0.6], "events": ["dog", "bell"]}]',
+        '{"segments": [[0.1, 0.6]]}', '{"segments": [0.10, 0.60]}', "Time: [0.1, 0.6]", "0.1-0.6, 2.0-2.4: dog",
+    ],
+)  # fmt: skip
+def test_a_key_for_times_is_no_label(text):
+    assert not TASK.parse(text).readable
+
+
+@pytest.mark.parametrize(
+    "keys", [("1", "2"), ("occurrence 1", "occurrence 2"), ("event_1", "event_2"), ("segment 1", "segment 2")]
+)
+def test_keys_that_count_are_no_labels(keys):
+    first, second = keys
+    text = f'{{"bell": {{"{first}": [0.1, 0.6], "{second}": {{"start": 2.0, "end": 2.4}}}}}}'
+    assert TASK.parse(text).events == (BELL, BELL_AGAIN)
+
+
+def test_a_class_may_be_called_as_keys_are():
+    events = SoundEventDetection(["Speech", "Sound"]).parse('{"Speech": [0.1, 0.6], "Sound": [2.0, 2.4]}').events
+    assert [event.label for event in events] == ["Speech", "Sound"]

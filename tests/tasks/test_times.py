@@ -28,6 +28,9 @@ from timepro_lit.tasks.times import read_amount
         "-1.5": -1.5,
         "1.5e1": 15.0,
         "2 min": 120.0,
+        "1 min 2": 62.0,
+        "1 h 2 min 3": 3723.0,
+        "1 s 200 ms": 1.2,
         # no times
         "1:75": None,
         "0:1.5": None,
@@ -38,6 +41,8 @@ from timepro_lit.tasks.times import read_amount
         "5 m": None,
         "1,200 s": None,
         "1 min 75 s": None,
+        "5 m 2": None,
+        "1 min 75": None,
     }.items(),
 )
 def test_one_time(text: str, seconds: float | None) -> None:
@@ -76,3 +81,39 @@ def test_commas_and_units_of_a_range(text: str, pairs: list[tuple[float, float]]
     prediction = Grounding().parse(text)
     assert [(event.onset, event.offset) for event in prediction.events] == pairs
     assert prediction.readable == bool(pairs)
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    {
+        "2 min 30 - 3 min": [(150.0, 180.0)],
+        "1 min 2 - 1 min 5": [(62.0, 65.0)],
+        "1 s 200 ms - 3 s 480 ms": [(1.2, 3.48)],
+        "from 1 min to 2 min 3 dogs bark": [(60.0, 120.0)],
+        "start (ms): 1200, end (ms): 3480": [(1.2, 3.48)],
+        "[1200, 3480] ms": [(1.2, 3.48)],
+        "[[1200, 3480], [5000, 6000]] ms": [(1.2, 3.48), (5.0, 6.0)],
+        "[1.2, 3.48] seconds": [(1.2, 3.48)],
+        "time_ms: [1200, 3480]": [(1.2, 3.48)],
+        '{"a dog": [1200, 3480] ms}': [(1.2, 3.48)],
+        '{"a dog (ms)": [1200, 3480]}': [(1.2, 3.48)],
+        '{"a dog (ms)": [1200.00, 3480.00]}': [(1.2, 3.48)],
+        '{"a dog (ms)": "1200-3480"}': [(1.2, 3.48)],
+        '{"a dog": [1200, 3480], "unit": "ms"}': [(1.2, 3.48)],
+        '{"time_unit": "milliseconds", "start": 1200, "end": 3480}': [(1.2, 3.48)],
+        '{"unit": "ms", "start": "1.2 s", "end": "3.48 s"}': [(1.2, 3.48)],
+        '{"time_ms": {"start": 1200, "end": 3480}}': [(1.2, 3.48)],
+        "| Start | End | Unit |\n|---|---|---|\n| 1200 | 3480 | ms |": [(1.2, 3.48)],
+        # cannot be told
+        "1 min 2 - 5": [],
+        "from minute 2 to 3": [],
+        "Times in ms: 1200-3480": [],
+        "Unit: ms\nStart: 1200\nEnd: 3480": [],
+        "[1, 2] m": [],
+        '{"unit": "frames", "start": 1200, "end": 3480}': [],
+        '{"start_min": 1, "start_sec": 2, "end_min": 1, "end_sec": 5}': [],
+        '{"start_minute": 1, "start_second": 2, "end_minute": 1, "end_second": 5}': [],
+    }.items(),
+)
+def test_a_unit_may_stand_apart_from_its_numbers(text: str, pairs: list[tuple[float, float]]) -> None:
+    assert [(event.onset, event.offset) for event in Grounding().parse(text).events] == pairs

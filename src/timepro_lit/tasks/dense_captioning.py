@@ -21,9 +21,10 @@ from timepro_lit.tasks.reading import read_lines
 class DenseCaptioning:
     """Asks for one line per event, `1.20-3.48, a dog barks`.
 
-    Times are read at the start of a line, or in brackets at the end of a list's item, so "a 2-3 second beep" within a
-    caption stays a caption. Subtitles, label tracks and tables are read too. A line without a caption is an event with
-    an empty label. An answer without a timed line is unreadable.
+    Times are read at the start of a line, alone or before more events of that line (`rows.read_lines`), over a caption,
+    and in brackets before or behind one, so "a 2-3 second beep" within a caption stays a caption. Subtitles, label
+    tracks and tables are read too. Without a caption, an event has an empty label. An answer without times so placed is
+    unreadable.
     """
 
     name: str = "dac"

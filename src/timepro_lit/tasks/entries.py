@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from timepro_lit.tasks.brackets import Group, Value, Word
+from timepro_lit.tasks.brackets import Group, Value, Word, read_groups
 from timepro_lit.tasks.named_times import TIMES, NamedTimes, Span
-from timepro_lit.tasks.names import Name, Role, name_of
+from timepro_lit.tasks.names import Name, Role, is_counter, name_of, unit_of
 from timepro_lit.tasks.ranges import find_ranges, items_of, read_ranges
-from timepro_lit.tasks.times import Amount, read_amount, scaled
+from timepro_lit.tasks.times import Amount, read_amount, scaled, unit_behind
 from timepro_lit.tasks.typography import plain as in_plain_signs
 
 MAX_EVENTS = 256
@@ -25,6 +25,8 @@ class Findings:
     """Of ranges within longer words: an answer's events only where it has no others."""
     bare: set[int] = field(default_factory=set)
     """Which spans come of whole numbers in words, "2-3": counts, where others stand in brackets."""
+    within_word: bool = False
+    """Whether what is read now stands in a quoted value, where no other one is read so."""
     structured: bool = False
     """Whether keys that name times, or pairs in brackets, gave any."""
 
@@ -51,23 +53,30 @@ class Findings:
             self.add(*spans)
 
 
-def read_entries(group: Group, outer: str | None, found: Findings, unit_s: float = 1.0) -> None:
+def read_entries(group: Group, outer: str | None, found: Findings, unit_s: float | None = 1.0) -> None:
     """Takes the events of a group and of those within, depth first. Bare numbers are of `unit_s` seconds.
+
+    The group may name another unit: `{"unit": "ms", "dog": [100, 600]}`.
 
     A label is the last key seen, unless the group brings its own: as a record (`{"event": "dog", "onset": 1,
     "offset": 2}`) or as a row (`["dog", 1, 2]`).
     """
-    names = [Name(None, unit_s) if key is None else name_of(key) for key, _ in group.entries]
-    own = _own_label(group, names)
-    labels: list[str | None] = [outer if own is None else own]
+    unit_s = stated_unit(group, unit_s)
+    names = [_name(key, unit_s) for key, _ in group.entries]
+    told = _own_labels(group, names)
+    own = next((one[0] for one in told if len(one) == 1), None)
+    labels: list[str | None] = [own] if own is not None else list(told[0]) if told else [outer]
     is_record = _is_record(group, names)
+    timed = {(name.role, name.unit_s) for name in names if name.role in TIMES}
+    if is_record and len(timed) > len({role for role, _ in timed}):
+        found.repairs.append("ambiguous")  # {"start_min": 1, "start_sec": 2, "end_min": 1, "end_sec": 5}
     record = NamedTimes()
     keys = [key for key, _ in group.entries]
     if len(set(keys)) < len(keys):
         found.repairs.append("repeated_key")
     for (key, values), name in zip(group.entries, names, strict=True):
-        if name.role is Role.LABEL and (told := _labels(values, names)):
-            labels = list(told)
+        if name.role is Role.LABEL and (next_told := _labels(values, names)):
+            labels = list(next_told)
             found.repairs.append("record")
         elif is_record and name.role in TIMES:
             assert name.role is not None
@@ -76,19 +85,35 @@ def read_entries(group: Group, outer: str | None, found: Findings, unit_s: float
         elif is_record:  # beside named times, other numbers are no times
             inner = [value for value in values if isinstance(value, Group) and _is_deep(value)]
             for value in inner:
-                read_entries(value, key if name.role is None else labels[0], found)
-        elif name.role is not Role.REMARK or len(keys) == 1:
-            is_label = key is not None and not (name.role is Role.TIMES and outer is not None)
+                read_entries(value, key if name.role is None else labels[0], found, unit_s)
+        elif name.role is not Role.UNIT and (name.role is not Role.REMARK or len(keys) == 1):
+            is_label = key is not None and name.role is not Role.TIMES and not (outer is not None and is_counter(key))
             label = own if own is not None else (key if is_label else outer)
-            _read_values(values, key, name, label, found)
+            if name.role is not Role.TIMES or not _read_columns(values, key, name, told, found):
+                _read_values(values, key, name, label, found)
     found.add_named(record.finish())
 
 
-def _own_label(group: Group, names: list[Name]) -> str | None:
-    """The label that a record or a row brings, wherever in it the label stands."""
+def _name(key: str | None, unit_s: float | None) -> Name:
+    """What a key names; the unit is that of the group where the key has none."""
+    name = Name(None) if key is None else name_of(key)
+    return replace(name, unit_s=unit_s) if name.unit_s == 1.0 else name
+
+
+def stated_unit(group: Group, unit_s: float | None) -> float | None:
+    """The unit that a key such as "unit" tells; None for one that is none of time."""
     for key, values in group.entries:
-        if key is not None and name_of(key).role is Role.LABEL and len(labels := _labels(values, names)) == 1:
-            return labels[0]
+        if key is not None and name_of(key).role is Role.UNIT:
+            return unit_of(values[0].plain) if values and isinstance(values[0], Word) else None
+    return unit_s
+
+
+def _own_labels(group: Group, names: list[Name]) -> list[list[str]]:
+    """The labels that a record or a row brings, wherever in it they stand: one, or a list for a list of times."""
+    entries = zip(group.entries, names, strict=True)
+    lists = [_labels(values, names) for (_, values), name in entries if name.role is Role.LABEL]
+    if any(lists):
+        return [told for told in lists if told]
     match group.entries:
         case [(None, values)]:
             num_times, rest = 0, []
@@ -97,8 +122,22 @@ def _own_label(group: Group, names: list[Name]) -> str | None:
                 num_times += told
                 if not told and word.plain.lower() not in _NULLS:
                     rest.append(word.text)
-            return rest[0] if len(rest) == 1 and num_times >= 2 else None
-    return None
+            return [rest] if len(rest) == 1 and num_times >= 2 else []
+    return []
+
+
+def _read_columns(values: list[Value], key: str | None, name: Name, told: list[list[str]], found: Findings) -> bool:
+    """Takes the events of a list of times beside one of as many labels; False where no labels make one."""
+    match values:
+        case [Group(entries=[(None, listed)])] if all(isinstance(one, Group) or one.quoted for one in listed):
+            labels = next((labels for labels in told if len(labels) == len(listed) > 1), None)
+        case _:
+            labels, listed = None, []
+    for value, label in zip(listed, labels or [], strict=False):
+        _read_values([value], key, name, label, found)
+    if labels is None and told and all(len(one) > 1 for one in told):
+        found.repairs.append("unclear")
+    return labels is not None
 
 
 def _labels(values: list[Value], names: list[Name]) -> list[str]:
@@ -138,7 +177,9 @@ def _times(values: list[Value], name: Name) -> list[float] | None:
 def _seconds(found: Amount | None, name: Name, lone_comma: bool = True) -> float | None:
     if found is None or found.seconds is None or (found.comma and found.unit_s is None and not lone_comma):
         return None
-    return found.seconds if found.unit_s is not None else scaled(found.seconds, name.unit_s)
+    if found.unit_s is not None:
+        return found.seconds
+    return None if name.unit_s is None else scaled(found.seconds, name.unit_s)
 
 
 def _read_values(values: list[Value], key: str | None, name: Name, label: str | None, found: Findings) -> None:
@@ -148,12 +189,13 @@ def _read_values(values: list[Value], key: str | None, name: Name, label: str | 
     num_times = sum(time is not None for time in amounts)
     if num_times > 2 or (num_times == 2 and key is not None):
         found.repairs.append("flat_list")
-    for value, time in zip(values, amounts, strict=True):
+    units = [unit_behind(v.plain, 0) if isinstance(v, Word) and not v.quoted else None for v in values]
+    for value, time, unit, unit_next in zip(values, amounts, units, [*units[1:], None], strict=False):
         if isinstance(value, Group):
-            read_entries(value, label, found, name.unit_s)
+            read_entries(value, label, found, name.unit_s if unit_next is None else unit_next[0])
         elif time is None:
-            if value.plain.lower() not in _NULLS:
-                _read_word(value, key, label, found)
+            if value.plain.lower() not in _NULLS and unit is None:
+                _read_word(value, key, name, label, found)
         else:
             seconds = _seconds(time, name, lone_comma=False)
             if value.quoted or not value.plain.lstrip("-").replace(".", "", 1).isdigit():
@@ -170,17 +212,24 @@ def _read_values(values: list[Value], key: str | None, name: Name, label: str | 
         found.repairs.append("unclear")
 
 
-def _read_word(word: Word, key: str | None, label: str | None, found: Findings) -> None:
+def _read_word(word: Word, key: str | None, name: Name, label: str | None, found: Findings) -> None:
     """A word that is a pair of times, is called by a pair, speaks of pairs, or is the label of its row."""
     ranges = read_ranges(word.plain)
     if ranges is not None:
         found.repairs.append("time_format")
         if not any(r.strong for r in ranges) and "." not in word.plain:
             found.bare.update(range(len(found.spans), len(found.spans) + len(ranges)))
-        _add_ranges([r.pair for r in ranges], label, found)
+        _add_ranges([r.in_unit(name.unit_s) for r in ranges], label, found)
         return
     if not word.quoted:
         found.repairs.append("unquoted")
+    if word.quoted and not found.within_word and (brackets := _brackets_in(word)) is not None:
+        found.repairs.append("time_format")
+        found.within_word = True
+        for value in brackets:
+            read_entries(value, label, found, name.unit_s)
+        found.within_word = False
+        return
     called = None if key is None else read_ranges(in_plain_signs(key))
     if called is not None:
         found.repairs.append("swapped")
@@ -190,9 +239,23 @@ def _read_word(word: Word, key: str | None, label: str | None, found: Findings) 
         found.repairs.append("row")
     else:
         spoken = find_ranges(word.plain, items_of(word.plain)) if word.quoted else []
-        told = [r.pair for r in spoken if r.pair is not None and (r.strong or r.place == "from")]
-        found.spoken.extend((*pair, label) for pair in told)
+        told = [r.in_unit(name.unit_s) for r in spoken if r.pair is not None and (r.strong or r.place == "from")]
+        found.spoken.extend((*pair, label) for pair in told if pair is not None)
         found.repairs.append("time_format" if told else "unclear")
+
+
+def _brackets_in(word: Word) -> list[Group] | None:
+    """The groups of a quoted value that is a list or an object, in brackets or not: "[1.20, 3.48]", "1.20, 3.48"."""
+    text, plain = word.text, word.plain
+    items = items_of(plain)
+    if len(items) % 4 == 3 and all(item.kind == "time" or item.text in ",;" for item in items):  # an even number
+        if any(amount.comma for amount in (read_amount(i.text) for i in items) if amount is not None):
+            return None
+        text, plain = f"[{text}]", f"[{plain}]"
+    if plain[:1] not in ("[", "{") or plain[-1:] not in ("]", "}"):
+        return None
+    root = read_groups(text, plain, [])
+    return [value for _, values in root.entries for value in values if isinstance(value, Group)]
 
 
 def _add_ranges(pairs: list[tuple[float, float] | None], label: str | None, found: Findings) -> None:

@@ -16,6 +16,8 @@ class Role(Enum):
     DURATION = "duration"
     TIMES = "times"
     LABEL = "label"
+    UNIT = "unit"
+    """What bare numbers beside it are counted in."""
     REMARK = "remark"
     """Words about the answer: whatever numbers they hold are no times."""
 
@@ -25,10 +27,12 @@ class Name:
     """A key's role; None for a key that may be a label itself."""
 
     role: Role | None
-    unit_s: float = 1.0
-    """Seconds in one of the key's units, for a number without a unit of its own."""
+    unit_s: float | None = 1.0
+    """Seconds in one of the key's units, for a number without a unit of its own; None where that cannot be told."""
 
 
+_NUMBERED = re.compile(r"(?P<name>.*[^\W\d_])[\s_#-]{0,3}[0-9]{1,4}", re.DOTALL)
+_COUNTER = re.compile(r"(?:(?:occurrence|instance|event|sound|time|no|nr)s?\.?)?[\s_#-]{0,3}[0-9]{1,4}", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^\W\d_a-zA-Z]+")
 _STEM = re.compile(
     r"(?:time|t)?(?:"
@@ -37,11 +41,14 @@ _STEM = re.compile(
     r"(?P<duration>duration|dur|length)s?"
     r")(?P<unit>(?:times?|stamps?|secs?|seconds|ms|at|s)*)"
 )
-_UNITS = {
+_UNITS: dict[str, float | None] = {
     **dict.fromkeys(("ms", "msec", "msecs", "milli", "millis", "millisecond", "milliseconds"), 1e-3),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
-    **dict.fromkeys(("mins", "minutes"), 60.0),  # "min" may be the least
+    **dict.fromkeys(("mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("hr", "hrs", "hour", "hours"), 3600.0),
+    "min": None,  # or the least
 }
+_IN_BRACKETS = re.compile(r"[(\[]\s{0,2}(?:in\s)?([a-z]{1,12})\s{0,2}[)\]]\s{0,4}", re.IGNORECASE)
 _TIMES = frozenset((
     "time", "times", "timestamp", "timestamps", "stamp", "stamps", "segment", "segments", "interval",
     "intervals", "span", "spans", "range", "ranges", "window", "windows", "period", "periods", "timing",
@@ -53,23 +60,29 @@ _FILL = frozenset((
 ))  # fmt: skip
 _LABELS = frozenset((
     "event", "label", "class", "name", "sound", "description", "caption", "category", "tag", "title", "text",
-    "type",
+    "type", "sentence", "events", "labels", "classes", "names", "sounds", "descriptions", "captions", "categories",
+    "tags", "titles", "texts", "types", "sentences",
 ))  # fmt: skip
 _REMARKS = frozenset((
-    "query", "question", "prompt", "comment", "comments", "explanation", "explanations", "explain", "reason",
+    "question", "prompt", "comment", "comments", "explanation", "explanations", "explain", "reason",
     "reasons", "reasoning", "rationale", "thought", "thoughts", "think", "thinking", "analysis", "note",
     "notes", "remark", "remarks", "summary", "observation", "observations", "justification", "draft",
-    "evidence", "details", "count", "counts", "number", "score", "context", "confidence",
+    "evidence", "details", "count", "counts", "number", "numbers", "score", "scores", "context", "confidence",
+    "confidences", "probability", "probabilities", "query", "queries", "questions", "prompts",
 ))  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
 def name_of(key: str) -> Name:
-    """The role of a key. Anything but known words makes it a label of its own: "car stop", "start_frame"."""
+    """The role of a key, numbered or not. Anything but known words makes it a label: "car stop", "start_frame"."""
     if len(key) > 64:
         return Name(None)
-    words = [word.lower() for word in _WORD.findall(key)]
-    unit_s, roles, times = 1.0, [], False
+    numbered = _NUMBERED.fullmatch(key)
+    words = [word.lower() for word in _WORD.findall(key if numbered is None else numbered["name"])]
+    if not {"unit", "units"}.isdisjoint(words) and set(words) <= {"unit", "units"} | _TIMES | _FILL:
+        return Name(Role.UNIT)
+    unit_s: float | None = 1.0
+    roles, times = [], False
     for word in words:
         stem = _STEM.fullmatch(word)
         if stem is not None:
@@ -80,13 +93,31 @@ def name_of(key: str) -> Name:
         elif word in _TIMES:
             times = True
         elif word not in _FILL:
-            return _other(words)
+            return _other(key, words)
     if not roles and not times:
-        return _other(words)
+        return _other(key, words)
     return Name(roles[0] if len(roles) == 1 else Role.TIMES, unit_s)  # "start - end" heads a column of ranges
 
 
-def _other(words: list[str]) -> Name:
+def is_counter(key: str) -> bool:
+    """Whether a key numbers the events of the one that it stands under: "2", "occurrence 2"."""
+    return _COUNTER.fullmatch(key.strip()) is not None
+
+
+def is_unit(word: str) -> bool:
+    """Whether a word in lower case is a unit."""
+    return word in _UNITS
+
+
+def unit_of(text: str) -> float | None:
+    """Seconds in a unit that is called so; None for what is none, such as frames."""
+    return 60.0 if text.strip().lower() == "min" else _UNITS.get(text.strip().lower())
+
+
+def _other(key: str, words: list[str]) -> Name:
+    in_brackets = _IN_BRACKETS.search(key)
+    if in_brackets is not None and in_brackets.end() == len(key):
+        return Name(None, _UNITS.get(in_brackets[1].lower(), 1.0))  # "a dog barks (ms)"
     if all(word in _LABELS | _REMARKS | _FILL for word in words):
         if not _REMARKS.isdisjoint(words):
             return Name(Role.REMARK)

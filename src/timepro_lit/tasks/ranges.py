@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from timepro_lit.tasks.times import FLAGS, JOINT, TIME, amount, looks_like_times, read_pair
+from timepro_lit.tasks.times import FLAGS, JOINT, TIME, amount, looks_like_times, read_pair, scaled
 
 _ITEM = re.compile(
     rf"(?P<time>{TIME})|(?P<joint>{JOINT})|(?P<word>[^\W\d_]++(?:['’][^\W\d_]++)?)|(?P<mark>\S)|(?P<line>[\r\n])", FLAGS
@@ -38,6 +38,11 @@ _FUNCTION_WORDS = frozenset((
 ))  # fmt: skip
 """A word that is none of these and follows a bare whole number is what is counted: 2-3 dogs."""
 _INTRODUCING = frozenset(("from", "between"))
+_UNIT_BEFORE = frozenset((
+    "minute", "minutes", "min", "mins", "hour", "hours", "ms", "msec", "millisecond", "milliseconds", "frame", "frames",
+))  # fmt: skip
+"""A word before bare numbers that may be their unit: minutes 2-3."""
+_BEFORE_UNIT = frozenset((":", "(", ")", "[", "]", "="))
 _BOTH_ENDS = re.compile(
     r"(?:start|onset|begin)\w{0,6}\s(?:and|&)\s(?:the\s)?(?:end|offset|stop)\w{0,4}(?:\s\w{1,12}){0,4}\W{0,4}\Z", FLAGS
 )
@@ -72,6 +77,14 @@ class Range:
     """With a unit, a clock or two decimals."""
     place: str = ""
     """"from" where that word or "between" leads to it, "line" at the start of a line."""
+    bare: bool = False
+    """Without a unit and not in clock times."""
+
+    def in_unit(self, unit_s: float | None) -> tuple[float, float] | None:
+        """The pair, bare numbers being of `unit_s` seconds; None where notation or unit cannot be told."""
+        if self.pair is None or not self.bare:
+            return self.pair
+        return None if unit_s is None else (scaled(self.pair[0], unit_s), scaled(self.pair[1], unit_s))
 
 
 def items_of(plain: str) -> list[Item]:
@@ -101,6 +114,22 @@ def find_ranges(plain: str, items: list[Item]) -> list[Range]:
     strong_places = {r.place for r in found if r.strong and r.place}
     strong = [r for number, r in zip(lists, found, strict=True) if number in strong_lists or r.place in strong_places]
     return strong or found
+
+
+def clear_ranges(plain: str) -> list[Range]:
+    """The ranges in a caption that are times for all their looks: with a unit, decimals at both ends, or in brackets.
+
+    What measures a thing is none: "a 2-3 s beep", "2.0-3.0 kHz".
+    """
+    items = items_of(plain)
+    found = []
+    for r in _ranges(plain, items):
+        both = all("." in items[index].text for index in (r.first, r.last))
+        bracketed = plain[r.start - 1 : r.start] in ("[", "(") and plain[r.end : r.end + 1] in ("]", ")")
+        led = items[r.first - 1].text if r.first else ""
+        if r.pair is not None and led not in ("a", "an", "the") and (both or bracketed or not r.bare):
+            found.append(r)
+    return found
 
 
 def read_ranges(plain: str) -> list[Range] | None:
@@ -157,7 +186,7 @@ def _listed(plain: str, items: list[Item], first: int, last: int) -> Iterator[Ra
     if len(pieces) > 1 and all(pieces):
         for piece in pieces:
             assert piece is not None
-            yield Range(first, last, start, end, (float(piece[1]), float(piece[2])))
+            yield Range(first, last, start, end, (float(piece[1]), float(piece[2])), bare=True)
     elif any(":" in items[index].text for index in range(first, last + 1, 2)):
         yield Range(first, last, start, end, None)
 
@@ -176,10 +205,12 @@ def _range(plain: str, items: list[Item], first: int, last: int) -> Range | None
     pair = read_pair(items[first].text, items[last].text)
     if pair is None and not looks_like_times(items[first].text, items[last].text):
         return None
-    if not strong and _among_numbers(items, first, last):
+    bare = all(a.unit_s is None for a in ends)
+    if (not strong and _among_numbers(items, first, last)) or (bare and _has_unit_before(items, first)):
         pair = None
     place = "line" if before < 0 or items[before].kind == "line" else ""
-    return Range(first, last, start, end, pair, strong, "from" if items[before].text in _INTRODUCING else place)
+    place = "from" if items[before].text in _INTRODUCING else place
+    return Range(first, last, start, end, pair, strong, place, bare)
 
 
 def _before(items: list[Item], first: int) -> int:
@@ -195,6 +226,13 @@ def _before(items: list[Item], first: int) -> int:
     while bullet >= 0 and items[bullet].text == "*":
         bullet -= 1
     return bullet if bullet < 0 or items[bullet].kind == "line" else index
+
+
+def _has_unit_before(items: list[Item], first: int) -> bool:
+    index = first - 1
+    while index >= 0 and first - index <= 4 and items[index].text in _BEFORE_UNIT | _QUALIFIERS:
+        index -= 1
+    return index >= 0 and items[index].text in _UNIT_BEFORE
 
 
 def _touched(plain: str, items: list[Item], first: int, last: int) -> bool:

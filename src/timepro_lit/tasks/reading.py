@@ -5,22 +5,26 @@ An answer goes one way, and what is found first is the answer:
 1. as the task writes it (`well_formed`);
 2. what was thought before it is left out (`thinking`);
 3. rows: subtitles, label tracks, tables (`rows`);
-4. brackets: keys that name times, pairs, ranges (`brackets`, `entries`);
-5. words: named times, ranges with a unit or two decimals, bare ranges, bare lists (`prose`, `ranges`);
+4. brackets: keys that name times, pairs, ranges, lists of labels beside lists of times (`brackets`, `entries`), and
+   what the words beside brackets say of them (`labels`);
+5. words: named times, ranges with a unit or two decimals, bare ranges, bare lists (`prose`, `ranges`, `labels`);
 6. that there is nothing to be told, where a task asks for all occurrences of one thing (`absence`).
 
-Times are read whole or not at all (`times`, which lists the notations that cannot be told apart).
+An answer that is one JSON string is decoded first, and a quoted value in brackets is read as if it had no quotes. Times
+are read whole or not at all (`times`, which lists the notations that cannot be told apart).
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 
 from timepro_lit.tasks import absence, well_formed
 from timepro_lit.tasks.brackets import Group, read_groups
 from timepro_lit.tasks.denials import denies_times
-from timepro_lit.tasks.entries import MAX_EVENTS, Findings, read_entries
+from timepro_lit.tasks.entries import MAX_EVENTS, Findings, read_entries, stated_unit
+from timepro_lit.tasks.labels import labelled_groups
 from timepro_lit.tasks.named_times import Span
 from timepro_lit.tasks.names import Role, name_of
 from timepro_lit.tasks.prose import read_named_lines, read_prose
@@ -29,6 +33,7 @@ from timepro_lit.tasks.rows import read_lines as read_timed_lines
 from timepro_lit.tasks.rows import read_rows
 from timepro_lit.tasks.thinking import answer_part
 from timepro_lit.tasks.typography import plain as in_plain_signs
+from timepro_lit.tasks.typography import with_line_ends
 
 MAX_CHARS = 32_768
 """Longer answers are cut: 256 events leave 128 characters to each."""
@@ -88,14 +93,16 @@ def read_occurrences(text: str) -> Reading:
 
 
 def read_lines(text: str) -> Reading:
-    """Events of lines `onset-offset, description`; where no line is one, of rows, JSON or named times."""
+    """Events of lines `onset-offset, description`; where no line is one, of rows, brackets or named times."""
     spans = well_formed.read_lines(text) if len(text) <= MAX_CHARS else None
     if spans is not None and len(spans) <= MAX_EVENTS:
         return Reading(spans, False, ())
     text, plain, repairs = _answer(text)
     found = Findings(list(repairs))
     if not read_rows(text, plain, found):
-        read_timed_lines(text, plain, found)
+        lines = with_line_ends(plain)
+        found.repairs += ["one_line"] if lines != plain else []
+        read_timed_lines(with_line_ends(text), lines, found)
     if found.spans or "ambiguous" in found.repairs:
         return _reading(found)
     if "{" in plain or "[" in plain:
@@ -109,11 +116,28 @@ def _answer(text: str) -> tuple[str, str, list[str]]:
     """The part of the text that is the answer, the same in plain signs, and what was needed to find it."""
     repairs = ["too_long"] if len(text) > MAX_CHARS else []
     text = text[:MAX_CHARS]
+    decoded = _decoded(text)
+    if decoded is not None:
+        repairs.append("json_string")
+        text = decoded
     plain = in_plain_signs(text)
     part = answer_part(plain)
     if plain[: part.start].strip() or plain[part.stop :].strip():
         repairs.append("thinking")
     return text[part], plain[part], repairs
+
+
+def _decoded(text: str) -> str | None:
+    """An answer that is one JSON string, with its outer quotes or without; None for anything else."""
+    stripped = text.strip()
+    if not stripped.startswith('"') and '"' in stripped and stripped.count('"') == stripped.count('\\"'):
+        stripped = f'"{stripped}"'
+    if stripped[:1] != '"' or stripped[-1:] != '"' or len(stripped) < 2:
+        return None
+    try:
+        return str(json.loads(stripped, strict=False))
+    except json.JSONDecodeError:
+        return None
 
 
 def _read(text: str, plain: str, repairs: list[str], with_prose: bool = True) -> Reading:
@@ -123,16 +147,24 @@ def _read(text: str, plain: str, repairs: list[str], with_prose: bool = True) ->
     if any(_TIGHT_COMMA.search(listed[1]) for listed in _COMMA_LISTS.finditer(plain)) or _DECIMAL_LIST.search(plain):
         repairs.append("ambiguous")
     root = read_groups(text, plain, repairs)
-    within = [(key, value) for key, values in root.entries for value in values if isinstance(value, Group)]
-    told = [(key, group) for key, group in within if key is None or name_of(key).role is not Role.REMARK] or within
+    within = [
+        (key, key is not None and place == 0, value)
+        for key, values in root.entries
+        for place, value in enumerate(values)
+        if isinstance(value, Group)
+    ]
+    outside = _outside(plain, [group for _, _, group in within])
+    told = [entry for entry in within if entry[0] is None or name_of(entry[0]).role is not Role.REMARK] or within
     # Numbers in the prose around brackets are none of the answer's times, so brackets come first, alone.
-    for key, group in told:
-        read_entries(group, key, found)
+    stated_s = stated_unit(root, 1.0)
+    for group, label, unit_s in labelled_groups(text, plain, outside, told):
+        read_entries(group, label, found, stated_s if unit_s == 1.0 else unit_s)
     found.spans = found.chosen()
     says_none = bool(within) and not found.spans and not {"unclear", "ambiguous"} & set(repairs)
-    says_none = says_none and all(group.closed for _, group in within)
+    says_none = says_none and all(group.closed for _, _, group in within)
     if with_prose and not found.spans and not says_none:
-        read_prose(text, _outside(plain, [group for _, group in within]), found)
+        read_prose(text, outside, found)
+        found.repairs += ["ambiguous"] if stated_s != 1.0 else []
     return _reading(found, says_none)
 
 

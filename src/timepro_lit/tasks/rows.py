@@ -1,13 +1,19 @@
-"""Events in rows: subtitles (SRT, WebVTT), label tracks (Audacity), tables (Markdown, tabs), lines after times."""
+"""Events in rows: subtitles (SRT, WebVTT), label tracks (Audacity), tables (Markdown, tabs), lines after times.
+
+Within a line that begins with an event, the next one begins behind `;`, `|` or a full stop with times that are clear
+for all their looks, or with times in brackets (`ranges.clear_ranges`), where words follow these.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import pairwise
 
-from timepro_lit.tasks.entries import Findings
+from timepro_lit.tasks.entries import MAX_EVENTS, Findings
 from timepro_lit.tasks.named_times import TIMES, NamedTimes
-from timepro_lit.tasks.names import Name, Role, name_of
-from timepro_lit.tasks.ranges import read_ranges
+from timepro_lit.tasks.names import Name, Role, name_of, unit_of
+from timepro_lit.tasks.ranges import clear_ranges, read_ranges
 from timepro_lit.tasks.times import FLAGS, JOINT, TIME, amount, looks_like_times, read_amount, read_pair, scaled
 from timepro_lit.tasks.typography import unwrapped
 
@@ -27,6 +33,15 @@ _BULLET = re.compile(
     FLAGS,
 )
 
+_BREAK = re.compile(
+    r"(?P<mark>[;|]|\.(?=\s)|(?=[(\[]))(?P<gap>\s{0,4})(?:(?:from|between|at)\s{1,4})?[*(\[]{0,4}(?=[0-9.])",
+    FLAGS,
+)
+"""What an event may begin behind, within a line; with nothing for a mark, a bracket."""
+_WORDS = re.compile(r"[\s\])*`]{0,8}(?:[,:;|-]\s{0,4})?[*\s]{0,4}[\"'“’]?[^\W_]")
+_NEXT_LINE = re.compile(r"[^\S\r\n]{0,64}(?:\r\n|\r|\n)[^\S\r\n]{0,64}")
+_HEAD = re.compile(r"(?:[-*•]{1,2}\s{1,4}|[0-9]{1,3}[.)]\s{1,4})")
+
 
 def read_rows(text: str, plain: str, found: Findings) -> bool:
     """Takes the events of subtitles, a label track or a table; False where the text is none of these."""
@@ -38,27 +53,70 @@ def read_rows(text: str, plain: str, found: Findings) -> bool:
 
 
 def read_lines(text: str, plain: str, found: Findings) -> None:
-    """Takes the events of lines `onset-offset, description`; other lines are prose.
+    """Takes the events of lines `onset-offset, description`, or `onset-offset` over it; other lines are prose.
 
     With nothing but a space before the caption, the pair must look like times: `2-3 dogs bark` is no event; so must one
-    behind the caption of a list's item, `- a dog barks (1.2-3.48 s)`.
+    behind the caption of a list's item, `- a dog barks (1.2-3.48 s)`, and one that begins an event within a line.
     """
-    for start, stop in _line_spans(plain):
+    spans = _event_spans(plain)
+    if len(spans) > len(_line_spans(plain)):
+        found.repairs.append("one_line")
+    heading: tuple[float, float] | None = None
+    for (start, stop), (_, last) in zip(spans, [(0, 0), *spans], strict=False):
         line = plain[start:stop]
-        match = _LINE.fullmatch(line) or _BULLET.fullmatch(line)
-        caption = "" if match is None else text[start + match.start("caption") : start + match.end("caption")].strip()
-        caption = caption[:-1].rstrip() if line[0] == caption[-1:] == "|" else caption
-        ends = ("", "") if match is None else (match["onset"], match["offset"])
-        if match is None or (caption and not match["separator"].strip() and not _timelike(*ends)):
+        if heading is not None and _NEXT_LINE.fullmatch(plain, last, start) and _timed(line) is None:
+            found.spans[-1] = (*heading, unwrapped(_HEAD.sub("", text[start:stop], count=1).strip("* ")))
+            found.repairs[-1] = "heading"  # and no missing caption
+            heading = None
+            continue
+        heading = None
+        match = _timed(line)
+        if match is None:
             found.repairs.append("code_fence" if line.startswith("```") else "prose")
             continue
-        pair = read_pair(*ends)
+        caption = text[start + match.start("caption") : start + match.end("caption")].strip()
+        caption = caption[:-1].rstrip() if line[0] == caption[-1:] == "|" else caption
+        pair = read_pair(match["onset"], match["offset"])
         if pair is None:
-            found.repairs.append("ambiguous" if looks_like_times(*ends) else "prose")
+            found.repairs.append("ambiguous" if looks_like_times(match["onset"], match["offset"]) else "prose")
             continue
         if not caption:
             found.repairs.append("missing_caption")
+            heading = pair if len(found.spans) < MAX_EVENTS else None
+        if clear_ranges(match["caption"]):
+            found.repairs.append("times_in_caption")
         found.add((*pair, unwrapped(caption)))
+
+
+def _timed(line: str) -> re.Match[str] | None:
+    """Onset, offset and caption of a line; None where it is not an event."""
+    match = _LINE.fullmatch(line) or _BULLET.fullmatch(line)
+    if match is None or match["separator"].strip() or not match["caption"].strip():
+        return match
+    return match if _timelike(match["onset"], match["offset"]) else None
+
+
+def _event_spans(plain: str) -> list[tuple[int, int]]:
+    """Where each event or other line begins and ends: lines that begin with an event may hold more of them."""
+    spans = []
+    for start, stop in _line_spans(plain):
+        line = plain[start:stop]
+        cuts = [(0, 0), *_cuts(line), (len(line), len(line))]
+        pieces = [(start + begin, start + end) for (_, begin), (end, _) in pairwise(cuts)]
+        spans += pieces if len(pieces) > 1 and _timed(line[: cuts[1][0]]) is not None else [(start, stop)]
+    return spans
+
+
+def _cuts(line: str) -> list[tuple[int, int]]:
+    """Where an event ends within a line, and where the next one begins."""
+    breaks = {found.end(): found for found in _BREAK.finditer(line)}
+    cuts: list[tuple[int, int]] = []
+    for r in clear_ranges(line):
+        found = breaks.get(r.start)
+        closed = found is not None and (found["mark"] or line[r.end : r.end + 1] in ("]", ")"))
+        if found is not None and closed and (cuts or line[: found.start()].strip(" |")) and _WORDS.match(line, r.end):
+            cuts.append((found.start() + (found["mark"] == "."), found.end("gap")))
+    return cuts
 
 
 def _timelike(*ends: str) -> bool:
@@ -154,6 +212,9 @@ def _cells(text: str, plain: str, start: int, stop: int, separator: str) -> list
 
 def _read_row(cells: list[tuple[str, str]], names: list[Name], found: Findings) -> None:
     """The event, or events, of a row; its label is the cell of the column so named, or of the first one not named."""
+    units = [unit_of(plain) for (_, plain), name in zip(cells, names, strict=False) if name.role is Role.UNIT]
+    if units:
+        names = [replace(name, unit_s=units[0]) if name.unit_s == 1.0 else name for name in names]
     columns = list(zip(cells, names, strict=False))
     labels = [text for (text, _), name in columns if name.role is Role.LABEL]
     labels += [text for (text, _), name in columns if name.role is None and any(c.isalpha() for c in text)]
@@ -164,10 +225,10 @@ def _read_row(cells: list[tuple[str, str]], names: list[Name], found: Findings) 
             found_time = read_amount(plain)
             seconds = None if found_time is None else found_time.seconds
             if found_time is not None and seconds is not None and found_time.unit_s is None:
-                seconds = scaled(seconds, name.unit_s)
+                seconds = None if name.unit_s is None else scaled(seconds, name.unit_s)
             record.add(name.role, None if seconds is None else [seconds], [label])
         elif name.role is Role.TIMES and plain:
-            ranges = read_ranges(plain) or []
-            found.repairs.append("ambiguous" if not ranges or any(r.pair is None for r in ranges) else "time_format")
-            found.add(*((*r.pair, label) for r in ranges if r.pair is not None))
+            pairs = [r.in_unit(name.unit_s) for r in read_ranges(plain) or []]
+            found.repairs.append("time_format" if pairs and None not in pairs else "ambiguous")
+            found.add(*((*pair, label) for pair in pairs if pair is not None))
     found.add_named(record.finish())

@@ -1,4 +1,4 @@
-"""One time, read whole or not at all: `1.2`, `1,2 s`, `350 ms`, `0:01.5`, `00:00:01,500`, `1 min 2 s`, `1m02s`.
+"""One time, read whole or not at all: `1.2`, `1,2 s`, `350 ms`, `0:01.5`, `00:00:01,500`, `1 min 2 s`, `1 min 2`.
 
 Every pattern is linear: runs of digits are taken whole (possessive `++`), all other repetitions are bounded. `[0-9]`
 because `\\d` would match every script's digits. Texts have gone through `tasks.typography.plain`.
@@ -10,13 +10,18 @@ Notations that cannot be told apart. An answer that holds one is unreadable; it 
 - `1,200 s`: three digits after a comma: thousandths, or thousands. (`0,250 s` and `00:01,200` are clear.)
 - `00:00:01:12`: a count of frames at an unknown rate. (`00:01:200` is clear: three digits are milliseconds.)
 - `1:75`, `0:1.5`, `1'20`, `1/2`: no clock has such fields.
-- `5 m`: minutes, or metres. (`1 m 2 s` is clear.)
-- `1 - 1 min 2 s`, `200 ms - 3`: a unit of which the other end may or may not partake. (In `1 - 2 min` it does.)
+- `5 m`, `5 m 2`: minutes, or metres. (`1 m 2 s` is clear.)
+- `from minute 2 to 3`, `in ms: 1200 - 3480`: a unit in words before, of which the numbers may or may not be.
+- `{"unit": "frames", ...}`, `{"start_min": 1, "end_min": 2}`: no unit of time, or perhaps none: "min" may be the least.
+- `{"start_min": 1, "start_sec": 2, ...}`: one name with two units.
+- `1 - 1 min 2 s`, `1 min 2 - 5`, `200 ms - 3`: a unit of which the other end may or may not partake. (In `1 - 2 min`
+  it does.)
 - `{"start": 1,2, "end": 3,48}`, `{"start": [1, 3], "end": [2]}`: as many times as do not make pairs.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -39,13 +44,15 @@ _MS, _S, _MIN, _H = (
 _GAP = r"[^\S\r\n]{0,4}"
 _UNIT = rf"(?:{_GAP}(?:{_MS}|{_S}|{_MIN}|{_H}))"
 _NEXT = rf"{_GAP}(?:,{_GAP}|and[^\S\r\n]{{1,4}})?"
-TIME = (
-    rf"(?:{NUMBER}{_GAP}{_H}{_NEXT}{NUMBER}{_GAP}{_MIN}(?:{_NEXT}{NUMBER}{_GAP}{_S})?"
-    rf"|{NUMBER}{_GAP}{_MIN}{_NEXT}{NUMBER}{_GAP}{_S}|{NUMBER}{_UNIT}?)"
-)
-"""The longest stretch that may be one time; `amount` says what it is."""
 JOINT = r"(?:-{1,3}>?|={1,2}>|→|~|\.{2,3}|…|(?:to|until|till|through|thru|bis)(?![a-z])|[到至])"
 """What joins the two ends of a range."""
+_REST = rf"{_GAP}{NUMBER}(?!{_GAP}(?!{JOINT})[^\W\d_%])"  # of the next smaller unit, which is left out: 2 min 30
+TIME = (
+    rf"(?:{NUMBER}{_GAP}{_H}(?:{_NEXT}{NUMBER}{_GAP}{_MIN}(?:{_NEXT}{NUMBER}{_GAP}{_S}|{_REST})?|{_REST})"
+    rf"|{NUMBER}{_GAP}{_MIN}(?:{_NEXT}{NUMBER}{_GAP}{_S}|{_REST})"
+    rf"|{NUMBER}{_GAP}{_S}{_NEXT}{NUMBER}{_GAP}{_MS}|{NUMBER}{_UNIT}?)"
+)
+"""The longest stretch that may be one time; `amount` says what it is."""
 CLOCK_COMMA = r"(?<=:[0-9][0-9]),(?=[0-9]{1,3}(?![0-9]|[:.][0-9]))"
 """A comma within a clock time: 00:01,200."""
 DECIMAL_COMMAS = (
@@ -66,6 +73,7 @@ _PARTS = re.compile(rf"({NUMBER})({_UNIT})?", FLAGS)
 _UNITS = tuple(
     (re.compile(words, FLAGS), unit_s) for words, unit_s in ((_MS, 1e-3), (_S, 1.0), (_MIN, 60.0), (_H, 3600.0))
 )
+_UNIT_BEHIND = re.compile(rf"{_GAP}[*`]{{0,2}}(?:in{_GAP})?({_MS}|{_S}|{_MIN}|{_H})(?P<word>{_GAP}[^\W\d_])?", FLAGS)
 LINE_START = re.compile(
     r"(?:[-*•]{1,2}\s{0,4})?(?:[0-9]{1,3}[.)]\s{1,4})?[*\[(`]{0,4}"
     rf"{TIME}\s{{0,4}}{JOINT}\s{{0,4}}{TIME}",
@@ -97,11 +105,14 @@ def amount(text: str) -> Amount:
     if len(parts) == 1:
         return Amount(None) if found[0][1] == "m" else _single(*parts[0])
     seconds = 0.0
-    for index, (number, unit_s) in enumerate(parts):
-        value = _decimal(number) if unit_s is not None else None
-        if value is None or unit_s is None or (index and value >= 60):
+    larger_s = math.inf
+    for number, unit_s in parts:
+        part_s = larger_s / 60 if unit_s is None else unit_s
+        value = _decimal(number) if found[0][1] != "m" or unit_s is not None else None
+        if value is None or scaled(value, part_s) >= larger_s:
             return Amount(None)
-        seconds += scaled(value, unit_s)
+        seconds += scaled(value, part_s)
+        larger_s = part_s
     return Amount(round(seconds, 9), 1.0, compound=True)  # without the noise of the sum
 
 
@@ -127,9 +138,17 @@ def read_pair(first: str, last: str) -> tuple[float, float] | None:
         return None if offset.compound else (scaled(onset.seconds, offset.unit_s), offset.seconds)
     if onset.unit_s is None and offset.compound:
         return None
-    if offset.unit_s is None and onset.unit_s not in (None, 1.0):
+    if offset.unit_s is None and (onset.compound or onset.unit_s not in (None, 1.0)):
         return None
     return onset.seconds, offset.seconds
+
+
+def unit_behind(plain: str, start: int) -> tuple[float | None, int] | None:
+    """The unit at `start`, behind numbers in brackets, in seconds (None: minutes, or metres), and where it ends."""
+    match = _UNIT_BEHIND.match(plain, start)
+    if match is None or (match["word"] and match[1].lower() in ("second", "minute", "hour")):  # [1, 2] second bell
+        return None
+    return (None if match[1].lower() == "m" else _unit_s(match[1])), match.end(1)
 
 
 def looks_like_times(*texts: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _SPACES = "".join(chr(code) for code in range(0x80, 0x3001) if chr(code).isspace()) + "\x0b\x0c\u200b\u2060\ufeff"
 _SIGNS = {
     " ": _SPACES,
@@ -23,6 +25,9 @@ _SIGNS = {
     ")": "）",
     "|": "｜",
 }
+_TOKEN_MARKS = re.compile(r"<\|?([0-9]{1,6}(?:\.[0-9]{1,6})?s?)\|?>")
+_WRITTEN_END = re.compile(r"(?:\\n|<br\s?/?>)(?=\s{0,4}[*([-]{0,4}\s{0,4}(?:from\s{1,4})?[0-9])", re.IGNORECASE)
+_LATEX = re.compile(r"(?<!\\)\\(?=[][()])")
 _TABLE = {ord(sign): plain for plain, signs in _SIGNS.items() for sign in signs}
 _QUOTES = frozenset("“’" + _SIGNS["“"] + _SIGNS["’"])
 
@@ -30,9 +35,18 @@ _QUOTES = frozenset("“’" + _SIGNS["“"] + _SIGNS["’"])
 def plain(text: str) -> str:
     """`text` sign for sign, as long as before: what is found in it can be cut out of the original.
 
-    Typographic quotes become “ and ’, which stand for opening and closing ones alike.
+    Typographic quotes become “ and ’, which stand for opening and closing ones alike; the marks of <|1.20|> and of
+    \\[1.20\\] become spaces.
     """
-    return text if text.isascii() else text.translate(_TABLE)
+    text = text if text.isascii() else text.translate(_TABLE)
+    if "<" in text:
+        text = _TOKEN_MARKS.sub(lambda found: found[1].center(len(found[0])), text)
+    return _LATEX.sub(" ", text) if "\\" in text else text
+
+
+def with_line_ends(text: str) -> str:
+    """`text` sign for sign, with ends of lines for a `<br>` or a `\\n` written out before a number."""
+    return _WRITTEN_END.sub(lambda found: "\n".rjust(len(found[0])), text)
 
 
 def unwrapped(label: str) -> str:

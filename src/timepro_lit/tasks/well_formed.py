@@ -6,7 +6,7 @@ import json
 import re
 
 from timepro_lit.tasks.named_times import Span
-from timepro_lit.tasks.names import name_of
+from timepro_lit.tasks.names import Role, name_of
 from timepro_lit.tasks.typography import unwrapped
 
 _TIME = r"[0-9]{1,6}\.[0-9]{2}"
@@ -15,8 +15,8 @@ _ENTRY = rf'"((?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-f]{{4}})*+)": ({_PAIR}
 _OBJECT = re.compile(rf"\{{{_ENTRY}(?:, {_ENTRY})*+\}}")
 _ENTRIES = re.compile(_ENTRY)
 _PAIRS = re.compile(rf"\[({_TIME}), ({_TIME})\]")
-# a caption may not hold what could end thinking, and not begin with a quote that would be taken off
-_LINE = rf"({_TIME})-({_TIME}), ([^\s<“”„‟«»‘’‚‛‹›「『〝][^\r\n<]*+)"
+# a caption may not hold what could end thinking or be times, and not begin with a quote that would be taken off
+_LINE = rf"({_TIME})-({_TIME}), ([^\s<“”„‟«»‘’‚‛‹›「『〝0-9][^\r\n<0-9]*+)"
 _LINES = re.compile(rf"{_LINE}(?:\n{_LINE})*+")
 _EACH_LINE = re.compile(_LINE)
 
@@ -31,7 +31,8 @@ def read_object(text: str) -> tuple[Span, ...] | None:
         return None
     for key, pairs in entries:
         label = unwrapped((json.loads(f'"{key}"') if "\\" in key else key).strip())
-        if len(entries) > 1 and name_of(label).role is not None:
+        name = name_of(label)
+        if name.role is Role.TIMES or name.unit_s != 1.0 or (len(entries) > 1 and name.role is not None):
             return None
         spans += [(float(onset), float(offset), label) for onset, offset in _PAIRS.findall(pairs)]
     return tuple(spans)
