@@ -63,6 +63,12 @@ def test_a_query_is_what_the_question_quotes(question: str, query: str) -> None:
         ("0.0s - 2.5s, a dog barks, 3.1s - 4.0s, rain", [(0.0, 2.5, "a dog barks"), (3.1, 4.0, "rain")]),
         ("0 - 2, two 3-4 Hz tones\n3-4, rain", [(0.0, 2.0, "two 3-4 Hz tones"), (3.0, 4.0, "rain")]),
         ("A dog barks from 0.0 - 2.5, rain at 3.1 - 4.0", [(0.0, 2.5, "A dog barks"), (3.1, 4.0, "rain")]),
+        ("0.0-2.5, a dog barks. 3.1-4.0, rain", [(0.0, 2.5, "a dog barks"), (3.1, 4.0, "rain")]),
+        ("0.0-2.5, a dog barks<br>3.1-4.0, rain", [(0.0, 2.5, "a dog barks"), (3.1, 4.0, "rain")]),
+        ("0.0-2.5, a dog barks | 3.1-4.0, rain", [(0.0, 2.5, "a dog barks"), (3.1, 4.0, "rain")]),
+        ("[0-2] a dog barks [3-4] rain", [(0.0, 2.0, "a dog barks"), (3.0, 4.0, "rain")]),
+        ("a dog barks: 0.0-2.5. rain: 3.1-4.0", [(0.0, 2.5, "a dog barks"), (3.1, 4.0, "rain")]),
+        ("0.0-2.5, a 2-3 s beep, 10-20 times", [(0.0, 2.5, "a 2-3 s beep, 10-20 times")]),
         ("a dog barks (0.0 - 2.5)\nrain (3.1 - 4.0)", [(0.0, 2.5, "a dog barks"), (3.1, 4.0, "rain")]),
     ],
 )
@@ -71,7 +77,16 @@ def test_captions_are_read_in_whatever_layout_has_times(answer: str, events: lis
 
 
 @pytest.mark.parametrize(
-    "answer", ["", "a dog barks", "0.0 - 2.5", "0.0 - 1.0, rain; 2.0 - 3.0", "rain 0.0 - 1.0, a dog"]
+    "answer",
+    [
+        "",
+        "a dog barks",
+        "0.0 - 2.5",
+        "0.0 - 1.0, rain; 2.0 - 3.0",
+        "rain 0.0 - 1.0, a dog",
+        "a: 0.0-2.5, b: 3.1-4.0",
+        "0.0-2.5, a dog, 3.1-4.0, rain",
+    ],
 )
 def test_a_caption_that_says_too_little_is_a_fault(answer: str) -> None:
     with pytest.raises(Fault):

@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 from timepro_lit.data.corpora.annotated import Annotation, Dropped
 from timepro_lit.data.corpora.json_files import Fault, entries, file_name, number, text
 from timepro_lit.records import Event
+from timepro_lit.tasks.ranges import clear_ranges
+from timepro_lit.tasks.typography import plain, with_line_ends
 
 FILES = {"ag": "temporal_audio_grounding.json", "dac": "dense_audio_caption.json"}
 SPLITS = ("train", "test")
@@ -27,7 +29,7 @@ _TIME_AT_START = re.compile(rf"[\s\[(]{{0,8}}{_RANGE}")
 _SPACED = re.compile(r"\s[-–]\s")
 _BREAK = re.compile(r"[\n;]")
 _QUOTED = tuple(re.compile(rf"(?<!\w){o}(.+){c}(?!\w)", re.DOTALL) for o, c in (("'", "'"), ('"', '"'), ("‘", "’")))
-_EDGES = " \t\r\n,;:.()[]-–*\"'"
+_EDGES = " \t\r\n,;:.()[]-–*|\"'"
 
 
 class Ftar:
@@ -103,6 +105,7 @@ def captions_of(answer: str) -> tuple[Event, ...]:
     >>> [(e.onset, e.offset, e.label) for e in captions_of("0.0 - 2.5, a 2-3 second beep; 3.1 - 4.0, a dog barks")]
     [(0.0, 2.5, 'a 2-3 second beep'), (3.1, 4.0, 'a dog barks')]
     """
+    answer = with_line_ends(answer)
     times = list(_times_of_captions(answer))
     if not times:
         raise Fault(f"the answer holds no times: {answer!r:.120}")
@@ -118,21 +121,27 @@ def captions_of(answer: str) -> tuple[Event, ...]:
     captions = [re.sub(r"[\s,:(]+(?:from|at|between|during)$", "", caption) for caption in captions]
     if not all(captions):
         raise Fault(f"times without a description: {answer!r:.120}")
+    if any(clear_ranges(plain(caption)) for caption in captions):
+        raise Fault(f"times within a description: {answer!r:.120}")
     return tuple(_event(found, caption) for found, caption in zip(times, captions, strict=True))
 
 
 def _times_of_captions(answer: str) -> Iterator[re.Match[str]]:
     """Times as opposed to numbers within descriptions.
 
-    They stand at the start or end of a line or clause, or have a form that no description has.
+    They stand at the start or end of a line or clause, as `tasks.rows.read_lines` has it, or have a form that no
+    description has.
     """
     times_first = _TIME_AT_START.match(answer) is not None
+    clear = {r.start for r in clear_ranges(plain(answer))}
     for found in _ANY_TIME.finditer(answer):
         before, behind = answer[: found.start()].rstrip(" \t[("), answer[found.end() :].lstrip(" \t])")
         edge = before[-1:] if times_first else behind[:1]
         # In the midst of a text, a time has two decimal fractions and spaces; "a 2-3 second beep" has neither.
         unmistakable = "." in found[1] and "." in found[2] and _SPACED.search(found[0])
-        if not edge or _BREAK.match(edge) or unmistakable:
+        around = answer[max(0, found.start() - 1) : found.start()] + answer[found.end() : found.end() + 1]
+        ends_clause = edge in (".", "|") or around in ("[]", "()")
+        if not edge or _BREAK.match(edge) or unmistakable or (found.start() in clear and ends_clause):
             yield found
 
 
