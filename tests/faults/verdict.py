@@ -124,6 +124,7 @@ def _record(content: bytes) -> Any:
         return content
     if isinstance(record, dict):
         record.pop("sha256", None)
+        record.pop("owner", None)  # the run directory that it was made for
         for key in ("files", "published"):
             record[key] = sorted(record[key]) if key in record else None
     return record

@@ -152,7 +152,8 @@ class StageStore:
 
     def _new(self, stage: str, key: str, origin: Origin) -> Claim:
         final = self.folder / f"{stage}-{key}"
-        owner = hashlib.sha256(str(self.owner).encode()).hexdigest()[:16]
+        # Where they lie beside each other, so that copies of all of it are alike.
+        owner = hashlib.sha256(os.path.relpath(self.owner, self.folder).encode()).hexdigest()[:16]
         return Claim(key, self.folder / f"{final.name}.partial", final, origin, owner)
 
     def _found(self, stage: str, claim: Claim) -> Claim | None:
