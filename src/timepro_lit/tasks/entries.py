@@ -8,7 +8,7 @@ from timepro_lit.tasks.brackets import Group, Value, Word, read_groups
 from timepro_lit.tasks.named_times import TIMES, NamedTimes, Span
 from timepro_lit.tasks.names import Name, Role, is_counter, name_of, unit_of
 from timepro_lit.tasks.ranges import find_ranges, items_of, read_ranges
-from timepro_lit.tasks.times import Amount, read_amount, scaled, unit_behind
+from timepro_lit.tasks.times import LINE_START, Amount, read_amount, scaled, unit_behind
 from timepro_lit.tasks.typography import plain as in_plain_signs
 
 MAX_EVENTS = 256
@@ -22,11 +22,11 @@ class Findings:
     repairs: list[str]
     spans: list[Span] = field(default_factory=list)
     spoken: list[Span] = field(default_factory=list)
-    """Of ranges within longer words: an answer's events only where it has no others."""
+    """Of ranges within longer words, and of lists within quotes: an answer's events only where it has no others."""
     bare: set[int] = field(default_factory=set)
     """Which spans come of whole numbers in words, "2-3": counts, where others stand in brackets."""
     within_word: bool = False
-    """Whether what is read now stands in a quoted value, where no other one is read so."""
+    """Whether these are of a quoted value, in which no other one is read so."""
     structured: bool = False
     """Whether keys that name times, or pairs in brackets, gave any."""
 
@@ -72,6 +72,10 @@ def read_entries(group: Group, outer: str | None, found: Findings, unit_s: float
         found.repairs.append("ambiguous")  # {"start_min": 1, "start_sec": 2, "end_min": 1, "end_sec": 5}
     record = NamedTimes()
     keys = [key for key, _ in group.entries]
+    by_class = any(
+        name.role is None and key is not None and any(isinstance(value, Group) for value in values)
+        for (key, values), name in zip(group.entries, names, strict=True)
+    )
     if len(set(keys)) < len(keys):
         found.repairs.append("repeated_key")
     for (key, values), name in zip(group.entries, names, strict=True):
@@ -86,8 +90,9 @@ def read_entries(group: Group, outer: str | None, found: Findings, unit_s: float
             inner = [value for value in values if isinstance(value, Group) and _is_deep(value)]
             for value in inner:
                 read_entries(value, key if name.role is None else labels[0], found, unit_s)
-        elif name.role is not Role.UNIT and (name.role is not Role.REMARK or len(keys) == 1):
-            is_label = key is not None and name.role is not Role.TIMES and not (outer is not None and is_counter(key))
+        elif not _tells_unit(name, values) and (name.role is not Role.REMARK or len(keys) == 1):
+            is_label = key is not None and (name.role is not Role.TIMES or (by_class and not told))
+            is_label = is_label and not (outer is not None and key is not None and is_counter(key))
             label = own if own is not None else (key if is_label else outer)
             if name.role is not Role.TIMES or not _read_columns(values, key, name, told, found):
                 _read_values(values, key, name, label, found)
@@ -103,9 +108,14 @@ def _name(key: str | None, unit_s: float | None) -> Name:
 def stated_unit(group: Group, unit_s: float | None) -> float | None:
     """The unit that a key such as "unit" tells; None for one that is none of time."""
     for key, values in group.entries:
-        if key is not None and name_of(key).role is Role.UNIT:
-            return unit_of(values[0].plain) if values and isinstance(values[0], Word) else None
+        words = [word.plain for word in values if isinstance(word, Word) and word.plain.lower() not in _NULLS]
+        if key is not None and name_of(key).role is Role.UNIT and words:
+            return unit_of(words[0])
     return unit_s
+
+
+def _tells_unit(name: Name, values: list[Value]) -> bool:
+    return name.role is Role.UNIT and not any(isinstance(value, Group) for value in values)
 
 
 def _own_labels(group: Group, names: list[Name]) -> list[list[str]]:
@@ -143,12 +153,18 @@ def _read_columns(values: list[Value], key: str | None, name: Name, told: list[l
 def _labels(values: list[Value], names: list[Name]) -> list[str]:
     """The words under a key that names a label; none where times stand there, and no other key could have them."""
     alone = all(name.role in (Role.LABEL, Role.REMARK) for name in names)
+    timed = any(name.role in (*TIMES, Role.TIMES) for name in names)
     match values:
         case [Word() as word] if not alone or read_ranges(word.plain) is None:
             return [word.text]
         case [Group(entries=[(None, words)])] if all(isinstance(word, Word) and word.quoted for word in words):
-            return [word.text for word in words if isinstance(word, Word)]
+            told = [word for word in words if isinstance(word, Word)]
+            return [word.text for word in told] if timed or not any(_begins_with_time(word) for word in told) else []
     return []
+
+
+def _begins_with_time(word: Word) -> bool:
+    return read_amount(word.plain) is not None or LINE_START.match(word.plain) is not None
 
 
 def _is_record(group: Group, names: list[Name]) -> bool:
@@ -190,11 +206,12 @@ def _read_values(values: list[Value], key: str | None, name: Name, label: str | 
     if num_times > 2 or (num_times == 2 and key is not None):
         found.repairs.append("flat_list")
     units = [unit_behind(v.plain, 0) if isinstance(v, Word) and not v.quoted else None for v in values]
-    for value, time, unit, unit_next in zip(values, amounts, units, [*units[1:], None], strict=False):
+    beside = zip([None, *values], units, [*units[1:], None], strict=False)
+    for value, time, (before, unit, unit_next) in zip(values, amounts, beside, strict=True):
         if isinstance(value, Group):
             read_entries(value, label, found, name.unit_s if unit_next is None else unit_next[0])
         elif time is None:
-            if value.plain.lower() not in _NULLS and unit is None:
+            if value.plain.lower() not in _NULLS and (unit is None or not isinstance(before, Group)):
                 _read_word(value, key, name, label, found)
         else:
             seconds = _seconds(time, name, lone_comma=False)
@@ -225,10 +242,10 @@ def _read_word(word: Word, key: str | None, name: Name, label: str | None, found
         found.repairs.append("unquoted")
     if word.quoted and not found.within_word and (brackets := _brackets_in(word)) is not None:
         found.repairs.append("time_format")
-        found.within_word = True
+        quoted = Findings(found.repairs, within_word=True)
         for value in brackets:
-            read_entries(value, label, found, name.unit_s)
-        found.within_word = False
+            read_entries(value, label, quoted, name.unit_s)
+        found.spoken.extend(quoted.chosen())  # of "resolution": "16, 9" too
         return
     called = None if key is None else read_ranges(in_plain_signs(key))
     if called is not None:

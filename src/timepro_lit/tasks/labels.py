@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from timepro_lit.tasks.brackets import Group
-from timepro_lit.tasks.names import Role, name_of
+from timepro_lit.tasks.names import Role, is_unit, name_of
 from timepro_lit.tasks.ranges import Range
 from timepro_lit.tasks.times import unit_behind
 
@@ -23,6 +23,11 @@ _LEAD = re.compile(
 _TRAIL = re.compile(rf"[ \t)\]*]{{0,8}}(?P<by>[,:|-]?)[{_EDGES}]{{0,4}}(?P<label>\w[^\n\r]*)")
 _VALUE_END = re.compile(r"[|\n\r;]|\s(?P<key>[^\W\d_]{1,24})\s?[:=]")
 _LINK = re.compile(r"[\s,;.(\[]{1,8}(?:and|from|at|between|during)\s{0,4}\Z")
+_MOST_WORDS = 6
+_NO_LABEL = frozenset((
+    "is", "are", "was", "were", "with", "in", "between", "at", "from", "to", "and", "then", "there", "that",
+))  # fmt: skip
+"""With one of these at an end, words are a part of a sentence: "The timestamps are [0.5, 1.2]"."""
 _LIST_SIGNS = re.compile(r"[\s)\].,;]{0,8}(?:and\s)?")
 _LIST_WORDS = re.compile(r"(?:[^\w]|from|between|at|then|and|again){0,16}")
 
@@ -77,7 +82,7 @@ def labels_beside(
     named_behind = bool(starts) and starts[0] > told[0][0].start
     for (r, key), following in zip(told, [*(r.start for r, _ in told[1:]), len(plain)], strict=True):
         line = lines[bisect_right(lines, r.start) - 1]
-        again = line == last_line
+        again, holds = line == last_line, True
         follows = follows and again
         label = key.text if key is not None and key.role is None else None
         governed = key is not None and key.start >= line
@@ -94,7 +99,9 @@ def labels_beside(
                 label = _bare(text[trail.start("label") : trail.end("label")])
             elif lead is not None and (":" in lead["by"] or not (governed and label)):
                 label = _bare(text[lead.start("label") : lead.end("label")])
-        if label is None and named:
+            elif again and label is None:  # Event: Dog 0.5-1.2 s, Speech 1.5-2.8 s
+                label, holds = _bare(text[begins : r.start]), False
+        if label is None and named and holds:
             place = bisect_right(starts, r.start) - (not named_behind)
             label = named[place][1] if 0 <= place < len(named) else None
         last_line, last_end, last_label = line, r.end, label
@@ -143,9 +150,19 @@ def _worded(label: re.Match[str] | None) -> re.Match[str] | None:
     return label if label is not None and any(character.isalpha() for character in label["label"]) else None
 
 
-def _bare(label: str) -> str:
-    """A label without the words and signs that link it to its times."""
-    return _LINK.sub("", label).strip(_EDGES + ".,;:([")
+def _bare(label: str) -> str | None:
+    """A label without the words and signs that link it to its times; None for words that say something else."""
+    text = _LINK.sub("", label).strip(_EDGES + ".,;:([=>→")
+    text = text[:-1].rstrip(_EDGES) if text.endswith(" -") else text
+    pieces = [piece.strip(_EDGES + ")]") for piece in re.split(r"[:;|(\[]", text)]
+    kept = [piece for piece in pieces if piece and name_of(piece).role is None]
+    if len(kept) < len(pieces):  # Event: Dog (Time
+        kept = [piece for piece in kept if not is_unit(piece.lower())]
+        text = kept[-1] if kept else ""
+    words = text.lower().split()
+    if not words or len(words) > _MOST_WORDS or words[0] in _NO_LABEL or words[-1] in _NO_LABEL:
+        return None
+    return text
 
 
 def _leads(r: Range, behind: re.Match[str]) -> bool:

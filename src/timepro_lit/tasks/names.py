@@ -42,12 +42,13 @@ _STEM = re.compile(
     r")(?P<unit>(?:times?|stamps?|secs?|seconds|ms|at|s)*)"
 )
 _UNITS: dict[str, float | None] = {
-    **dict.fromkeys(("ms", "msec", "msecs", "milli", "millis", "millisecond", "milliseconds"), 1e-3),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "msecs", "milli", "millis", "millisecond", "milliseconds", "毫秒"), 1e-3),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "秒"), 1.0),
     **dict.fromkeys(("mins", "minute", "minutes"), 60.0),
     **dict.fromkeys(("hr", "hrs", "hour", "hours"), 3600.0),
     "min": None,  # or the least
 }
+_UNIT_WORD = re.compile(r"[^\W\d_]+")
 _IN_BRACKETS = re.compile(r"[(\[]\s{0,2}(?:in\s)?([a-z]{1,12})\s{0,2}[)\]]\s{0,4}", re.IGNORECASE)
 _TIMES = frozenset((
     "time", "times", "timestamp", "timestamps", "stamp", "stamps", "segment", "segments", "interval",
@@ -110,8 +111,9 @@ def is_unit(word: str) -> bool:
 
 
 def unit_of(text: str) -> float | None:
-    """Seconds in a unit that is called so; None for what is none, such as frames."""
-    return 60.0 if text.strip().lower() == "min" else _UNITS.get(text.strip().lower())
+    """Seconds in a unit that is called so, "second(s)" or "ms from start"; None for what is none, such as frames."""
+    word = _UNIT_WORD.match(text.strip().lower())
+    return None if word is None else 60.0 if word[0] == "min" else _UNITS.get(word[0])
 
 
 def _other(key: str, words: list[str]) -> Name:

@@ -16,6 +16,7 @@ _Told = tuple[Role, list[float] | None, int]
 """What is named, its times in seconds (None: no times), and where they stand."""
 _MAX_LINK = 6
 """Words between a name and its time: "starts barking at about 1.2 s"."""
+_DECORATION = frozenset("*_`\"'“’")
 _LINK_ENDS = frozenset((".", ";", "?", "!"))
 
 
@@ -95,8 +96,9 @@ def _goes_on(items: list[Item], index: int) -> bool:
     """Whether the list of times before `index` has another one behind it: `start: 1.2, 5.0`."""
     if index + 1 >= len(items) or items[index].text not in (",", "and", "&") or items[index + 1].kind != "time":
         return False
-    joined = index + 2 < len(items) and items[index + 2].kind == "joint"
-    return not joined and not counts(items, index + 1)
+    behind = items[index + 2] if index + 2 < len(items) else None
+    ends = behind is None or behind.kind == "line" or behind.text in (",", ";", ".", ")", "and", "&")
+    return (ends or (behind is not None and name_of(behind.text).role in TIMES)) and not counts(items, index + 1)
 
 
 def _seconds(text: str, unit_s: float | None) -> float | None:
@@ -120,8 +122,9 @@ def _role(items: list[Item], index: int) -> tuple[Role | None, float | None]:
         return (Role.DURATION if lasts else None), 1.0
     if item.text == "from" and not _is_key(items, index):
         return None, 1.0
-    before_time = [item.text for item in takewhile(lambda item: item.kind != "time", items[index + 1 : index + 5])]
-    units = [unit for unit, sign in pairwise(before_time) if is_unit(unit) and sign in (")", "]", ":", "=")]
+    before = takewhile(lambda i: i.kind != "time" and name_of(i.text).role not in TIMES, items[index + 1 : index + 8])
+    said = [i.text for i in before if i.text not in _DECORATION] + [""]
+    units = [unit for unit, sign in pairwise(said) if is_unit(unit) and (sign in (")", "]", ":", "=") or unit == "ms")]
     return name.role, unit_of(units[0]) if units else name.unit_s
 
 

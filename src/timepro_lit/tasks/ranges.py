@@ -42,6 +42,7 @@ _UNIT_BEFORE = frozenset((
     "minute", "minutes", "min", "mins", "hour", "hours", "ms", "msec", "millisecond", "milliseconds", "frame", "frames",
 ))  # fmt: skip
 """A word before bare numbers that may be their unit: minutes 2-3."""
+_ORDINALS = frozenset(("first", "second", "third", "last", "next", "final", "the"))
 _BEFORE_UNIT = frozenset((":", "(", ")", "[", "]", "="))
 _BOTH_ENDS = re.compile(
     r"(?:start|onset|begin)\w{0,6}\s(?:and|&)\s(?:the\s)?(?:end|offset|stop)\w{0,4}(?:\s\w{1,12}){0,4}\W{0,4}\Z", FLAGS
@@ -232,7 +233,8 @@ def _has_unit_before(items: list[Item], first: int) -> bool:
     index = first - 1
     while index >= 0 and first - index <= 4 and items[index].text in _BEFORE_UNIT | _QUALIFIERS:
         index -= 1
-    return index >= 0 and items[index].text in _UNIT_BEFORE
+    led = items[index - 1].text if index > 0 else ""
+    return index >= 0 and items[index].text in _UNIT_BEFORE and led not in _ORDINALS  # in the first minute: 10.2-12.4
 
 
 def _touched(plain: str, items: list[Item], first: int, last: int) -> bool:

@@ -6,6 +6,7 @@ for all their looks, or with times in brackets (`ranges.clear_ranges`), where wo
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -38,6 +39,8 @@ _BREAK = re.compile(
     FLAGS,
 )
 """What an event may begin behind, within a line; with nothing for a mark, a bracket."""
+_SIGN = re.compile(r"[\s*`]{0,8}(?:[\])][\s*`]{0,8})?[,:|-]")
+"""What parts the times of an event within a line from its words: "open. 9:00-17:00 on weekdays" is a sentence."""
 _WORDS = re.compile(r"[\s\])*`]{0,8}(?:[,:;|-]\s{0,4})?[*\s]{0,4}[\"'“’]?[^\W_]")
 _NEXT_LINE = re.compile(r"[^\S\r\n]{0,64}(?:\r\n|\r|\n)[^\S\r\n]{0,64}")
 _HEAD = re.compile(r"(?:[-*•]{1,2}\s{1,4}|[0-9]{1,3}[.)]\s{1,4})")
@@ -64,7 +67,7 @@ def read_lines(text: str, plain: str, found: Findings) -> None:
     heading: tuple[float, float] | None = None
     for (start, stop), (_, last) in zip(spans, [(0, 0), *spans], strict=False):
         line = plain[start:stop]
-        if heading is not None and _NEXT_LINE.fullmatch(plain, last, start) and _timed(line) is None:
+        if heading is not None and _NEXT_LINE.fullmatch(plain, last, start) and _is_caption(line):
             found.spans[-1] = (*heading, unwrapped(_HEAD.sub("", text[start:stop], count=1).strip("* ")))
             found.repairs[-1] = "heading"  # and no missing caption
             heading = None
@@ -86,6 +89,13 @@ def read_lines(text: str, plain: str, found: Findings) -> None:
         if clear_ranges(match["caption"]):
             found.repairs.append("times_in_caption")
         found.add((*pair, unwrapped(caption)))
+
+
+def _is_caption(line: str) -> bool:
+    """Whether a line under times is what they are of: not a fence, a rule, a closing tag, a note, or times itself."""
+    key = line.partition(":")[0].strip("* ")
+    is_sign = line.startswith(("```", "</")) or not any(character.isalpha() for character in line)
+    return not is_sign and name_of(key).role is not Role.REMARK and _timed(line) is None
 
 
 def _timed(line: str) -> re.Match[str] | None:
@@ -110,12 +120,17 @@ def _event_spans(plain: str) -> list[tuple[int, int]]:
 def _cuts(line: str) -> list[tuple[int, int]]:
     """Where an event ends within a line, and where the next one begins."""
     breaks = {found.end(): found for found in _BREAK.finditer(line)}
+    opener = _HEAD.sub("", line, count=1).lstrip("* ")[:1]
     cuts: list[tuple[int, int]] = []
+    last_s = -math.inf
     for r in clear_ranges(line):
         found = breaks.get(r.start)
-        closed = found is not None and (found["mark"] or line[r.end : r.end + 1] in ("]", ")"))
-        if found is not None and closed and (cuts or line[: found.start()].strip(" |")) and _WORDS.match(line, r.end):
-            cuts.append((found.start() + (found["mark"] == "."), found.end("gap")))
+        in_brackets = line[r.end : r.end + 1] in ("]", ")") and line[r.start - 1 : r.start] == opener
+        is_event = in_brackets or (found is not None and found["mark"] and _SIGN.match(line, r.end))
+        if found is not None and is_event and r.pair is not None and r.pair[0] >= last_s and _WORDS.match(line, r.end):
+            last_s = r.pair[0]
+            if cuts or line[: found.start()].strip(" |"):
+                cuts.append((found.start() + (found["mark"] == "."), found.end("gap")))
     return cuts
 
 

@@ -73,7 +73,16 @@ _PARTS = re.compile(rf"({NUMBER})({_UNIT})?", FLAGS)
 _UNITS = tuple(
     (re.compile(words, FLAGS), unit_s) for words, unit_s in ((_MS, 1e-3), (_S, 1.0), (_MIN, 60.0), (_H, 3600.0))
 )
-_UNIT_BEHIND = re.compile(rf"{_GAP}[*`]{{0,2}}(?:in{_GAP})?({_MS}|{_S}|{_MIN}|{_H})(?P<word>{_GAP}[^\W\d_])?", FLAGS)
+_UNIT_BEHIND = re.compile(
+    rf"{_GAP}[*`]{{0,2}}(?:in{_GAP})?({_MS}|{_S}|{_MIN}|{_H})"
+    rf"(?P<part>[0-9_]|-[^\W\d_])?(?P<colon>{_GAP}:)?(?:\.?{_GAP}(?P<word>[^\W\d_]{{1,24}}))?",
+    FLAGS,
+)
+_AFTER_UNIT = frozenset((
+    "in", "of", "from", "to", "is", "are", "and", "or", "with", "for", "at", "on", "when", "where", "while", "after",
+    "before", "within", "into", "during", "as",
+))  # fmt: skip
+"""What follows a unit; before another word it may begin what is said of a sound: [1, 2] minute hand."""
 LINE_START = re.compile(
     r"(?:[-*•]{1,2}\s{0,4})?(?:[0-9]{1,3}[.)]\s{1,4})?[*\[(`]{0,4}"
     rf"{TIME}\s{{0,4}}{JOINT}\s{{0,4}}{TIME}",
@@ -146,9 +155,12 @@ def read_pair(first: str, last: str) -> tuple[float, float] | None:
 def unit_behind(plain: str, start: int) -> tuple[float | None, int] | None:
     """The unit at `start`, behind numbers in brackets, in seconds (None: minutes, or metres), and where it ends."""
     match = _UNIT_BEHIND.match(plain, start)
-    if match is None or (match["word"] and match[1].lower() in ("second", "minute", "hour")):  # [1, 2] second bell
+    if match is None or match["part"] or (len(match[1]) == 1 and match["colon"]):  # [1, 2] S1, [1, 2] s: speech
         return None
-    return (None if match[1].lower() == "m" else _unit_s(match[1])), match.end(1)
+    if match["word"] and (match[1].lower() in ("second", "minute", "hour") or match[1].istitle()):  # [1, 2] second bell
+        return None
+    unclear = match[1].lower() == "m" or (match["word"] and match["word"].lower() not in _AFTER_UNIT)
+    return (None if unclear else _unit_s(match[1])), match.end(1)
 
 
 def looks_like_times(*texts: str) -> bool:

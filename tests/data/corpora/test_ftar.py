@@ -69,6 +69,10 @@ def test_a_query_is_what_the_question_quotes(question: str, query: str) -> None:
         ("[0-2] a dog barks [3-4] rain", [(0.0, 2.0, "a dog barks"), (3.0, 4.0, "rain")]),
         ("a dog barks: 0.0-2.5. rain: 3.1-4.0", [(0.0, 2.5, "a dog barks"), (3.1, 4.0, "rain")]),
         ("0.0-2.5, a 2-3 s beep, 10-20 times", [(0.0, 2.5, "a 2-3 s beep, 10-20 times")]),
+        (
+            "0.0 - 9.0, a man says wait 5-10 seconds; 9.1 - 9.9, a beep (1-2 s) repeats",
+            [(0.0, 9.0, "a man says wait 5-10 seconds"), (9.1, 9.9, "a beep (1-2 s) repeats")],
+        ),
         ("a dog barks (0.0 - 2.5)\nrain (3.1 - 4.0)", [(0.0, 2.5, "a dog barks"), (3.1, 4.0, "rain")]),
     ],
 )

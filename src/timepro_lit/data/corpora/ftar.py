@@ -121,7 +121,7 @@ def captions_of(answer: str) -> tuple[Event, ...]:
     captions = [re.sub(r"[\s,:(]+(?:from|at|between|during)$", "", caption) for caption in captions]
     if not all(captions):
         raise Fault(f"times without a description: {answer!r:.120}")
-    if any(clear_ranges(plain(caption)) for caption in captions):
+    if any(_begins_clause(r.start, caption) for caption in captions for r in clear_ranges(plain(caption))):
         raise Fault(f"times within a description: {answer!r:.120}")
     return tuple(_event(found, caption) for found, caption in zip(times, captions, strict=True))
 
@@ -140,9 +140,16 @@ def _times_of_captions(answer: str) -> Iterator[re.Match[str]]:
         # In the midst of a text, a time has two decimal fractions and spaces; "a 2-3 second beep" has neither.
         unmistakable = "." in found[1] and "." in found[2] and _SPACED.search(found[0])
         around = answer[max(0, found.start() - 1) : found.start()] + answer[found.end() : found.end() + 1]
-        ends_clause = edge in (".", "|") or around in ("[]", "()")
+        bracketed = times_first and around in ("[]", "()") and answer.lstrip()[:1] == around[0]
+        parted = behind[:1] in (",", ":", "-", "|") if times_first else before[-1:] in (",", ":", "-", "|")
+        ends_clause = bracketed or (edge in (".", "|") and parted)
         if not edge or _BREAK.match(edge) or unmistakable or (found.start() in clear and ends_clause):
             yield found
+
+
+def _begins_clause(start: int, caption: str) -> bool:
+    """Whether times within a description are another event's: "a dog, 3.1-4.0, rain", and not "wait 5-10 seconds"."""
+    return caption[:start].rstrip(" \t[(")[-1:] in (",", ":", ";")
 
 
 def _event(found: re.Match[str], label: str) -> Event:
