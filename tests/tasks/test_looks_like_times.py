@@ -58,6 +58,7 @@ def test_labels(text: str, events: list[tuple[Any, ...]]) -> None:
         ('{"unit": null, "a dog barks": [1.2, 3.48]}', AT),
         ('{"unit": "frames", "a dog barks": [1, 3]}', None),
         ('{"events": ["1.20 s - 3.48 s"]}', AT),
+        ('{"events": ["from 1.2 to 3.48 seconds"]}', AT),
         ('{"a dog barks": [1.2, 3.48], "resolution": "16, 9"}', AT),
         ("Start: 1.2 s, End: 3.48 s, 10 s clip", AT),
         ("Start: 1.2, End: 3.48, 100% sure", AT),

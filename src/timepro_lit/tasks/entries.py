@@ -164,7 +164,8 @@ def _labels(values: list[Value], names: list[Name]) -> list[str]:
 
 
 def _begins_with_time(word: Word) -> bool:
-    return read_amount(word.plain) is not None or LINE_START.match(word.plain) is not None
+    is_time = read_amount(word.plain) is not None or read_ranges(word.plain) is not None
+    return is_time or LINE_START.match(word.plain) is not None
 
 
 def _is_record(group: Group, names: list[Name]) -> bool:
