@@ -43,7 +43,8 @@ _SIGN = re.compile(r"[\s*`]{0,8}(?:[\])][\s*`]{0,8})?[,:|-]")
 """What parts the times of an event within a line from its words: "open. 9:00-17:00 on weekdays" is a sentence."""
 _WORDS = re.compile(r"[\s\])*`]{0,8}(?:[,:;|-]\s{0,4})?[*\s]{0,4}[\"'“’]?[^\W_]")
 _NEXT_LINE = re.compile(r"[^\S\r\n]{0,64}(?:\r\n|\r|\n)[^\S\r\n]{0,64}")
-_HEAD = re.compile(r"(?:[-*•]{1,2}\s{1,4}|[0-9]{1,3}[.)]\s{1,4})")
+_HEAD = re.compile(r"\A(?:[-*•]{1,2}\s{1,4}|[0-9]{1,3}[.)]\s{1,4})")
+"""Of a list's item."""
 
 
 def read_rows(text: str, plain: str, found: Findings) -> bool:
