@@ -81,8 +81,9 @@ def test_captions_with_numbers_of_their_own(caption: str) -> None:
     assert read(DenseCaptioning(), f"0.00-9.00, {caption}") == [(0.0, 9.0, caption)]
 
 
-def test_a_caption_below_its_times_keeps_its_dashes() -> None:
-    assert read(DenseCaptioning(), "1.20-3.48\n- a man - loud - shouts") == [(1.2, 3.48, "a man - loud - shouts")]
+@pytest.mark.parametrize("item", ["", "- "])
+def test_a_caption_below_its_times_keeps_its_dashes(item: str) -> None:
+    assert read(DenseCaptioning(), f"1.20-3.48\n{item}a man - loud - shouts") == [(1.2, 3.48, "a man - loud - shouts")]
 
 
 @pytest.mark.parametrize("below", ["```", "---", "</answer>", "Note: that is all."])
