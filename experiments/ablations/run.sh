@@ -18,12 +18,31 @@ fi
 IFS=, read -ra seeds <<<"$SEEDS"
 ((JOBS == 1)) || export OMP_NUM_THREADS=1
 
+sft=(astp) grpo=(adaptive) # first the row that the others change
 for row in "${rows[@]}"; do
+    case $row in
+        rescue | group*) grpo+=("$row") ;;
+        *) sft+=("$row") ;;
+    esac
+done
+((${#sft[@]} > 1)) || sft=()
+((${#grpo[@]} > 1)) || grpo=()
+
+for row in "${sft[@]}" "${grpo[@]}"; do
     for seed in "${seeds[@]}"; do
         printf '%s\0' "+experiment=ablation_$row" "seed=$seed" "output_dir=$OUT/ablation_$row/seed$seed"
     done
 done | xargs -0 -n 3 -P "$JOBS" "$PYTHON" -m timepro_lit.train paths.outputs="$OUT" "$@"
 
-folders=("$OUT/ablation_astp" "${rows[@]/#/$OUT/ablation_}")
-[[ -d ${folders[0]} ]] || folders=("${folders[@]:1}")
-"$PYTHON" -m timepro_lit.report "${folders[@]}" output_dir="$OUT/ablations"
+report() { # of the same seeds, so that differences are of pairs
+    local folders=() row seed
+    for row in "$@"; do
+        for seed in "${seeds[@]}"; do
+            folders+=("$OUT/ablation_$row/seed$seed")
+        done
+    done
+    "$PYTHON" -m timepro_lit.report "${folders[@]}" baseline="ablation_$1" output_dir="$OUT/ablations/$1"
+}
+((${#sft[@]} == 0)) || report "${sft[@]}"
+((${#grpo[@]} == 0)) || report "${grpo[@]}"
+"$PYTHON" experiments/ablations/results.py "$OUT/ablations"
