@@ -19,7 +19,6 @@ from timepro_lit.records import Event
 
 ANNOTATIONS, METADATA = "annotations_strong.csv", "metadata.csv"
 SPLITS = {"development_split.csv": "train", "test_split.csv": "test"}
-TASKS = ("ag", "moments", "dac")
 
 
 @dataclass(frozen=True, slots=True)
