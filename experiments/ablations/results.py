@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from timepro_lit.evaluation.publish import codes_of
+from timepro_lit.figures.formats import markdown_row
+
 KEPT = ("rows", "scores", "intervals", "differences", "n_test")
 COLUMNS = (("ag", "mIoU"), ("ag", "R@0.9"), ("sed", "Eb-F1"), ("dac", "METEOR"), ("dac", "Eb-F1"))
 
@@ -20,9 +23,8 @@ def results(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in sorted(folder.glob("*/report.json")):
         report = json.loads(path.read_text())
-        runs = [run for row in report["rows"] for run in folder.parent.glob(f"{row}/seed*/report.json")]
-        code = sorted({json.loads(run.read_text())["run"]["code"] for run in runs})
-        found[path.parent.name] = {"code": code, **{key: report[key] for key in KEPT}}
+        runs = [folder.parent / name / f"seed{seed}" for name, row in report["rows"].items() for seed in row["seeds"]]
+        found[path.parent.name] = {"code": codes_of(runs), **{key: report[key] for key in KEPT}}
     return found
 
 
@@ -31,12 +33,12 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
     for report in found.values():
         [changed] = {earlier for _, earlier in report["differences"]}
         names = [changed, *(later for later, _ in report["differences"])]
-        yield _line(["row", "seeds", *(f"{task.upper()} {metric}" for task, metric in COLUMNS)])
-        yield _line(["---"] * (2 + len(COLUMNS)))
+        yield markdown_row(["row", "seeds", *(f"{task.upper()} {metric}" for task, metric in COLUMNS)])
+        yield markdown_row(["---"] * (2 + len(COLUMNS)))
         for name in names:
             spans = report["intervals"].get(f"{name} - {changed}")
             cells = (_cell(report["scores"][name], spans, task, metric) for task, metric in COLUMNS)
-            yield _line([f"`{name}`", str(len(report["rows"][name]["seeds"])), *cells])
+            yield markdown_row([f"`{name}`", str(len(report["rows"][name]["seeds"])), *cells])
         yield ""
 
 
@@ -45,10 +47,6 @@ def _cell(scores: Mapping[str, Any], spans: Mapping[str, Any] | None, task: str,
         return f"{scores[task][metric]:.1f}"
     low, high = spans[task][metric]
     return f"{scores[task][metric]:.1f} ({low:+.1f} to {high:+.1f})"
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

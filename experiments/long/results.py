@@ -17,6 +17,8 @@ from timepro_lit.evaluation.answers import PREDICTIONS, read_answers
 from timepro_lit.evaluation.gathering import Evaluated
 from timepro_lit.evaluation.numbers import Trained, figures_of, scores_by_task
 from timepro_lit.evaluation.over_runs import evaluated_in
+from timepro_lit.evaluation.publish import codes_of
+from timepro_lit.figures.formats import markdown_row
 from timepro_lit.records import Answer
 
 ROWS = {
@@ -31,7 +33,7 @@ SHOWN = (("ag", "mIoU"), ("sed", "Eb-F1"), ("dac", "METEOR"), ("dac", "Eb-F1"))
 
 def answers_by_length(one: Evaluated) -> Iterator[tuple[str, list[Answer]]]:
     """A model's answers to clips as in its training, and to clips of each other length."""
-    if one.run is None:
+    if one.run is None or one.folder.parents[1] != one.run:  # votes are no row here
         return
     yield "as trained", read_answers(one.folder, one.tasks)
     seen: dict[int, Path] = {}
@@ -67,29 +69,24 @@ def results(folder: Path) -> dict[str, Any]:
             for name, row in trained.items()
         }
         found[length] = figures_of(trained, evaluated[0].tasks, pairs) | {"of_seeds": of_seeds}
-    reports = [json.loads((run / "report.json").read_text()) for run in {one.run for one in evaluated} if run]
-    return {"code": sorted({report["run"]["code"] for report in reports}), "lengths": found}
+    return {"code": codes_of({one.run for one in evaluated if one.run}), "lengths": found}
 
 
 def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
     """Two tables in Markdown: scores, and differences."""
     head = ["test clips", *(f"{task.upper()} {metric}" for task, metric in SHOWN)]
     for title in ("row", "difference"):
-        yield _line([title, *head])
-        yield _line(["---"] * (1 + len(head)))
+        yield markdown_row([title, *head])
+        yield markdown_row(["---"] * (1 + len(head)))
         for length, figures in found["lengths"].items():
             if title == "row":
                 for name, scores in figures["scores"].items():
-                    yield _line([name, length, *(f"{scores[task][metric]:.1f}" for task, metric in SHOWN)])
+                    yield markdown_row([name, length, *(f"{scores[task][metric]:.1f}" for task, metric in SHOWN)])
             for later, earlier in figures["differences"] if title == "difference" else ():
                 spans = figures["intervals"][f"{later} - {earlier}"]
-                cells = [spans[task][metric] for task, metric in SHOWN]
-                yield _line([f"{later} - {earlier}", length, *(f"{low:+.1f} to {high:+.1f}" for low, high in cells)])
+                cells = ("{:+.1f} to {:+.1f}".format(*spans[task][metric]) for task, metric in SHOWN)
+                yield markdown_row([f"{later} - {earlier}", length, *cells])
         yield ""
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -15,11 +15,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
-from timepro_lit.evaluation.gathering import Evaluated
 from timepro_lit.evaluation.layouts import laid_out
 from timepro_lit.evaluation.numbers import figures_of
 from timepro_lit.evaluation.over_runs import evaluated_in
-from timepro_lit.evaluation.publish import code_version
+from timepro_lit.evaluation.publish import code_version, codes_of
 from timepro_lit.evaluation.systems import System, systems_of
 from timepro_lit.figures.curves import series
 from timepro_lit.figures.run_report import read_curves
@@ -118,12 +117,6 @@ def settling(half: Mapping[int, Path], seeds: Sequence[int], curves: Mapping[str
     return found | {"settled": all(abs(of["difference"]) < SETTLED_POINTS for of in found.values())}
 
 
-def codes_of(evaluated: Sequence[Evaluated]) -> list[str]:
-    """What code answered, by the reports of the runs themselves, each once."""
-    reports = [json.loads((run / "report.json").read_text()) for run in {one.run for one in evaluated} if run]
-    return sorted({report["run"]["code"] for report in reports})
-
-
 def results(folder: Path) -> dict[str, Any]:
     """Everything that is said of the runs below a folder."""
     evaluated, odd = evaluated_in([str(folder / name) for name in EXPERIMENTS])
@@ -137,7 +130,7 @@ def results(folder: Path) -> dict[str, Any]:
     curves = {name: curves_of(system) for name, system in systems.items()}
     half = {int(path.parent.name.removeprefix("seed")): path.parent for path in folder.glob("settling/seed*/sft")}
     return {
-        "code": {"of_the_runs": codes_of(evaluated), "of_this_file": code_version()},
+        "code": {"of_the_runs": codes_of({one.run for one in evaluated if one.run}), "of_this_file": code_version()},
         "rows": {
             name: {
                 "seeds": list(system.seeds),

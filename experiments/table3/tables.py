@@ -14,6 +14,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from timepro_lit.figures.formats import markdown_row
 from timepro_lit.files.atomic import replacing
 
 COLUMNS = (("ag", "mIoU"), ("ag", "R@0.7"), ("ag", "R@0.9"), ("sed", "Eb-F1"), ("dac", "METEOR"), ("dac", "Eb-F1"))
@@ -64,7 +65,7 @@ def picture(curves: Mapping[str, Any]) -> Figure:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     for cells in (head, ["---"] * len(head), *rows):
-        yield f"| {' | '.join(cells)} |"
+        yield markdown_row(cells)
     yield ""
 
 

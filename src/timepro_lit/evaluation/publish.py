@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,11 @@ def code_version() -> str:
         return f"{said} at {_git(root, 'describe', '--always', '--dirty', '--exclude=*')} of {_git(root, *_DATE)}"
     except (OSError, subprocess.SubprocessError):
         return said
+
+
+def codes_of(runs: Iterable[Path]) -> list[str]:
+    """What code made runs that are at their end, by their own reports: each once, as `code_version` says it."""
+    return sorted({json.loads((run / "report.json").read_text())["run"]["code"] for run in runs})
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -22,7 +22,7 @@ _FORMULA = re.compile(r"[=\-@\t\r]|\+(?! [\w ,.()-]*$)")
 def markdown(found: Results) -> str:
     r"""A table of GitHub's Markdown: figure and interval in a cell, the best figure of a column in bold."""
     heads = ["", "seeds", *(column.heading for column in found.columns)]
-    lines = [_markdown_row(heads), _markdown_row(["---", *["--:"] * (len(heads) - 1)])]
+    lines = [markdown_row(heads), markdown_row(["---", *["--:"] * (len(heads) - 1)])]
     for row in found.rows:
         bold = best(found, row)
         cells = [
@@ -30,7 +30,7 @@ def markdown(found: Results) -> str:
             for cell, is_best in zip(row.cells, bold, strict=True)
         ]
         lines.append(
-            _markdown_row([_escaped_markdown(row.short + MARKS.get(row.kind, "")), str(row.num_seeds or ""), *cells])
+            markdown_row([_escaped_markdown(row.short + MARKS.get(row.kind, "")), str(row.num_seeds or ""), *cells])
         )
     return "\n".join([*lines, "", f"{_note(found)}.", ""])
 
@@ -103,7 +103,12 @@ def _note(found: Results) -> str:
     return "; ".join(filter(None, said))
 
 
-def _markdown_row(cells: Sequence[str]) -> str:
+def markdown_row(cells: Sequence[str]) -> str:
+    """A line of a table of GitHub's Markdown, of cells as they are.
+
+    >>> markdown_row(["+ ASTP", "71.7"])
+    '| + ASTP | 71.7 |'
+    """
     return f"| {' | '.join(cells)} |"
 
 
