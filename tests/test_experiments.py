@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -120,6 +121,20 @@ def test_the_tables_of_a_readme_are_those_of_its_results(name: str) -> None:
     assert set(printed) <= set(place.with_name("README.md").read_text().splitlines())
 
 
+def test_table_3_of_the_readme_is_that_of_its_results() -> None:
+    rows = json.loads((ROOT / "experiments/table3/results.json").read_text())["rows"]
+    lines = (ROOT / "README.md").read_text().splitlines()
+    for name, row in rows.items():
+        figures = [
+            f"{number:.1f}"
+            for task in ("ag", "sed", "dac")
+            for metric, score in row["scores"][task].items()
+            for number in (score, *row["intervals"][task][metric])
+        ]
+        [line] = [line for line in lines if line.startswith(f"| {name} | ") and "quoted" not in line and "(" in line]
+        assert re.findall(r"\d+\.\d", line.removeprefix(f"| {name} |")) == figures
+
+
 @pytest.mark.slow
 def test_a_sweep_ends_with_its_table_although_a_job_has_failed(tmp_path: Path) -> None:
     """The third job's folder holds somebody's notes."""
@@ -152,6 +167,7 @@ def test_table_3_and_figure_2_come_out_of_one_command(tmp_path: Path) -> None:
     assert {"report.html", "table.md", "table.tex", "table.csv"} <= {path.name for path in (made / "report").iterdir()}
     found = json.loads((made / "results.json").read_text())
     assert (list(found["rows"]), len(found["claims"])) == (ours, 5)
+    assert list(found["attention"]["rows"]) == [name for name in ours[1:] if "only" not in name]
     assert (made / "curves.png").stat().st_size > 10_000
     assert list((made / "attention/picture").glob("*.png")) and (made / "attention/share/attention.json").exists()
 

@@ -28,6 +28,7 @@ EXPERIMENTS = (
 )  # fmt: skip
 JUDGED = (("ag", "mIoU"), ("sed", "Eb-F1"), ("dac", "Eb-F1"))
 METEOR = (("dac", "METEOR"),)
+BESIDE = (("ag", "R@0.9"), ("dac", "METEOR"))  # shown with each claim; no verdict rests on it
 SETTLING = (("ag", "mIoU"), ("sed", "Eb-F1"))
 SETTLED_POINTS, EQUAL_POINTS = 1.5, 1.0
 BASELINE, RANDOM, ASTP = "SFT baseline", "+ ASTP, random init", "+ ASTP"
@@ -69,18 +70,36 @@ def verdict(side: str, intervals: Sequence[Interval]) -> str:
 
 
 def judged(claim: Claim, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """A claim with its differences in points and its verdict."""
+    """A claim with its differences in points and its verdict, and what is shown beside them."""
     metrics = METEOR if claim.side == "not below" else JUDGED
     scores, spans = figures["scores"], figures["intervals"][f"{claim.later} - {claim.earlier}"]
-    differences = {
-        f"{task}/{metric}": {
-            "difference": scores[claim.later][task][metric] - scores[claim.earlier][task][metric],
-            "interval": list(spans[task][metric]),
+
+    def differences(of: Sequence[tuple[str, str]]) -> dict[str, Any]:
+        return {
+            f"{task}/{metric}": {
+                "difference": scores[claim.later][task][metric] - scores[claim.earlier][task][metric],
+                "interval": list(spans[task][metric]),
+            }
+            for task, metric in of
         }
-        for task, metric in metrics
-    }
+
     found = verdict(claim.side, [tuple(spans[task][metric]) for task, metric in metrics])
-    return asdict(claim) | {"differences": differences, "verdict": found}
+    return asdict(claim) | {"differences": differences(metrics), "verdict": found, "beside": differences(BESIDE)}
+
+
+def attention_of(stored: Path, systems: Mapping[str, System]) -> dict[str, Any] | None:
+    """What `attend` found of one model a row, by rows: share by layer and AG mIoU. None where it has not run."""
+    if not stored.exists():
+        return None
+    found = json.loads(stored.read_text())
+    shares = {Path(run).resolve(): by_layer for run, by_layer in found.pop("shares").items()}
+    rows = {}
+    for name, system in systems.items():
+        for n, training in enumerate(system.trainings):
+            if training.run and (by_layer := shares.get(training.run.resolve())):
+                score = system.trained.scores["ag"][n].values["mIoU"]
+                rows[name] = {"seed": system.seeds[n], "shares": by_layer, "ag/mIoU": score}
+    return found | {"rows": rows}
 
 
 def curves_of(system: System) -> dict[str, dict[str, list[list[float]]]]:
@@ -148,6 +167,7 @@ def results(folder: Path) -> dict[str, Any]:
         "claims": [judged(claim, figures) for claim in claims],
         "settling": settling(half, systems[BASELINE].seeds, curves[BASELINE]) if BASELINE in curves else None,
         "curves": curves,
+        "attention": attention_of(folder / "attention" / "share" / "attention.json", systems),
         "n_test": figures["n_test"],
     }  # fmt: skip
 

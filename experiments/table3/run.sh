@@ -47,8 +47,6 @@ runs "${sft[@]}" "${grpo[@]}" | train "$@"
 
 rows=("${sft[@]}" "${grpo[@]}")
 "$PYTHON" -m timepro_lit.report "${rows[@]/#/$OUT/}" layout=table3 output_dir="$OUT/report"
-"$PYTHON" experiments/table3/results.py "$OUT"
-"$PYTHON" experiments/table3/tables.py "$OUT/results.json"
 
 model="$OUT/ablation_adaptive/seed${seeds[0]}"
 first='import json, sys; print(next(row["id"] for row in map(json.loads, sys.stdin) if row["task"] == "ag"))'
@@ -58,3 +56,5 @@ rm -rf "$OUT/attention"  # of an earlier call, and the same models
     output_dir="$OUT/attention/picture"
 "$PYTHON" -m timepro_lit.attend checkpoint="$model" task=ag split=test \
     "against=[$OUT/ablation_astp/seed${seeds[0]},$OUT/ablation_random_init/seed${seeds[0]}]" output_dir="$OUT/attention/share"
+"$PYTHON" experiments/table3/results.py "$OUT"
+"$PYTHON" experiments/table3/tables.py "$OUT/results.json"

@@ -18,11 +18,12 @@ from timepro_lit.figures.formats import markdown_row
 from timepro_lit.files.atomic import replacing
 
 COLUMNS = (("ag", "mIoU"), ("ag", "R@0.7"), ("ag", "R@0.9"), ("sed", "Eb-F1"), ("dac", "METEOR"), ("dac", "Eb-F1"))
+BESIDE = (("ag", "R@0.9"), ("dac", "METEOR"))
 DRAWN = (("ag", "mIoU"), ("sed", "Eb-F1"), ("dac", "Eb-F1"))
 
 
 def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
-    """The tables as lines of Markdown: rows, claims, curves of SFT, and what has settled."""
+    """The tables as lines of Markdown: rows, claims, curves of SFT, what has settled, and attention."""
     yield from _table(
         ("row", *(f"{task.upper()} {metric}" for task, metric in COLUMNS)),
         [(name, *(_score(row, task, metric) for task, metric in COLUMNS)) for name, row in found["rows"].items()],
@@ -30,6 +31,13 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(
         ("claim", *(f"{task.upper()} {metric}" for task, metric in (*DRAWN, ("dac", "METEOR"))), "verdict"),
         [(claim["says"], *_differences(claim), f"**{claim['verdict']}**") for claim in found["claims"]],
+    )
+    yield from _table(
+        ("beside the rule", *(f"{task.upper()} {metric}" for task, metric in BESIDE)),
+        [
+            (f"{later} - {earlier}", *(_difference(beside.get(f"{task}/{metric}")) for task, metric in BESIDE))
+            for (later, earlier), beside in _pairs(found["claims"]).items()
+        ],
     )
     for task, metric in DRAWN:
         curves = {name: of["sft"][f"val/{task}/{metric}"] for name, of in found["curves"].items() if set(of) == {"sft"}}
@@ -45,6 +53,17 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
                 if key != "settled"
             ],
         )
+    if attention := found["attention"]:
+        layers = range(len(next(iter(attention["rows"].values()))["shares"]))
+        yield from _table(
+            (f"% of timestamp attention within {attention['within_s']} s of a boundary",
+             *(f"layer {layer}" for layer in layers), "AG mIoU"),
+            [("chance", *[f"{attention['chance']:.1f}"] * len(layers), "")]
+            + [
+                (f"{name}, seed {row['seed']}", *(f"{share:.1f}" for share in row["shares"]), f"{row['ag/mIoU']:.1f}")
+                for name, row in attention["rows"].items()
+            ],
+        )  # fmt: skip
 
 
 def picture(curves: Mapping[str, Any]) -> Figure:
@@ -76,8 +95,16 @@ def _score(row: Mapping[str, Any], task: str, metric: str) -> str:
 
 def _differences(claim: Mapping[str, Any]) -> Iterator[str]:
     for task, metric in (*DRAWN, ("dac", "METEOR")):
-        of = claim["differences"].get(f"{task}/{metric}")
-        yield "" if of is None else f"{of['difference']:+.1f} ({of['interval'][0]:.1f} to {of['interval'][1]:.1f})"
+        yield _difference(claim["differences"].get(f"{task}/{metric}"))
+
+
+def _difference(of: Mapping[str, Any] | None) -> str:
+    return "" if of is None else f"{of['difference']:+.1f} ({of['interval'][0]:.1f} to {of['interval'][1]:.1f})"
+
+
+def _pairs(claims: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """What is shown beside the rule, of each pair of rows once."""
+    return {(claim["later"], claim["earlier"]): claim["beside"] for claim in claims}
 
 
 if __name__ == "__main__":
