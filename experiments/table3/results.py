@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
@@ -28,11 +28,13 @@ EXPERIMENTS = (
 )  # fmt: skip
 JUDGED = (("ag", "mIoU"), ("sed", "Eb-F1"), ("dac", "Eb-F1"))
 METEOR = (("dac", "METEOR"),)
-BESIDE = (("ag", "R@0.9"), ("dac", "METEOR"))  # shown with each claim; no verdict rests on it
 SETTLING = (("ag", "mIoU"), ("sed", "Eb-F1"))
 SETTLED_POINTS, EQUAL_POINTS = 1.5, 1.0
 BASELINE, RANDOM, ASTP = "SFT baseline", "+ ASTP, random init", "+ ASTP"
 EB_F1_ONLY, ADAPTIVE = "+ ASTP + RL (Eb-F1 only)", "+ ASTP + RL (adaptive)"
+
+OTHER_PAIRS = ((ASTP, RANDOM), (EB_F1_ONLY, ASTP))
+"""Rows whose difference no claim is about."""
 
 Interval = tuple[float, float]
 
@@ -70,21 +72,34 @@ def verdict(side: str, intervals: Sequence[Interval]) -> str:
 
 
 def judged(claim: Claim, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """A claim with its differences in points and its verdict, and what is shown beside them."""
+    """A claim with its differences in points and its verdict."""
     metrics = METEOR if claim.side == "not below" else JUDGED
-    scores, spans = figures["scores"], figures["intervals"][f"{claim.later} - {claim.earlier}"]
+    all_of_them = differences(claim.later, claim.earlier, figures)
+    asked = {f"{task}/{metric}": all_of_them[f"{task}/{metric}"] for task, metric in metrics}
+    found = verdict(claim.side, [tuple(of["interval"]) for of in asked.values()])
+    return asdict(claim) | {"differences": asked, "verdict": found}
 
-    def differences(of: Sequence[tuple[str, str]]) -> dict[str, Any]:
-        return {
-            f"{task}/{metric}": {
-                "difference": scores[claim.later][task][metric] - scores[claim.earlier][task][metric],
-                "interval": list(spans[task][metric]),
-            }
-            for task, metric in of
+
+def differences(later: str, earlier: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """By task and metric, the difference of two rows in points and its interval."""
+    scores, spans = figures["scores"], figures["intervals"][f"{later} - {earlier}"]
+    return {
+        f"{task}/{metric}": {
+            "difference": scores[later][task][metric] - scores[earlier][task][metric], "interval": list(span)
         }
+        for task, of_task in spans.items() if isinstance(of_task, Mapping)
+        for metric, span in of_task.items()
+    }  # fmt: skip
 
-    found = verdict(claim.side, [tuple(spans[task][metric]) for task, metric in metrics])
-    return asdict(claim) | {"differences": differences(metrics), "verdict": found, "beside": differences(BESIDE)}
+
+def without_signal(system: System, tasks: Iterable[str]) -> dict[str, float]:
+    """By task, the share of GRPO's groups whose advantages are all 0, in percent: mean over steps and seeds."""
+    curves = [read_curves(one.run / "grpo" / "metrics.csv") for one in system.trainings if one.run]
+    of_seeds = {task: [series(rows, f"grpo/{task}/no_signal") for rows in curves] for task in tasks}
+    return {
+        task: 100 * mean(mean(share for _, share in points) for points in of_seed)
+        for task, of_seed in of_seeds.items() if all(of_seed)
+    }  # fmt: skip
 
 
 def attention_of(stored: Path, systems: Mapping[str, System]) -> dict[str, Any] | None:
@@ -133,7 +148,8 @@ def settling(half: Mapping[int, Path], seeds: Sequence[int], curves: Mapping[str
         difference = mean(whole) - mean(value for _, value in halves)
         found[f"{task}/{metric}"] = {"steps": halves[0][0] + 1, "half": [value for _, value in halves],
                                      "whole": whole, "difference": difference}  # fmt: skip
-    return found | {"settled": all(abs(of["difference"]) < SETTLED_POINTS for of in found.values())}
+    settled = all(abs(of["difference"]) < SETTLED_POINTS for of in found.values())
+    return {"seeds": both, "validation": found, "settled": settled}
 
 
 def results(folder: Path) -> dict[str, Any]:
@@ -145,6 +161,7 @@ def results(folder: Path) -> dict[str, Any]:
     claims = [claim for claim in CLAIMS if {claim.later, claim.earlier} <= systems.keys()]
     rows = {name: system.trained for name, system in systems.items()}
     pairs = list(dict.fromkeys((claim.later, claim.earlier) for claim in claims))
+    pairs += [pair for pair in OTHER_PAIRS if set(pair) <= systems.keys()]
     figures = figures_of(rows, evaluated[0].tasks, pairs)
     curves = {name: curves_of(system) for name, system in systems.items()}
     half = {int(path.parent.name.removeprefix("seed")): path.parent for path in folder.glob("settling/seed*/sft")}
@@ -165,6 +182,10 @@ def results(folder: Path) -> dict[str, Any]:
             for name, system in systems.items()
         },
         "claims": [judged(claim, figures) for claim in claims],
+        "differences": {f"{later} - {earlier}": differences(later, earlier, figures) for later, earlier in pairs},
+        "without_signal": {
+            name: without_signal(of, evaluated[0].tasks) for name, of in systems.items() if "grpo" in curves[name]
+        },
         "settling": settling(half, systems[BASELINE].seeds, curves[BASELINE]) if BASELINE in curves else None,
         "curves": curves,
         "attention": attention_of(folder / "attention" / "share" / "attention.json", systems),

@@ -18,12 +18,13 @@ from timepro_lit.figures.formats import markdown_row
 from timepro_lit.files.atomic import replacing
 
 COLUMNS = (("ag", "mIoU"), ("ag", "R@0.7"), ("ag", "R@0.9"), ("sed", "Eb-F1"), ("dac", "METEOR"), ("dac", "Eb-F1"))
-BESIDE = (("ag", "R@0.9"), ("dac", "METEOR"))
+BESIDE = (("ag", "mIoU"), ("ag", "R@0.9"), ("sed", "Eb-F1"), ("dac", "METEOR"), ("dac", "Eb-F1"))
+TASKS = ("ag", "sed", "dac")
 DRAWN = (("ag", "mIoU"), ("sed", "Eb-F1"), ("dac", "Eb-F1"))
 
 
 def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
-    """The tables as lines of Markdown: rows, claims, curves of SFT, what has settled, and attention."""
+    """The tables as lines of Markdown: rows, claims, differences, curves of SFT, what has settled, and attention."""
     yield from _table(
         ("row", *(f"{task.upper()} {metric}" for task, metric in COLUMNS)),
         [(name, *(_score(row, task, metric) for task, metric in COLUMNS)) for name, row in found["rows"].items()],
@@ -33,11 +34,15 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
         [(claim["says"], *_differences(claim), f"**{claim['verdict']}**") for claim in found["claims"]],
     )
     yield from _table(
-        ("beside the rule", *(f"{task.upper()} {metric}" for task, metric in BESIDE)),
+        ("difference", *(f"{task.upper()} {metric}" for task, metric in BESIDE)),
         [
-            (f"{later} - {earlier}", *(_difference(beside.get(f"{task}/{metric}")) for task, metric in BESIDE))
-            for (later, earlier), beside in _pairs(found["claims"]).items()
+            (pair, *(_difference(of[f"{task}/{metric}"]) for task, metric in BESIDE))
+            for pair, of in found["differences"].items()
         ],
+    )
+    yield from _table(
+        ("% of groups without signal", *map(str.upper, TASKS)),
+        [(name, *(f"{of[task]:.1f}" for task in TASKS)) for name, of in found["without_signal"].items()],
     )
     for task, metric in DRAWN:
         curves = {name: of["sft"][f"val/{task}/{metric}"] for name, of in found["curves"].items() if set(of) == {"sft"}}
@@ -48,9 +53,8 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
         yield from _table(
             ("the baseline, in validation", "half of the steps", "all", "difference"),
             [
-                (key, f"{mean(of['half']):.1f}", f"{mean(of['whole']):.1f}", f"{of['difference']:+.1f}")
-                for key, of in found["settling"].items()
-                if key != "settled"
+                (_title(key), f"{mean(of['half']):.1f}", f"{mean(of['whole']):.1f}", f"{of['difference']:+.1f}")
+                for key, of in found["settling"]["validation"].items()
             ],
         )
     if attention := found["attention"]:
@@ -98,13 +102,13 @@ def _differences(claim: Mapping[str, Any]) -> Iterator[str]:
         yield _difference(claim["differences"].get(f"{task}/{metric}"))
 
 
+def _title(key: str) -> str:
+    task, metric = key.split("/", 1)
+    return f"{task.upper()} {metric}"
+
+
 def _difference(of: Mapping[str, Any] | None) -> str:
     return "" if of is None else f"{of['difference']:+.1f} ({of['interval'][0]:.1f} to {of['interval'][1]:.1f})"
-
-
-def _pairs(claims: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """What is shown beside the rule, of each pair of rows once."""
-    return {(claim["later"], claim["earlier"]): claim["beside"] for claim in claims}
 
 
 if __name__ == "__main__":
