@@ -67,6 +67,13 @@ def test_what_the_figures_are_of_and_what_must_be_known_about_the_data() -> None
     assert "1,200 test examples" in text and text.endswith("not the paper's test set")
 
 
+def test_an_experiment_that_both_names_begin_with_is_said_once() -> None:
+    rows = {"a": {"name": "astp: SFT with the time prompt", "short": "astp"}}
+    rows["b"] = {"name": "rl: GRPO, adaptive reward", "short": "rl: GRPO"}
+    text = printed(REPORT | {"rows": rows, "scores": {key: REPORT["scores"]["sft"] for key in rows}})
+    assert "astp: SFT with the time prompt; rl: GRPO: GRPO, adaptive reward" in text
+
+
 def test_a_report_that_does_not_say_what_it_is_of_has_a_table_all_the_same() -> None:
     text = printed({key: value for key, value in REPORT.items() if key not in ("run", "n_test", "intervals")})
     assert text.startswith("results on the test clips, in percent")

@@ -227,7 +227,10 @@ def origin(report: Mapping[str, Any]) -> str:
 def _caption(found: Results) -> str:
     marked = "; * the interval of the difference excludes 0" if any(row.is_difference for row in found.rows) else ""
     note = "" if found.note is None else f"; {found.note}"
-    named = [f"{row.short}: {row.name}" for row in found.rows if row.name != row.short]
+    # Over many runs both names begin with the experiment, "ablation_astp: SFT".
+    experiments = [f"{row.short.partition(':')[0]}: " for row in found.rows]
+    rows = zip(found.rows, experiments, strict=True)
+    named = [f"{row.short}: {row.name.removeprefix(of)}" for row, of in rows if row.name != row.short]
     said = f"Below each figure its 95% interval, bootstrap over {drawn(found)}{marked}{note}"
     return "\n".join(filter(None, ("; ".join(named), said, "; ".join(legend(found)))))
 
