@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -109,6 +109,18 @@ def test_a_claim_is_judged_by_the_rule_in_the_readme(
     side: str, intervals: list[tuple[float, float]], said: str
 ) -> None:
     assert loaded("table3/results").verdict(side, intervals) == said
+
+
+def test_attention_is_found_again_where_the_runs_were_moved(tmp_path: Path) -> None:
+    stored = {"chance": 21.5, "shares": {"/old/table3/ablation_astp/seed1": [23.6, 20.8], "/old/x/seed1": [1.0, 1.0]}}
+    (tmp_path / "attention.json").write_text(json.dumps(stored))
+    trained = SimpleNamespace(scores={"ag": [SimpleNamespace(values={"mIoU": n}) for n in (80.0, 81.3)]})
+    runs = [SimpleNamespace(run=tmp_path / "ablation_astp" / f"seed{seed}") for seed in (2, 1)]
+    systems = {"+ ASTP": SimpleNamespace(trainings=runs, seeds=(2, 1), trained=trained)}
+    attention_of = loaded("table3/results").attention_of
+    row = {"seed": 1, "shares": [23.6, 20.8], "ag/mIoU": 81.3}
+    assert attention_of(tmp_path / "attention.json", systems) == {"chance": 21.5, "rows": {"+ ASTP": row}}
+    assert attention_of(tmp_path / "attention.json", {}) is attention_of(tmp_path / "nothing.json", systems) is None
 
 
 @pytest.mark.parametrize("name", ["table3/tables", "ablations/results", "long/results"])

@@ -103,18 +103,21 @@ def without_signal(system: System, tasks: Iterable[str]) -> dict[str, float]:
 
 
 def attention_of(stored: Path, systems: Mapping[str, System]) -> dict[str, Any] | None:
-    """What `attend` found of one model a row, by rows: share by layer and AG mIoU. None where it has not run."""
+    """What `attend` found of one model a row, by rows: share by layer and AG mIoU. None where it has not run.
+
+    Runs are known by experiment and seed, the ends of their paths: the folder may have been moved or copied since.
+    """
     if not stored.exists():
         return None
     found = json.loads(stored.read_text())
-    shares = {Path(run).resolve(): by_layer for run, by_layer in found.pop("shares").items()}
+    shares = {Path(run).parts[-2:]: by_layer for run, by_layer in found.pop("shares").items()}
     rows = {}
     for name, system in systems.items():
         for n, training in enumerate(system.trainings):
-            if training.run and (by_layer := shares.get(training.run.resolve())):
+            if training.run and (by_layer := shares.get(training.run.parts[-2:])):
                 score = system.trained.scores["ag"][n].values["mIoU"]
                 rows[name] = {"seed": system.seeds[n], "shares": by_layer, "ag/mIoU": score}
-    return found | {"rows": rows}
+    return found | {"rows": rows} if rows else None
 
 
 def curves_of(system: System) -> dict[str, dict[str, list[list[float]]]]:
