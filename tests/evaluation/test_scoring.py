@@ -13,6 +13,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from timepro_lit.data.manifest import write_manifest
+from timepro_lit.evaluation.answers import write_lines
 from timepro_lit.evaluation.scoring import (
     labels_of,
     outcome_of,
@@ -31,6 +32,7 @@ from timepro_lit.score import _psds
 from timepro_lit.tasks import dense_captioning
 from timepro_lit.tasks.base import metrics_of_test
 from timepro_lit.tasks.grounding import Grounding
+from timepro_lit.tasks.merged import merged, read_again
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 SED = SoundEventDetection(["Cat", "Dog"])
@@ -97,6 +99,31 @@ def test_an_empty_text_beside_events_is_no_text(tmp_path: Path) -> None:
     assert [(len(prediction.events), prediction.readable) for _, prediction, _ in answers] == [
         (1, True), (0, False), (0, True),
     ]  # fmt: skip
+
+
+def test_votes_and_recordings_in_windows_are_scored_as_where_they_were_made(tmp_path: Path) -> None:
+    moments = Grounding("moments", "any")
+    said = [('{"a dog": [[1.2, 3.48]]}', False), ('{"a dog": [[0.0, 0.5], [1.2, 3.48]]}', False)]
+    clip = Example("a", "moments", "a.wav", 10.0, (Event(1.2, 3.48, "a dog"),), "a dog")
+    parts = [replace(clip, events=(), duration_s=5.0, start_s=start_s, recording_s=10.0) for start_s in (0.0, 5.0)]
+    answers = [
+        read_again(clip, moments, "", said, True),
+        read_again(replace(clip, id="b"), moments, "", [("hm", False)] * 2, True),
+        merged(replace(clip, id="c"), moments, [read_again(part, moments, "", said, True) for part in parts]),
+    ]
+    write_lines(tmp_path, answers, {}, str)
+    assert [event.score for event in answers[0].prediction.events] == [0.5, 1.0]
+    assert [p for _, p, _ in read_predictions(tmp_path / "predictions.jsonl", moments)] == [
+        a.prediction for a in answers
+    ]
+
+
+def test_none_as_events_is_read_again_from_what_was_written(tmp_path: Path) -> None:
+    given = [("c.wav", Prediction((), readable=True), ""), ("b.wav", Prediction((), readable=False), "")]
+    outcome = outcome_of(given, REFERENCES, metrics_of_test(SED))
+    write_outcome(tmp_path, outcome, SED, None, Grounds({}, {}), "")
+    again = {id_: prediction.readable for id_, prediction, _ in read_predictions(tmp_path / "predictions.jsonl", SED)}
+    assert again == {"a.wav": False, "b.wav": False, "c.wav": True}
 
 
 def test_labels_and_times_that_cannot_match_are_said_and_score_as_before() -> None:

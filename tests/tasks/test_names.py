@@ -7,7 +7,7 @@ import json
 import pytest
 
 from timepro_lit.tasks.grounding import Grounding
-from timepro_lit.tasks.names import Name, Role, name_of
+from timepro_lit.tasks.names import Name, Role, Sort, name_of
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 SED = SoundEventDetection(["dog", "bell"])
@@ -25,19 +25,26 @@ SED = SoundEventDetection(["dog", "bell"])
         "endMs": Name(Role.OFFSET, 1e-3),
         "duration_ms": Name(Role.DURATION, 1e-3),
         "start - end": Name(Role.TIMES),
-        "Event name": Name(Role.LABEL),
+        "Event name": Name(Role.LABEL, sort=Sort.CLASS),
         "user_query": Name(Role.REMARK),
-        "Event 2": Name(Role.LABEL),
+        "Event 2": Name(Role.LABEL, sort=Sort.CLASS),
+        "event type": Name(Role.LABEL, sort=Sort.KIND),
         "start_1": Name(Role.ONSET),
-        "sentences": Name(Role.LABEL),
+        "sentences": Name(Role.LABEL, sort=Sort.CAPTION),
         "probability": Name(Role.REMARK),
         "time_unit": Name(Role.UNIT),
         "start_minute": Name(Role.ONSET, 60.0),
         "start_min": Name(Role.ONSET, None),
         "a dog barks (ms)": Name(None, 1e-3),
-        # none of these: a class, a count of frames, a word that begins alike
+        "start_frame": Name(Role.ONSET, None),
+        "frames": Name(Role.TIMES, None),
+        "seconds": Name(Role.TIMES),
+        "time frame": Name(Role.TIMES),
+        "frequency range": Name(Role.REMARK),
+        # none of these: a class, a speaker, a word that begins alike
+        "s": Name(None),
+        "sample": Name(None),
         "bus stop": Name(None),
-        "start_frame": Name(None),
         "tone": Name(None),
         "musical note": Name(None),
         "air unit": Name(None),

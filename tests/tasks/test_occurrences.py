@@ -107,6 +107,9 @@ def test_none(text: str) -> None:
         "No dog barks between 1.2 and 3.4 s.", "There is no dog. Cat: 1.20 - 3.48",
         "The audio does not contain a dog barking. It contains a cat meowing from 1.2 to 3.4 seconds.",
         "```json\n[]\n```\nThere is a dog barking from 1.0 to 2.0 s.",
+        "From 0.0 to 10.0 s there is no dog barking.", "Between 0.0 and 10.0 s, no dog barks.", "0.0-10.0 s: no dog",
+        "在0.0秒到10.0秒之间没有狗叫声。", '{"a dog barks": "not present from 0 to 10 s"}',
+        '{"present": false, "start": 0.0, "end": 10.0}', '{"a dog barks": {"detected": "no", "times": [0.0, 10.0]}}',
     ],
 )  # fmt: skip
 def test_unreadable_is_not_none(text: str) -> None:
@@ -122,7 +125,9 @@ def test_unreadable_is_not_none(text: str) -> None:
         "It does not bark before 1.20 s; it barks from 1.20 to 3.48 s.", '{"note": "none", "a dog barks": [1.2, 3.48]}',
         '{"a dog barks": [[1.20, 3.48]], "a dog growls": []}', '{"a dog barks": null, "times": [1.2, 3.48]}',
         'There is no doubt that "a dog barks" from 1.2 to 3.48 s.', '{"events": [], "a dog barks": [[1.2, 3.48]]}',
-        "A dog barks from 1.20 to 3.48 s. There is nothing after 3.48 s.",
+        "A dog barks from 1.20 to 3.48 s. There is nothing after 3.48 s.", "在1.20秒到3.48秒之间有狗叫声。",
+        "From 1.20 to 3.48 s there is a dog barking.", "From 1.20 to 3.48 s, no doubt.",
+        '{"present": true, "start": 1.2, "end": 3.48}', '{"not_found": false, "start": 1.2, "end": 3.48}',
     ],
 )  # fmt: skip
 def test_times_win_over_words(text: str) -> None:

@@ -90,6 +90,11 @@ def test_a_list_is_read_whole_where_one_of_it_is_clear(text: str) -> None:
         "dog: [0.1, 0.6], bell [2.0, 2.4]",
         "1. [0.1, 0.6]: dog\n2. [2.0, 2.4]: bell",
         "dog at [0.1, 0.6]; bell at [2.0, 2.4]",
+        # nothing but words before
+        "dog 0.1-0.6 s, bell 2.0-2.4 s",
+        "dog from 0.1 to 0.6 seconds, and bell from 2.0 to 2.4 seconds.",
+        "dog 0.1-0.6 s\nbell 2.0-2.4 s",
+        "- dog 0.10-0.60\n- bell 2.00-2.40",
     ],
 )
 def test_labels_lead_or_follow_their_times(text: str) -> None:
@@ -106,8 +111,14 @@ def test_labels_lead_or_follow_their_times(text: str) -> None:
         "dog:\n- 0.1-0.6\n- 2.0-2.4",
         "dog: [0.1, 0.6], [2.0, 2.4]",
         "dog [0.1, 0.6] and [2.0, 2.4]",
+        "dog from 0.1 to 0.6 s and from 2.0 to 2.4 s",
     ],
 )
 def test_a_label_holds_for_the_times_that_follow_it(text: str) -> None:
     found = [(event.onset, event.offset, event.label) for event in SoundEventDetection(["dog"]).parse(text).events]
     assert found == [(0.1, 0.6, "dog"), (2.0, 2.4, "dog")]
+
+
+@pytest.mark.parametrize("text", ["There is a dog from 0.1 to 0.6 s.", "The dog barks from 0.1 to 0.6 s.", "0.1-0.6 s"])
+def test_a_sentence_is_no_class(text: str) -> None:
+    assert SoundEventDetection(["dog"]).parse(text).events == ()

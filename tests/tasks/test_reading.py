@@ -101,3 +101,29 @@ def test_other_scripts_digits_are_no_times():
     for task in TASKS:
         assert not task.parse('{"dog": [\u0661, \u0662]}').readable
         assert not task.parse("\u0661-\u0662, a dog").readable
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'First speech at [0.0, 1.0], then a dog at [1.2, 3.48].\n\n```json\n{"a dog": [1.2, 3.48]}\n```',
+        '{"a dog": [[1.2, 3.48]]} Before that there is speech at [0.0, 1.0].',
+        'Speech: [0.0, 1.0]\nDog: [1.2, 3.48]\n\n[{"event": "a dog", "start": 1.2, "end": 3.48}]',
+        "Speech at [0.0, 1.0].\n```\n[[1.2, 3.48]]\n```",
+        # the object holds no times
+        '{"query": "a dog"}\n[1.2, 3.48]',
+        '[1.2, 3.48] {"confidence": 0.9}',
+    ],
+)
+def test_brackets_of_running_words_are_none_of_an_object(text):
+    assert [(event.onset, event.offset) for event in Grounding().parse(text).events] == [(1.2, 3.48)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"dog": [0.1, 0.6]}\n{"bell": [2, 3]}', '```\n{"dog": [0.1, 0.6]}\n```\n```\n{"bell": [2, 3]}\n```',
+     '{"dog": [0.1, 0.6]}, "bell": [2, 3]}', "dog [0.1, 0.6] bell [2, 3]"],
+)  # fmt: skip
+def test_several_objects_are_one_answer(text):
+    found = SoundEventDetection(["dog", "bell"]).parse(text).events
+    assert [(event.onset, event.offset, event.label) for event in found] == [(0.1, 0.6, "dog"), (2.0, 3.0, "bell")]

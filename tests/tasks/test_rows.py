@@ -18,6 +18,10 @@ TEXTS = {
     "| 1 | 1.2 | 3.48 s | a 2-3 s beep |\n| 2 | 4 | 5 | **rain** |",
     "table of ranges": "Time | Sound\n--- | ---\n1.2 – 3.48 | a 2-3 s beep\n4.0 – 5.0 | rain",
     "table of durations": "Sound\tDuration (ms)\tOnset\na 2-3 s beep\t2280\t1.2\nrain\t1000\t4",
+    "table that looks like labels": "end\tstart\tevent\n3.48\t1.2\ta 2-3 s beep\n5\t4\train",
+    "durations that look like labels": "onset\tduration\tevent\n1.2\t2.28\ta 2-3 s beep\n4\t1\train",
+    "milliseconds that look like labels": "start_ms\tend_ms\tevent\n1200\t3480\ta 2-3 s beep\n4000\t5000\train",
+    "labels under a heading": "The events\tas found\n1.2\t3.48\ta 2-3 s beep\n4\t5\train",
 }  # fmt: skip
 LINES = {
     "bullets": "- **1.2 s – 3.48 s**: a 2-3 s beep\n- **4 s – 5 s**: rain",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from timepro_lit.tasks.dense_captioning import DenseCaptioning
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
@@ -28,6 +29,8 @@ TASK = Grounding()
         "[2.5, 4.25]\nExplanation: it is quiet from 7.0 to 8.0 s.",
         "Answer: 2.5-4.25 s\nReasoning: 7.0-8.0 s is too late.",
         "[2.5, 4.25]<think>Was it 7.0-8.0?",
+        "[2.5, 4.25]\nThe answer is in seconds.",
+        "7.0-8.0? no. The answer is given below.\n[2.5, 4.25]",
     ],
 )
 def test_only_the_answer_is_read(text: str) -> None:
@@ -36,10 +39,24 @@ def test_only_the_answer_is_read(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["<think>[7.0, 8.0]", "Thought: 7.0-8.0 s", "<answer></answer> [7.0, 8.0]", "<think>7-8</think>", "Draft: [7, 8]"],
+    [
+        "<think>[7.0, 8.0]",
+        "Thought: 7.0-8.0 s",
+        "<answer></answer> [7.0, 8.0]",
+        "<think>7-8</think>",
+        "Draft: [7, 8]",
+        "[7, 8]? The answer is unclear.",
+    ],
 )
 def test_thinking_without_an_answer_is_none(text: str) -> None:
     assert not TASK.parse(text).readable
+
+
+def test_a_caption_announces_nothing() -> None:
+    text = "1.20-3.48, a host asks 2 questions. The answer is five.\n5.00-6.00, rain"
+    captions = [event.label for event in DenseCaptioning().parse(text).events]
+    assert captions == ["a host asks 2 questions. The answer is five.", "rain"]
+    assert [event.label for event in DenseCaptioning().parse(f"0-9, hm\nAnswer:\n{text}").events] == captions
 
 
 def test_an_empty_answer_after_thinking_is_one() -> None:

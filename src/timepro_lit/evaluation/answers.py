@@ -26,7 +26,7 @@ from timepro_lit.files.fragments import with_fragment
 from timepro_lit.files.json_object import defined, read_object
 from timepro_lit.files.sealing import read_sealed, seal, sealed
 from timepro_lit.metrics.suite import Scores
-from timepro_lit.records import Answer, Event, Example
+from timepro_lit.records import Answer, Event, Example, Prediction
 from timepro_lit.runs.determinants import WINDOWS as ASKED_IN
 from timepro_lit.runs.origin import Grounds, Origin, read_record
 from timepro_lit.runs.stages import RECORD
@@ -128,6 +128,16 @@ def read_answers(folder: Path, tasks: Mapping[str, ScoredTask]) -> list[Answer]:
         for number, line in enumerate(lines, start=1):
             answers.append(_answer(line, tasks, f"{folder / PREDICTIONS}:{number}", merge_iou))
     return answers
+
+
+def is_put_together(row: Mapping[str, Any]) -> bool:
+    """Whether a line of predictions.jsonl was voted, or merged of windows: its own text is null."""
+    return row.get("text", "") is None and bool(row.get(VOTERS) or row.get(WINDOWS))
+
+
+def put_together_again(row: Mapping[str, Any], task: ScoredTask, path: Path, where: str) -> Prediction:
+    """What such a line of `path` says, as `read_answers` reads it."""
+    return _answer(json.dumps(row).encode(), {task.name: task}, where, _merge_iou(path.parent)).prediction
 
 
 def _merge_iou(folder: Path) -> float:

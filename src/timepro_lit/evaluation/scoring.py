@@ -25,7 +25,7 @@ from rich.table import Table
 
 from timepro_lit.data.annotations import read_events_tsv
 from timepro_lit.data.manifest import MAX_LINE_BYTES, read_manifest
-from timepro_lit.evaluation.answers import PREDICTIONS, SCORES, write_lines
+from timepro_lit.evaluation.answers import PREDICTIONS, SCORES, is_put_together, put_together_again, write_lines
 from timepro_lit.evaluation.oddities import Oddities, oddities_of
 from timepro_lit.evaluation.sums import questions_of, write_sums
 from timepro_lit.files.atomic import write_atomically
@@ -94,7 +94,11 @@ def read_predictions(path: Path, task: ScoredTask) -> list[tuple[str, Prediction
             raise ValueError(f"{where}: key 'id' must be text")
         if row.get("task", task.name) == task.name:
             text = row["text"] if isinstance(row.get("text"), str) else ""
-            answers.append((row["id"], _prediction(row, task, where), text))
+            if is_put_together(row):
+                prediction = put_together_again(row, task, path, where)
+            else:
+                prediction = _prediction(row, task, where)
+            answers.append((row["id"], prediction, text))
     if not answers:
         raise ValueError(f"{path}: holds no answer to task={task.name}")
     return answers
@@ -249,13 +253,14 @@ def _example(name: str, events: Sequence[Event], path: Path) -> Example:
 
 def _prediction(row: Mapping[str, Any], task: ScoredTask, where: str) -> Prediction:
     text, events = row.get("text"), row.get("events")
-    has_events = isinstance(events, list) and len(events) > 0
+    readable = row.get("readable")  # as our own files say
+    has_events = isinstance(events, list) and (len(events) > 0 or readable is True)
     # What the system said; events beside it are somebody's reading of it, but of an empty text nobody reads any.
     if isinstance(text, str) and (text.strip() or not has_events):
         return task.parse(text)
     if not isinstance(events, list):
         raise ValueError(f"{where}: a line needs a 'text' or a list of 'events'")
-    return Prediction(tuple(_event(event, where) for event in events), readable=True)
+    return Prediction(tuple(_event(event, where) for event in events), readable=readable is not False)
 
 
 def _event(entry: Any, where: str) -> Event:

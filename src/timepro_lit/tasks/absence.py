@@ -26,6 +26,9 @@ _GENERIC = frozenset((
     "times", "sounds", "timestamps", "intervals", "windows", "response",
 ))  # fmt: skip
 """Keys that stand for what was asked for, whatever it was."""
+_PRESENCE = frozenset((
+    "present", "presence", "detected", "found", "exists", "occurs", "audible", "heard", "occurred", "exist",
+))  # fmt: skip
 _FAULTS = frozenset((
     "error", "errors", "status", "warning", "warnings", "success", "ok", "valid", "supported", "available", "audio",
     "file", "loaded", "processed",
@@ -53,6 +56,16 @@ def says_none(plain: str, root: Group) -> bool:
         closed = all(group.closed for group in groups) and _CONDITION.search(plain, 0, groups[0].start) is None
         return closed and all(_is_none(group) for group in groups)
     return denials.deny(_FENCE.sub(" ", plain))
+
+
+def is_said_absent(group: Group) -> bool:
+    """Whether a key says that what the times beside it are of is not there: `{"present": false, "start": 0, ...}`."""
+    for key, values in group.entries:
+        if key is not None and set(_words(key)) & _PRESENCE and _words(key)[0] != "not":
+            match values:
+                case [Word(plain=told)] if told.strip(_EDGES).lower() in ("false", "no"):
+                    return True
+    return any(is_said_absent(one) for _, values in group.entries for one in values if isinstance(one, Group))
 
 
 def is_of_another(plain: str, root: Group, spans: Sequence[Span]) -> bool:

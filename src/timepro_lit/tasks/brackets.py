@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from timepro_lit.tasks.times import CLOCK_COMMA, DECIMAL_COMMAS, FLAGS
@@ -64,6 +65,16 @@ class Word:
 
 
 Value = Group | Word
+
+
+def words_within(group: Group) -> Iterator[Word]:
+    """The words among the values of a group and of those within, in their order."""
+    for _, values in group.entries:
+        for value in values:
+            if isinstance(value, Word):
+                yield value
+            else:
+                yield from words_within(value)
 
 
 def read_groups(text: str, plain: str, repairs: list[str]) -> Group:

@@ -8,6 +8,7 @@ pattern is linear, as in `tasks.times`.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from timepro_lit.tasks.times import FLAGS
 
@@ -91,6 +92,7 @@ _NAME = "theasked"
 _LONGEST = 320
 _NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nothing|without|cannot)\b|n['’]t\b", FLAGS)
 _NO_DOUBT = re.compile(r"\b(?:no|without|not)[ ](?:an?[ ])?(?:doubt|question|sure|certain|only|just)\b", FLAGS)
+_BEHIND = re.compile(r"\A\s{0,4}(?:之?[间内中]|的?期间|里|[)\]:|-])?\s{0,4}")
 _CLAUSES = re.compile(r"[\r\n;!?。,:]++|(?<![0-9])\.(?=\s|\Z)|\.(?=\s)|\b(?:but|then|and)\b", FLAGS)
 
 
@@ -124,17 +126,23 @@ def is_denial(statement: str) -> bool:
     return len(words) <= _LONGEST and any(_fits(one) for one in (words, said))
 
 
-def denies_times(plain: str, starts: list[int]) -> bool:
-    """Whether the times that begin at `starts` are those of something that is said not to happen.
+def denies_times(plain: str, places: list[tuple[int, int]]) -> bool:
+    """Whether the times at `places`, from the first on, are those of something that is said not to happen.
 
-    >>> denies_times("No dog barks between 1.2 and 3.4 s.", [22])
+    >>> denies_times("No dog barks between 1.2 and 3.4 s.", [(22, 34)])
     True
     """
     for clause_start, clause_end in _between(_CLAUSES, plain):
-        first = next((start for start in starts if clause_start <= start < clause_end), None)
+        first = next((start for start, _ in places if clause_start <= start < clause_end), None)
         if first is not None and _NEGATION.search(_NO_DOUBT.sub(" ", plain[clause_start:first])):
             return True
-    return any(is_denial(_QUOTED.sub(_unquoted, plain[start:end])) for start, end in _between(_STATEMENTS, plain))
+    statements = _between(_STATEMENTS, plain)
+    ends = [end for _, end in statements]
+    for (_, behind), (following, _) in zip(places, [*places[1:], (len(plain), 0)], strict=False):
+        stop = ends[min(bisect_left(ends, behind), len(ends) - 1)]
+        if is_denial(_BEHIND.sub("", _QUOTED.sub(_unquoted, plain[behind : min(following, stop)]), count=1)):
+            return True  # from 1.2 to 3.4 s there is no dog
+    return any(is_denial(_QUOTED.sub(_unquoted, plain[start:end])) for start, end in statements)
 
 
 def _fits(words: str) -> bool:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from timepro_lit.tasks.brackets import Group, Value, Word, read_groups
+from timepro_lit.tasks.denials import is_denial
+from timepro_lit.tasks.keyed import (
+    NULLS,
+    has_classes,
+    has_two_units,
+    is_deep,
+    is_record,
+    label_of_row,
+    labels_told,
+    names_in,
+    only_labels,
+    seconds,
+    stated_unit,
+    tells_unit,
+    times_under,
+)
+from timepro_lit.tasks.labels import governed, keys_of, labels_beside
 from timepro_lit.tasks.named_times import TIMES, NamedTimes, Span
-from timepro_lit.tasks.names import Name, Role, is_counter, name_of, unit_of
+from timepro_lit.tasks.names import Name, Role, is_counter
 from timepro_lit.tasks.ranges import find_ranges, items_of, read_ranges
-from timepro_lit.tasks.times import LINE_START, Amount, read_amount, scaled, unit_behind
+from timepro_lit.tasks.times import read_amount, unit_behind
 from timepro_lit.tasks.typography import plain as in_plain_signs
 
 MAX_EVENTS = 256
-_NULLS = frozenset(("null", "none", ""))
 
 
 @dataclass(slots=True)
@@ -29,6 +45,8 @@ class Findings:
     """Whether these are of a quoted value, in which no other one is read so."""
     structured: bool = False
     """Whether keys that name times, or pairs in brackets, gave any."""
+    captioned: bool = False
+    """Whether what is said of an event is asked for, and not its class."""
 
     def add(self, *spans: Span) -> None:
         """Takes events, up to the limit."""
@@ -62,78 +80,40 @@ def read_entries(group: Group, outer: str | None, found: Findings, unit_s: float
     "offset": 2}`) or as a row (`["dog", 1, 2]`).
     """
     unit_s = stated_unit(group, unit_s)
-    names = [_name(key, unit_s) for key, _ in group.entries]
-    told = _own_labels(group, names)
+    names = names_in(group, unit_s)
+    labels_at = labels_told(group, names, found.captioned)
+    told = [labels for labels in labels_at.values() if labels] or label_of_row(group)
     own = next((one[0] for one in told if len(one) == 1), None)
     labels: list[str | None] = [own] if own is not None else list(told[0]) if told else [outer]
-    is_record = _is_record(group, names)
-    timed = {(name.role, name.unit_s) for name in names if name.role in TIMES}
-    if is_record and len(timed) > len({role for role, _ in timed}):
-        found.repairs.append("ambiguous")  # {"start_min": 1, "start_sec": 2, "end_min": 1, "end_sec": 5}
+    named = is_record(group, names)
+    if named and has_two_units(names):
+        found.repairs.append("ambiguous")
     record = NamedTimes()
     keys = [key for key, _ in group.entries]
-    by_class = any(
-        name.role is None and key is not None and any(isinstance(value, Group) for value in values)
-        for (key, values), name in zip(group.entries, names, strict=True)
-    )
+    by_class = has_classes(group, names)
     if len(set(keys)) < len(keys):
         found.repairs.append("repeated_key")
-    for (key, values), name in zip(group.entries, names, strict=True):
-        if name.role is Role.LABEL and (next_told := _labels(values, names)):
-            labels = list(next_told)
+    for index, ((key, values), name) in enumerate(zip(group.entries, names, strict=True)):
+        if index in labels_at:
+            labels = [*labels_at[index]] or labels
             found.repairs.append("record")
-        elif is_record and name.role in TIMES:
+        elif named and name.role in TIMES:
             assert name.role is not None
-            if not all(isinstance(value, Word) and value.plain.lower() in _NULLS for value in values):
-                found.add_named(record.add(name.role, _times(values, name), labels))
-        elif is_record:  # beside named times, other numbers are no times
-            inner = [value for value in values if isinstance(value, Group) and _is_deep(value)]
+            if not all(isinstance(value, Word) and value.plain.lower() in NULLS for value in values):
+                found.add_named(record.add(name.role, times_under(values, name), labels))
+        elif named:  # beside named times, other numbers are no times
+            inner = [value for value in values if isinstance(value, Group) and is_deep(value)]
             for value in inner:
                 read_entries(value, key if name.role is None else labels[0], found, unit_s)
-        elif not _tells_unit(name, values) and (name.role is not Role.REMARK or len(keys) == 1):
+        elif not tells_unit(name, values) and (name.role is not Role.REMARK or len(keys) == 1):
             is_label = key is not None and (name.role is not Role.TIMES or (by_class and not told))
             is_label = is_label and not (outer is not None and key is not None and is_counter(key))
             label = own if own is not None else (key if is_label else outer)
             if name.role is not Role.TIMES or not _read_columns(values, key, name, told, found):
                 _read_values(values, key, name, label, found)
+    if labels_at and only_labels(names):
+        _read_said([value for index in labels_at for value in group.entries[index][1]], outer, found)
     found.add_named(record.finish())
-
-
-def _name(key: str | None, unit_s: float | None) -> Name:
-    """What a key names; the unit is that of the group where the key has none."""
-    name = Name(None) if key is None else name_of(key)
-    return replace(name, unit_s=unit_s) if name.unit_s == 1.0 else name
-
-
-def stated_unit(group: Group, unit_s: float | None) -> float | None:
-    """The unit that a key such as "unit" tells; None for one that is none of time."""
-    for key, values in group.entries:
-        words = [word.plain for word in values if isinstance(word, Word) and word.plain.lower() not in _NULLS]
-        if key is not None and name_of(key).role is Role.UNIT and words:
-            return unit_of(words[0])
-    return unit_s
-
-
-def _tells_unit(name: Name, values: list[Value]) -> bool:
-    return name.role is Role.UNIT and not any(isinstance(value, Group) for value in values)
-
-
-def _own_labels(group: Group, names: list[Name]) -> list[list[str]]:
-    """The labels that a record or a row brings, wherever in it they stand: one, or a list for a list of times."""
-    entries = zip(group.entries, names, strict=True)
-    lists = [_labels(values, names) for (_, values), name in entries if name.role is Role.LABEL]
-    if any(lists):
-        return [told for told in lists if told]
-    match group.entries:
-        case [(None, values)]:
-            num_times, rest = 0, []
-            for word in (value for value in values if isinstance(value, Word)):
-                told = 1 if read_amount(word.plain) is not None else 2 * len(read_ranges(word.plain) or [])
-                num_times += told
-                if not told and word.plain.lower() not in _NULLS:
-                    rest.append(word.text)
-            return [rest] if len(rest) == 1 and num_times >= 2 else []
-    return []
 
 
 def _read_columns(values: list[Value], key: str | None, name: Name, told: list[list[str]], found: Findings) -> bool:
@@ -150,55 +130,6 @@ def _read_columns(values: list[Value], key: str | None, name: Name, told: list[l
     return labels is not None
 
 
-def _labels(values: list[Value], names: list[Name]) -> list[str]:
-    """The words under a key that names a label; none where times stand there, and no other key could have them."""
-    alone = all(name.role in (Role.LABEL, Role.REMARK) for name in names)
-    timed = any(name.role in (*TIMES, Role.TIMES) for name in names)
-    match values:
-        case [Word() as word] if not alone or read_ranges(word.plain) is None:
-            return [word.text]
-        case [Group(entries=[(None, words)])] if all(isinstance(word, Word) and word.quoted for word in words):
-            told = [word for word in words if isinstance(word, Word)]
-            return [word.text for word in told] if timed or not any(_begins_with_time(word) for word in told) else []
-    return []
-
-
-def _begins_with_time(word: Word) -> bool:
-    is_time = read_amount(word.plain) is not None or read_ranges(word.plain) is not None
-    return is_time or LINE_START.match(word.plain) is not None
-
-
-def _is_record(group: Group, names: list[Name]) -> bool:
-    """Whether keys name at least two of start, end and duration."""
-    roles = {name.role for (_, values), name in zip(group.entries, names, strict=True) if name.role in TIMES and values}
-    return len(roles) > 1
-
-
-def _is_deep(group: Group) -> bool:
-    return any(key is not None or any(isinstance(value, Group) for value in values) for key, values in group.entries)
-
-
-def _times(values: list[Value], name: Name) -> list[float] | None:
-    """The times under a key that names them: one, or a list in brackets of one for each event."""
-    match values:
-        case [Group(entries=[(None, [_, *_] as listed)])]:
-            words = listed
-        case [Word()]:
-            words = values
-        case _:
-            return None
-    times = [_seconds(read_amount(word.plain), name) if isinstance(word, Word) else None for word in words]
-    return [time for time in times if time is not None] if None not in times else None
-
-
-def _seconds(found: Amount | None, name: Name, lone_comma: bool = True) -> float | None:
-    if found is None or found.seconds is None or (found.comma and found.unit_s is None and not lone_comma):
-        return None
-    if found.unit_s is not None:
-        return found.seconds
-    return None if name.unit_s is None else scaled(found.seconds, name.unit_s)
-
-
 def _read_values(values: list[Value], key: str | None, name: Name, label: str | None, found: Findings) -> None:
     """Events among the values of one key; every two times in a row are a pair."""
     onset: float | None = None
@@ -212,19 +143,19 @@ def _read_values(values: list[Value], key: str | None, name: Name, label: str | 
         if isinstance(value, Group):
             read_entries(value, label, found, name.unit_s if unit_next is None else unit_next[0])
         elif time is None:
-            if value.plain.lower() not in _NULLS and (unit is None or not isinstance(before, Group)):
+            if value.plain.lower() not in NULLS and (unit is None or not isinstance(before, Group)):
                 _read_word(value, key, name, label, found)
         else:
-            seconds = _seconds(time, name, lone_comma=False)
+            time_s = seconds(time, name, lone_comma=False)
             if value.quoted or not value.plain.lstrip("-").replace(".", "", 1).isdigit():
                 found.repairs.append("time_format")
-            if seconds is None:
+            if time_s is None:
                 found.repairs.append("ambiguous")
             elif onset is None:
-                onset = seconds
+                onset = time_s
             else:
                 found.structured = True
-                found.add((onset, seconds, label))
+                found.add((onset, time_s, label))
                 onset = None
     if onset is not None or not values:
         found.repairs.append("unclear")
@@ -243,7 +174,7 @@ def _read_word(word: Word, key: str | None, name: Name, label: str | None, found
         found.repairs.append("unquoted")
     if word.quoted and not found.within_word and (brackets := _brackets_in(word)) is not None:
         found.repairs.append("time_format")
-        quoted = Findings(found.repairs, within_word=True)
+        quoted = Findings(found.repairs, within_word=True, captioned=found.captioned)
         for value in brackets:
             read_entries(value, label, quoted, name.unit_s)
         found.spoken.extend(quoted.chosen())  # of "resolution": "16, 9" too
@@ -255,6 +186,8 @@ def _read_word(word: Word, key: str | None, name: Name, label: str | None, found
         _add_ranges([r.pair for r in called], word.text, found)
     elif word.text == label:
         found.repairs.append("row")
+    elif word.quoted and key is None and label is None:
+        _read_said([word], None, found)
     else:
         spoken = find_ranges(word.plain, items_of(word.plain)) if word.quoted else []
         told = [r.in_unit(name.unit_s) for r in spoken if r.pair is not None and (r.strong or r.place == "from")]
@@ -274,6 +207,20 @@ def _brackets_in(word: Word) -> list[Group] | None:
         return None
     root = read_groups(text, plain, [])
     return [value for _, values in root.entries for value in values if isinstance(value, Group)]
+
+
+def _read_said(values: list[Value], label: str | None, found: Findings) -> None:
+    """Takes the events of what is said where nothing else gives times: `{"events": ["dog: 0.1-0.6"]}`."""
+    inner = [one for value in values if isinstance(value, Group) for _, listed in value.entries for one in listed]
+    for word in (word for word in [*values, *inner] if isinstance(word, Word)):
+        ranges = find_ranges(word.plain, items_of(word.plain))
+        keyed = governed(ranges, keys_of(word.text, word.plain, ranges))
+        if keyed:
+            found.repairs.append("time_format")
+            for (r, _), said in zip(keyed, labels_beside(word.text, word.plain, keyed, []), strict=True):
+                _add_ranges([r.pair], said or label, found)
+        elif word.plain.lower() not in NULLS and not is_denial(word.plain):
+            found.repairs.append("unclear")
 
 
 def _add_ranges(pairs: list[tuple[float, float] | None], label: str | None, found: Findings) -> None:

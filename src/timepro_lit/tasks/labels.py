@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from timepro_lit.tasks.brackets import Group
-from timepro_lit.tasks.names import Role, is_unit, name_of
+from timepro_lit.tasks.names import Role, is_unit, name_of, sort_in_demand
 from timepro_lit.tasks.ranges import Range
-from timepro_lit.tasks.times import unit_behind
+from timepro_lit.tasks.times import unit_before, unit_behind
 
 _BULLET = r"[ \t]{0,8}(?:[-*•][ \t]{1,4})?(?:[0-9]{1,3}[.)][ \t]{1,4})?[*_`\"'“’]{0,4}"
 _KEY = re.compile(
     rf"(?:\A|(?<=[\n\r;,|])){_BULLET}(?P<key>[^\n\r,;:(|]{{1,128}}?)[ \t*_`\"'“’]{{0,8}}(?::(?![0-9])|(?<![0-9]):)"
 )
+_BEGINS = re.compile(rf"\A{_BULLET}")
 _EDGES = " \t*_`\"'“’"
 _LEAD = re.compile(
     rf"{_BULLET}(?P<label>\w[^\n\r]{{0,127}}?)[{_EDGES}]{{0,4}}(?P<by>(?:[(\[,|=:-][{_EDGES}]{{0,4}}){{1,2}})\Z"
@@ -28,8 +29,17 @@ _NO_LABEL = frozenset((
     "is", "are", "was", "were", "with", "in", "between", "at", "from", "to", "and", "then", "there", "that",
 ))  # fmt: skip
 """With one of these at an end, words are a part of a sentence: "The timestamps are [0.5, 1.2]"."""
+_SUBJECTS = frozenset((
+    "a", "an", "the", "this", "that", "it", "i", "we", "you", "he", "she", "they", "one", "some", "yes", "no", "sure",
+    "so", "thus", "answer", "here", "first", "next", "finally", "also", "again", "after", "before", "在", "从",
+))  # fmt: skip
+"""With one of these before, words are a sentence, and no class: "A dog barks from 0.5 to 1.2 s"."""
 _LIST_SIGNS = re.compile(r"[\s)\].,;]{0,8}(?:and\s)?")
 _LIST_WORDS = re.compile(r"(?:[^\w]|from|between|at|then|and|again){0,16}")
+
+
+Labelled = tuple[Group, str | None, float | None]
+"""A group, the label that stands beside it, and seconds in the unit of its bare numbers; None for no known one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +63,21 @@ def keys_of(text: str, plain: str, ranges: Sequence[Range] = ()) -> list[Key]:
     return found
 
 
-def told_labels(keys: list[Key], text: str, plain: str, ranges: Sequence[Range] = ()) -> list[tuple[int, str | None]]:
+def governed(ranges: Sequence[Range], keys: Sequence[Key]) -> list[tuple[Range, Key | None]]:
+    """Each range with the last key before it, but for those that are remarks."""
+    starts = [key.start for key in keys]
+    governing = [keys[bisect_right(starts, r.start) - 1] if keys and starts[0] <= r.start else None for r in ranges]
+    return [(r, key) for r, key in zip(ranges, governing, strict=True) if key is None or key.role is not Role.REMARK]
+
+
+def told_labels(
+    keys: list[Key], text: str, plain: str, ranges: Sequence[Range] = (), captioned: bool = False
+) -> list[tuple[int, str | None]]:
     """Where a label begins to hold: what a key such as "Event" says; without one, a key of its own."""
     found: list[tuple[int, str | None]] = []
+    asked_for = sort_in_demand([name_of(key.text).sort for key in keys], captioned)
     for key, following in zip(keys, [*keys[1:], None], strict=False):
-        if key.role is Role.LABEL:
+        if key.role is Role.LABEL and name_of(key.text).sort is asked_for:
             stop = len(plain) if following is None else following.start
             behind = bisect_left(ranges, key.end, key=lambda r: r.start)
             stop = min(stop, ranges[behind].start) if behind < len(ranges) else stop
@@ -101,6 +121,9 @@ def labels_beside(
                 label = _bare(text[lead.start("label") : lead.end("label")])
             elif again and label is None:  # Event: Dog 0.5-1.2 s, Speech 1.5-2.8 s
                 label, holds = _bare(text[begins : r.start]), False
+            elif not again and not governed:  # Dog from 0.5 to 1.2 s
+                own = _bare(_BEGINS.sub("", text[line : r.start], count=1))
+                label = own if own is not None and own.split()[0].lower() not in _SUBJECTS else label
         if label is None and named and holds:
             place = bisect_right(starts, r.start) - (not named_behind)
             label = named[place][1] if 0 <= place < len(named) else None
@@ -111,7 +134,7 @@ def labels_beside(
 
 def labelled_groups(
     text: str, plain: str, outside: str, told: Sequence[tuple[str | None, bool, Group]]
-) -> list[tuple[Group, str | None, float | None]]:
+) -> list[Labelled]:
     """Groups in brackets, each with the label and the unit of bare numbers that stand beside it.
 
     `told` holds them with the last key before and whether they stand right behind that; `outside` is `plain` with
@@ -124,7 +147,7 @@ def labelled_groups(
     units: list[float | None] = []
     for key, is_first, group in told:
         end = len(plain) if group.end is None else group.end
-        unit_s, end = unit_behind(plain, end) or (1.0, end)
+        unit_s, end = unit_behind(plain, end) or (unit_before(plain, group.start), end)
         colon = plain.rfind(":", 0, group.start) if is_first else -1
         before = None if key is None else Key(colon, colon + 1, key, name_of(key).role)
         places.append((Range(0, 0, group.start + 1, end, None, place="line"), before))

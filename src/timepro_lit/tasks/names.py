@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -22,6 +23,15 @@ class Role(Enum):
     """Words about the answer: whatever numbers they hold are no times."""
 
 
+class Sort(Enum):
+    """What a label says of an event, where one has several."""
+
+    CLASS = "class"
+    KIND = "kind"
+    """What the class belongs to: `"type": "animal"`."""
+    CAPTION = "caption"
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """A key's role; None for a key that may be a label itself."""
@@ -29,6 +39,8 @@ class Name:
     role: Role | None
     unit_s: float | None = 1.0
     """Seconds in one of the key's units, for a number without a unit of its own; None where that cannot be told."""
+    sort: Sort | None = None
+    """What a label says of an event; None for a key that names no label."""
 
 
 _NUMBERED = re.compile(r"(?P<name>.*[^\W\d_])[\s_#-]{0,3}[0-9]{1,4}", re.DOTALL)
@@ -48,34 +60,48 @@ _UNITS: dict[str, float | None] = {
     **dict.fromkeys(("hr", "hrs", "hour", "hours"), 3600.0),
     "min": None,  # or the least
 }
+NO_TIME = frozenset((
+    "frame", "frames", "sample", "samples", "token", "tokens", "index", "indices", "percent", "percents", "percentage",
+    "pct", "%",
+))  # fmt: skip
+"""What numbers may count that are no times."""
+_COUNTED = frozenset(word for word in NO_TIME if word.endswith("s"))
 _UNIT_WORD = re.compile(r"[^\W\d_]+")
 _IN_BRACKETS = re.compile(r"[(\[]\s{0,2}(?:in\s)?([a-z]{1,12})\s{0,2}[)\]]\s{0,4}", re.IGNORECASE)
 _TIMES = frozenset((
     "time", "times", "timestamp", "timestamps", "stamp", "stamps", "segment", "segments", "interval",
     "intervals", "span", "spans", "range", "ranges", "window", "windows", "period", "periods", "timing",
-    "timings",
+    "timings", "timeframe", "timeframes",
 ))  # fmt: skip
 _FILL = frozenset((
     "at", "in", "is", "of", "the", "t", "event", "events", "sound", "audio", "clip", "point", "position", "pos",
     "value", "approx", "predicted", "hh", "mm", "ss", "chain", "user", "short", "brief", "my", "for", "additional",
 ))  # fmt: skip
-_LABELS = frozenset((
-    "event", "label", "class", "name", "sound", "description", "caption", "category", "tag", "title", "text",
-    "type", "sentence", "events", "labels", "classes", "names", "sounds", "descriptions", "captions", "categories",
-    "tags", "titles", "texts", "types", "sentences",
+_KINDS = frozenset(("category", "tag", "title", "type", "categories", "tags", "titles", "types"))
+_CAPTIONS = frozenset((
+    "description", "caption", "text", "sentence", "descriptions", "captions", "texts", "sentences",
+))  # fmt: skip
+_LABELS = _KINDS | _CAPTIONS | frozenset((
+    "event", "label", "class", "name", "sound", "events", "labels", "classes", "names", "sounds",
 ))  # fmt: skip
 _REMARKS = frozenset((
     "question", "prompt", "comment", "comments", "explanation", "explanations", "explain", "reason",
     "reasons", "reasoning", "rationale", "thought", "thoughts", "think", "thinking", "analysis", "note",
     "notes", "remark", "remarks", "summary", "observation", "observations", "justification", "draft",
     "evidence", "details", "count", "counts", "number", "numbers", "score", "scores", "context", "confidence",
-    "confidences", "probability", "probabilities", "query", "queries", "questions", "prompts",
+    "confidences", "probability", "probabilities", "query", "queries", "questions", "prompts", "conf", "confs", "prob",
+    "probs", "likelihood", "frequency", "frequencies", "freq", "hz", "khz", "db", "loudness", "channel", "channels",
+    "id", "ids",
 ))  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
 def name_of(key: str) -> Name:
-    """The role of a key, numbered or not. Anything but known words makes it a label: "car stop", "start_frame"."""
+    """The role of a key, numbered or not. Anything but known words makes it a label: "car stop".
+
+    >>> name_of("end_ms"), name_of("start_frame").unit_s
+    (Name(role=<Role.OFFSET: 'offset'>, unit_s=0.001, sort=None), None)
+    """
     if len(key) > 64:
         return Name(None)
     numbered = _NUMBERED.fullmatch(key)
@@ -83,17 +109,19 @@ def name_of(key: str) -> Name:
     if not {"unit", "units"}.isdisjoint(words) and set(words) <= {"unit", "units"} | _TIMES | _FILL:
         return Name(Role.UNIT)
     unit_s: float | None = 1.0
-    roles, times = [], False
-    for word in words:
+    roles, times = [], len(key) > 1 and bool(words) and all(word in _UNITS or word in _COUNTED for word in words)
+    for last, word in zip(["", *words], words, strict=False):
         stem = _STEM.fullmatch(word)
         if stem is not None:
             roles += [role for role in (Role.ONSET, Role.OFFSET, Role.DURATION) if stem[role.value]]
             unit_s = 1e-3 if stem["unit"].endswith("ms") else unit_s
         elif word in _UNITS:
             unit_s = _UNITS[word]
+        elif word in NO_TIME and last != "time":  # a time frame is a stretch of time
+            unit_s = None
         elif word in _TIMES:
             times = True
-        elif word not in _FILL:
+        elif word not in _FILL | NO_TIME:
             return _other(key, words)
     if not roles and not times:
         return _other(key, words)
@@ -106,8 +134,18 @@ def is_counter(key: str) -> bool:
 
 
 def is_unit(word: str) -> bool:
-    """Whether a word in lower case is a unit."""
-    return word in _UNITS
+    """Whether a word in lower case is a unit, of time or of none."""
+    return word in _UNITS or word in NO_TIME
+
+
+def sort_in_demand(sorts: Collection[Sort | None], captioned: bool) -> Sort | None:
+    """Which of an event's labels is asked for: its class, or what is said of it.
+
+    >>> sort_in_demand([Sort.KIND, Sort.CAPTION], captioned=False)
+    <Sort.KIND: 'kind'>
+    """
+    order = (Sort.CAPTION, Sort.CLASS, Sort.KIND) if captioned else (Sort.CLASS, Sort.KIND, Sort.CAPTION)
+    return next((sort for sort in order if sort in sorts), None)
 
 
 def unit_of(text: str) -> float | None:
@@ -120,9 +158,10 @@ def _other(key: str, words: list[str]) -> Name:
     in_brackets = _IN_BRACKETS.search(key)
     if in_brackets is not None and in_brackets.end() == len(key):
         return Name(None, _UNITS.get(in_brackets[1].lower(), 1.0))  # "a dog barks (ms)"
-    if all(word in _LABELS | _REMARKS | _FILL for word in words):
+    if all(word in _LABELS | _REMARKS | _FILL | _TIMES for word in words):
         if not _REMARKS.isdisjoint(words):
-            return Name(Role.REMARK)
-        if not _LABELS.isdisjoint(words):
-            return Name(Role.LABEL)
+            return Name(Role.REMARK)  # also "frequency range"
+        if not _LABELS.isdisjoint(words) and _TIMES.isdisjoint(words):
+            is_caption, is_kind = not _CAPTIONS.isdisjoint(words), not _KINDS.isdisjoint(words)
+            return Name(Role.LABEL, sort=Sort.CAPTION if is_caption else Sort.KIND if is_kind else Sort.CLASS)
     return Name(None)

@@ -6,9 +6,9 @@ from bisect import bisect_right
 from itertools import pairwise, takewhile
 
 from timepro_lit.tasks.entries import Findings
-from timepro_lit.tasks.labels import Key, keys_of, labels_beside, told_labels
+from timepro_lit.tasks.labels import Key, governed, keys_of, labels_beside, told_labels
 from timepro_lit.tasks.named_times import TIMES, NamedTimes, Span
-from timepro_lit.tasks.names import Role, is_unit, name_of, unit_of
+from timepro_lit.tasks.names import NO_TIME, Role, is_unit, name_of, unit_of
 from timepro_lit.tasks.ranges import Item, counts, find_ranges, items_of
 from timepro_lit.tasks.times import amount, scaled
 
@@ -25,14 +25,12 @@ def read_prose(text: str, plain: str, found: Findings) -> None:
     items = items_of(plain)
     ranges = find_ranges(plain, items)
     keys = keys_of(text, plain, ranges)
-    named = _named(plain, items, keys, text)
+    named = _named(plain, items, keys, text, found.captioned)
     if named is None or named:
         found.repairs.append("record" if named else "ambiguous")
         found.add(*named or ())
         return
-    starts = [key.start for key in keys]
-    governing = [keys[bisect_right(starts, r.start) - 1] if keys and starts[0] <= r.start else None for r in ranges]
-    told = [(r, key) for r, key in zip(ranges, governing, strict=True) if key is None or key.role is not Role.REMARK]
+    told = governed(ranges, keys)
     if any(r.pair is None for r, _ in told):
         found.repairs.append("ambiguous")
     elif told:
@@ -47,12 +45,12 @@ def read_named_lines(text: str, plain: str, found: Findings) -> None:
     """Takes events told by keys alone, with their labels: `Caption: a dog`, `Start: 1.2`, `End: 3.48`."""
     keys = keys_of(text, plain)
     if any(key.role is Role.LABEL for key in keys):
-        named = _named(plain, items_of(plain), keys, text)
+        named = _named(plain, items_of(plain), keys, text, found.captioned)
         found.repairs.append("ambiguous" if named is None else "record" if named else "prose")
         found.add(*named or ())
 
 
-def _named(plain: str, items: list[Item], keys: list[Key], text: str) -> list[Span] | None:
+def _named(plain: str, items: list[Item], keys: list[Key], text: str, captioned: bool) -> list[Span] | None:
     """Events whose starts and ends are named, in the order of the words; None for lists of them that do not pair."""
     told: list[_Told] = []
     index = 0
@@ -65,6 +63,8 @@ def _named(plain: str, items: list[Item], keys: list[Key], text: str) -> list[Sp
         index = at + 1
         while _goes_on(items, index):
             index += 2
+        if index < len(items) and items[index].text == "%":
+            unit_s = None
         seconds = [_seconds(item.text, unit_s) for item in items[at:index:2]]
         times_s = [time for time in seconds if time is not None]
         told.append((role, times_s if len(times_s) == len(seconds) else None, items[at].start))
@@ -73,13 +73,12 @@ def _named(plain: str, items: list[Item], keys: list[Key], text: str) -> list[Sp
         return []
     if Role.ONSET in roles and Role.ONSET not in (roles[0], roles[-1]):  # the end of something else
         told = told[roles.index(Role.ONSET) :]
-    return _put_together(told, keys, text, plain)
+    return _put_together(told, told_labels(keys, text, plain, captioned=captioned))
 
 
-def _put_together(told: list[_Told], keys: list[Key], text: str, plain: str) -> list[Span] | None:
+def _put_together(told: list[_Told], labels: list[tuple[int, str | None]]) -> list[Span] | None:
     record = NamedTimes()
     made: list[list[Span] | None] = []
-    labels = told_labels(keys, text, plain)
     starts = [start for start, _ in labels]
     follow = bool(starts) and starts[0] > told[0][2]  # each label stands behind its times
     for role, times_s, start in told:
@@ -124,6 +123,8 @@ def _role(items: list[Item], index: int) -> tuple[Role | None, float | None]:
         return None, 1.0
     before = takewhile(lambda i: i.kind != "time" and name_of(i.text).role not in TIMES, items[index + 1 : index + 8])
     said = [i.text for i in before if i.text not in _DECORATION] + [""]
+    if next((word for word in reversed(said) if word.isalpha()), "") in NO_TIME:  # starts at frame 30
+        return name.role, None
     units = [unit for unit, sign in pairwise(said) if is_unit(unit) and (sign in (")", "]", ":", "=") or unit == "ms")]
     return name.role, unit_of(units[0]) if units else name.unit_s
 

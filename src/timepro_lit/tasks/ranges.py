@@ -27,7 +27,8 @@ _LASTING = frozenset((
 ))  # fmt: skip
 _AFTER_LASTING = frozenset(("long", "apart", "later", "duration", "length"))
 _MEASURES = frozenset((
-    "times", "x", "hz", "khz", "db", "dbfs", "percent", "meters", "metres", "km", "cm", "mm", "degrees", "bpm", "years",
+    "times", "x", "hz", "khz", "db", "dbfs", "percent", "%", "pct", "frames", "samples", "tokens",
+    "meters", "metres", "km", "cm", "mm", "degrees", "bpm", "years",
 ))  # fmt: skip
 """What follows numbers that are no times, also those with decimals: 1.5-2.5 times, 2.00-4.00 kHz."""
 _FUNCTION_WORDS = frozenset((
@@ -40,9 +41,10 @@ _FUNCTION_WORDS = frozenset((
 _INTRODUCING = frozenset(("from", "between"))
 _UNIT_BEFORE = frozenset((
     "minute", "minutes", "min", "mins", "hour", "hours", "ms", "msec", "millisecond", "milliseconds", "frame", "frames",
+    "samples", "tokens", "indices",
 ))  # fmt: skip
 """A word before bare numbers that may be their unit: minutes 2-3."""
-_ORDINALS = frozenset(("first", "second", "third", "last", "next", "final", "the"))
+_ORDINALS = frozenset(("first", "second", "third", "last", "next", "final", "the", "time"))
 _BEFORE_UNIT = frozenset((":", "(", ")", "[", "]", "="))
 _BOTH_ENDS = re.compile(
     r"(?:start|onset|begin)\w{0,6}\s(?:and|&)\s(?:the\s)?(?:end|offset|stop)\w{0,4}(?:\s\w{1,12}){0,4}\W{0,4}\Z", FLAGS
@@ -259,6 +261,8 @@ def _counts_or_lasts(items: list[Item], last: int, before: int, strong: bool) ->
     following = [item.text for item in items[last + 1 : last + 3]] + ["", ""]
     if len(items) > last + 2 and items[last + 1].text == "-" and items[last + 2].kind == "word":
         return not strong and items[last + 1].start == items[last].end  # 2-3-second
+    if following[0] == "%":
+        return True
     if len(items) <= last + 1 or items[last + 1].kind != "word":
         return False
     if following[0] in _AFTER_LASTING or (following[0] == "in" and following[1] in _AFTER_LASTING):

@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from timepro_lit.tasks import absence, well_formed
-from timepro_lit.tasks.brackets import Group, read_groups
+from timepro_lit.tasks.brackets import Group, read_groups, words_within
 from timepro_lit.tasks.denials import denies_times
-from timepro_lit.tasks.entries import MAX_EVENTS, Findings, read_entries, stated_unit
-from timepro_lit.tasks.labels import labelled_groups
+from timepro_lit.tasks.entries import MAX_EVENTS, Findings, read_entries
+from timepro_lit.tasks.keyed import record_of_lists, stated_unit
+from timepro_lit.tasks.labels import Labelled, labelled_groups
 from timepro_lit.tasks.named_times import Span
 from timepro_lit.tasks.names import Role, name_of
 from timepro_lit.tasks.prose import read_named_lines, read_prose
@@ -39,6 +41,8 @@ MAX_CHARS = 32_768
 """Longer answers are cut: 256 events leave 128 characters to each."""
 _DECIMAL_LIST = re.compile(r"[\[({]\s{0,8}[0-9]++,[0-9]++\s{0,8};")
 _COMMA_LISTS = re.compile(r"[\[({:]\s{0,8}([0-9]++(?:,\s{0,8}[0-9]++){3,}+)\s{0,8}[\])},]")
+_FENCED = re.compile(r"`{3,}+(?:[^`]++|`{1,2}(?!`))*+(?:`{3,}+|\Z)")
+_QUOTED_KEY = re.compile(r"[\"'“’]\s{0,3}:\s{0,3}\Z")
 _TIGHT_COMMA = re.compile(r",(?=[0-9])")
 
 
@@ -85,11 +89,17 @@ def read_occurrences(text: str) -> Reading:
     if reading.spans:
         if absence.is_of_another(plain, root, reading.spans):
             return Reading((), True, _once([*reading.repairs, "of_another"]))
-        denied = not groups and denies_times(plain, [found.start for found in find_ranges(plain, items_of(plain))])
+        said = [word.plain for word in words_within(root) if word.quoted]
+        in_groups = any(_denied(one) for one in said if find_ranges(one, items_of(one)))
+        denied = in_groups or any(map(absence.is_said_absent, groups)) if groups else _denied(plain)
         return Reading((), False, _once([*reading.repairs, "denied"])) if denied else reading
     told = Findings([])
     read_prose(text, _outside(plain, groups), told)  # "[]", and times in words beside it
     return replace(reading, says_none=not told.spans and absence.says_none(plain, root))
+
+
+def _denied(plain: str) -> bool:
+    return denies_times(plain, [(r.start, r.end) for r in find_ranges(plain, items_of(plain))])
 
 
 def read_lines(text: str) -> Reading:
@@ -97,8 +107,8 @@ def read_lines(text: str) -> Reading:
     spans = well_formed.read_lines(text) if len(text) <= MAX_CHARS else None
     if spans is not None and len(spans) <= MAX_EVENTS:
         return Reading(spans, False, ())
-    text, plain, repairs = _answer(text)
-    found = Findings(list(repairs))
+    text, plain, repairs = _answer(text, captioned=True)
+    found = Findings(list(repairs), captioned=True)
     if not read_rows(text, plain, found):
         lines = with_line_ends(plain)
         found.repairs += ["one_line"] if lines != plain else []
@@ -106,13 +116,13 @@ def read_lines(text: str) -> Reading:
     if found.spans or "ambiguous" in found.repairs:
         return _reading(found)
     if "{" in plain or "[" in plain:
-        reading = _read(text, plain, repairs, with_prose=False)
+        reading = _read(text, plain, repairs, captioned=True)
         return Reading(reading.spans, False, _once(["json", *reading.repairs]))
     read_named_lines(text, plain, found)
     return _reading(found)
 
 
-def _answer(text: str) -> tuple[str, str, list[str]]:
+def _answer(text: str, captioned: bool = False) -> tuple[str, str, list[str]]:
     """The part of the text that is the answer, the same in plain signs, and what was needed to find it."""
     repairs = ["too_long"] if len(text) > MAX_CHARS else []
     text = text[:MAX_CHARS]
@@ -121,7 +131,7 @@ def _answer(text: str) -> tuple[str, str, list[str]]:
         repairs.append("json_string")
         text = decoded
     plain = in_plain_signs(text)
-    part = answer_part(plain)
+    part = answer_part(plain, captioned)
     if plain[: part.start].strip() or plain[part.stop :].strip():
         repairs.append("thinking")
     return text[part], plain[part], repairs
@@ -140,9 +150,9 @@ def _decoded(text: str) -> str | None:
         return None
 
 
-def _read(text: str, plain: str, repairs: list[str], with_prose: bool = True) -> Reading:
-    found = Findings(repairs)
-    if with_prose and read_rows(text, plain, found):
+def _read(text: str, plain: str, repairs: list[str], captioned: bool = False) -> Reading:
+    found = Findings(repairs, captioned=captioned)
+    if not captioned and read_rows(text, plain, found):
         return _reading(found)
     if any(_TIGHT_COMMA.search(listed[1]) for listed in _COMMA_LISTS.finditer(plain)) or _DECIMAL_LIST.search(plain):
         repairs.append("ambiguous")
@@ -157,15 +167,49 @@ def _read(text: str, plain: str, repairs: list[str], with_prose: bool = True) ->
     told = [entry for entry in within if entry[0] is None or name_of(entry[0]).role is not Role.REMARK] or within
     # Numbers in the prose around brackets are none of the answer's times, so brackets come first, alone.
     stated_s = stated_unit(root, 1.0)
-    for group, label, unit_s in labelled_groups(text, plain, outside, told):
-        read_entries(group, label, found, stated_s if unit_s == 1.0 else unit_s)
-    found.spans = found.chosen()
+    for groups in _groups_by_worth(plain, told, labelled_groups(text, plain, outside, told)):
+        found = Findings(repairs, captioned=captioned)
+        for group, label, unit_s in groups:
+            read_entries(group, label, found, stated_s if unit_s == 1.0 else unit_s)
+        found.spans = found.chosen()
+        if found.spans:
+            break
     says_none = bool(within) and not found.spans and not {"unclear", "ambiguous"} & set(repairs)
     says_none = says_none and all(group.closed for _, _, group in within)
-    if with_prose and not found.spans and not says_none:
+    if not captioned and not found.spans and not says_none:
         read_prose(text, outside, found)
         found.repairs += ["ambiguous"] if stated_s != 1.0 else []
     return _reading(found, says_none)
+
+
+def _groups_by_worth(
+    plain: str, told: list[tuple[str | None, bool, Group]], labelled: list[Labelled]
+) -> Iterator[list[Labelled]]:
+    """Which groups to read: those of one record; else those in an answer's form; where these hold no events, all.
+
+    Brackets of running words are none of an answer that is an object, a list of objects, or fenced:
+    `The dog at [1.2, 3.48] ... {"a dog barks": [1.2, 3.48]}`.
+    """
+    record = record_of_lists(plain, [group for group, _, _ in labelled])
+    if record is not None:
+        yield [(record, None, 1.0)]
+        return
+    fences = [fence.span() for fence in _FENCED.finditer(plain)]
+    formal = [
+        one
+        for one, (_, is_first, group) in zip(labelled, told, strict=True)
+        if _is_object(group)
+        or (is_first and _QUOTED_KEY.search(plain, max(0, group.start - 8), group.start))
+        or any(start < group.start < end for start, end in fences)
+    ]
+    if formal and len(formal) < len(labelled):
+        yield formal
+    yield labelled
+
+
+def _is_object(group: Group) -> bool:
+    within = (value for _, values in group.entries for value in values if isinstance(value, Group))
+    return group.opener == "{" or any(_is_object(one) for one in within)
 
 
 def _outside(plain: str, groups: list[Group]) -> str:

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from timepro_lit.tasks.entries import MAX_EVENTS, Findings
 from timepro_lit.tasks.named_times import TIMES, NamedTimes
-from timepro_lit.tasks.names import Name, Role, name_of, unit_of
+from timepro_lit.tasks.names import Name, Role, name_of, sort_in_demand, unit_of
 from timepro_lit.tasks.ranges import clear_ranges, read_ranges
 from timepro_lit.tasks.times import FLAGS, JOINT, TIME, amount, looks_like_times, read_amount, read_pair, scaled
 from timepro_lit.tasks.typography import unwrapped
@@ -51,7 +51,7 @@ def read_rows(text: str, plain: str, found: Findings) -> bool:
     """Takes the events of subtitles, a label track or a table; False where the text is none of these."""
     return (
         ("-->" in plain and _read_subtitles(text, plain, found))
-        or ("\t" in plain and (_read_track(text, plain, found) or _read_table(text, plain, "\t", found)))
+        or ("\t" in plain and _read_tabbed(text, plain, found))
         or ("|" in plain and _read_table(text, plain, "|", found))
     )
 
@@ -176,6 +176,14 @@ def _read_subtitles(text: str, plain: str, found: Findings) -> bool:
     return bool(cues)
 
 
+def _read_tabbed(text: str, plain: str, found: Findings) -> bool:
+    """A table where its first line heads one, else a label track."""
+    lines = (plain[start:stop] for start, stop in _line_spans(plain))
+    if _TRACK.fullmatch(next((line for line in lines if "\t" in line), "")) is None:
+        return _read_table(text, plain, "\t", found) or _read_track(text, plain, found)
+    return _read_track(text, plain, found)
+
+
 def _read_track(text: str, plain: str, found: Findings) -> bool:
     """Lines of start, end and label with tabs between; one of frequencies may follow each."""
     spans = _line_spans(plain)
@@ -232,7 +240,8 @@ def _read_row(cells: list[tuple[str, str]], names: list[Name], found: Findings) 
     if units:
         names = [replace(name, unit_s=units[0]) if name.unit_s == 1.0 else name for name in names]
     columns = list(zip(cells, names, strict=False))
-    labels = [text for (text, _), name in columns if name.role is Role.LABEL]
+    asked_for = sort_in_demand([name.sort for _, name in columns], found.captioned)
+    labels = [text for (text, _), name in columns if name.role is Role.LABEL and name.sort is asked_for]
     labels += [text for (text, _), name in columns if name.role is None and any(c.isalpha() for c in text)]
     label = unwrapped(labels[0]) if labels else None
     record = NamedTimes()

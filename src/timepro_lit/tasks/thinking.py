@@ -23,6 +23,11 @@ _ANSWER = re.compile(
 _ANSWER_END = re.compile(
     rf"<\s?/\s?(?:{_ANSWERS})\s?>|<\|end_of_(?:solution|answer)\|>|<\|(?:end|return)\|>", re.IGNORECASE
 )
+_ABOUT_IT = re.compile(
+    r"(?:in|given|based|expressed|provided|shown|formatted|reported|written|rounded|above)\b[^0-9\[{]*+\Z",
+    re.IGNORECASE,
+)
+"""What follows "The answer is" where this announces none, but speaks of the one before: "in seconds"."""
 _MARKS = r"[ \t]{0,8}(?:[#>*_-]{1,4}[ \t]{0,4}){0,3}"
 _ANSWER_LINE = re.compile(
     rf"(?:\A|(?<=\n)|(?<=\r)|(?<=[.!?] )){_MARKS}(?:(?:so|thus|hence|therefore|finally),?[ ])?(?:(?:my|the)[ ])?"
@@ -38,10 +43,11 @@ _THOUGHT_LINE = re.compile(
 _FENCES = re.compile(r"```[a-z]{0,10}", re.IGNORECASE)
 
 
-def answer_part(plain: str) -> slice:
+def answer_part(plain: str, captioned: bool = False) -> slice:
     """Where the answer stands in an answer's text: behind what is thought, said to be a draft or announced.
 
-    A thinking part that does not end is no answer, and leaves what stands before it.
+    A thinking part that does not end is no answer, and leaves what stands before it. Where the answer is lines of times
+    and a caption, `captioned`, one such as "0-2 s, a host asks. The answer is five" announces nothing.
     """
     start, stop = _untagged(plain, _thought(plain))
     found = list(_ANSWER.finditer(plain, start, stop))
@@ -49,10 +55,19 @@ def answer_part(plain: str) -> slice:
         start = found[-1].end()
         end = _ANSWER_END.search(plain, start, stop)
         return slice(start, stop if end is None else end.start())
-    lines = list(_ANSWER_LINE.finditer(plain, start, stop))
-    if lines:
-        start = lines[-1].end()
-    return slice(start, _unthought(plain, start, stop)) if lines else _after_thought(plain, start, stop)
+    lines = [m.span() for m in _ANSWER_LINE.finditer(plain, start, stop)]
+    lines = [(at, end) for at, end in lines if not (captioned and _in_caption(plain, at))]
+    if lines and _ABOUT_IT.match(plain[lines[-1][1] : stop]) is not None:
+        lines.pop()
+    if not lines:
+        return _after_thought(plain, start, stop)
+    start = lines[-1][1]
+    return slice(start, _unthought(plain, start, stop))
+
+
+def _in_caption(plain: str, place: int) -> bool:
+    line = max(plain.rfind("\n", 0, place), plain.rfind("\r", 0, place)) + 1
+    return LINE_START.match(plain[line:place].lstrip()) is not None
 
 
 def _thought(plain: str) -> list[tuple[int, int | None]]:

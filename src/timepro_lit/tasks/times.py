@@ -47,10 +47,11 @@ _NEXT = rf"{_GAP}(?:,{_GAP}|and[^\S\r\n]{{1,4}})?"
 JOINT = r"(?:-{1,3}>?|={1,2}>|→|~|\.{2,3}|…|(?:to|until|till|through|thru|bis)(?![a-z])|[到至])"
 """What joins the two ends of a range."""
 _REST = rf"{_GAP}{NUMBER}(?!{_GAP}(?!{JOINT})[^\W\d_%])"  # of the next smaller unit, which is left out: 2 min 30
+_AND_MS = rf"{_NEXT}{NUMBER}{_GAP}{_MS}"
+_AND_S = rf"(?:{_NEXT}{NUMBER}{_GAP}{_S}(?:{_AND_MS})?|{_AND_MS})"
 TIME = (
-    rf"(?:{NUMBER}{_GAP}{_H}(?:{_NEXT}{NUMBER}{_GAP}{_MIN}(?:{_NEXT}{NUMBER}{_GAP}{_S}|{_REST})?|{_REST})"
-    rf"|{NUMBER}{_GAP}{_MIN}(?:{_NEXT}{NUMBER}{_GAP}{_S}|{_REST})"
-    rf"|{NUMBER}{_GAP}{_S}{_NEXT}{NUMBER}{_GAP}{_MS}|{NUMBER}{_UNIT}?)"
+    rf"(?:{NUMBER}{_GAP}{_H}(?:{_NEXT}{NUMBER}{_GAP}{_MIN}(?:{_AND_S}|{_REST})?|{_AND_S}|{_REST})"
+    rf"|{NUMBER}{_GAP}{_MIN}(?:{_AND_S}|{_REST})|{NUMBER}{_GAP}{_S}{_AND_MS}|{NUMBER}{_UNIT}?)"
 )
 """The longest stretch that may be one time; `amount` says what it is."""
 CLOCK_COMMA = r"(?<=:[0-9][0-9]),(?=[0-9]{1,3}(?![0-9]|[:.][0-9]))"
@@ -73,8 +74,13 @@ _PARTS = re.compile(rf"({NUMBER})({_UNIT})?", FLAGS)
 _UNITS = tuple(
     (re.compile(words, FLAGS), unit_s) for words, unit_s in ((_MS, 1e-3), (_S, 1.0), (_MIN, 60.0), (_H, 3600.0))
 )
+_COUNTED = r"(?:frames|samples|tokens|indices|percent|pct)(?![a-z])|%"
+_UNIT_BEFORE = re.compile(
+    rf"[(\[]\s{{0,2}}(?:in\s)?({_MS}|{_S}|{_MIN}|{_H}|{_COUNTED})\s{{0,2}}[)\]][\s*_`\"'“’]{{0,6}}[:=]?[\s*_`]{{0,6}}\Z",
+    FLAGS,
+)
 _UNIT_BEHIND = re.compile(
-    rf"{_GAP}[*`]{{0,2}}(?:in{_GAP})?({_MS}|{_S}|{_MIN}|{_H})"
+    rf"{_GAP}[*`(]{{0,2}}(?:in{_GAP})?({_MS}|{_S}|{_MIN}|{_H}|{_COUNTED})"
     rf"(?P<part>[0-9_]|-[^\W\d_])?(?P<colon>{_GAP}:)?(?:\.?{_GAP}(?P<word>[^\W\d_]{{1,24}}))?",
     FLAGS,
 )
@@ -152,8 +158,17 @@ def read_pair(first: str, last: str) -> tuple[float, float] | None:
     return onset.seconds, offset.seconds
 
 
+def unit_before(plain: str, end: int) -> float | None:
+    """Seconds in the unit in brackets that stands before those at `end`, `Times (ms): [...]`; None for no time's."""
+    match = _UNIT_BEFORE.search(plain, max(0, end - 32), end)
+    return 1.0 if match is None else None if match[1].lower() == "m" else _unit_s(match[1])
+
+
 def unit_behind(plain: str, start: int) -> tuple[float | None, int] | None:
-    """The unit at `start`, behind numbers in brackets, in seconds (None: minutes, or metres), and where it ends."""
+    """The unit at `start`, behind numbers in brackets, in seconds, and where it ends.
+
+    Of None seconds are minutes, or metres, and what is no unit of time: `[30, 87] (frames)`.
+    """
     match = _UNIT_BEHIND.match(plain, start)
     if match is None or match["part"] or (len(match[1]) == 1 and match["colon"]):  # [1, 2] S1, [1, 2] s: speech
         return None
@@ -206,5 +221,5 @@ def scaled(value: float, unit_s: float) -> float:
     return value / round(1 / unit_s) if unit_s < 1 else value * unit_s
 
 
-def _unit_s(unit: str) -> float:
-    return next(unit_s for pattern, unit_s in _UNITS if pattern.fullmatch(unit))
+def _unit_s(unit: str) -> float | None:
+    return next((unit_s for pattern, unit_s in _UNITS if pattern.fullmatch(unit)), None)
