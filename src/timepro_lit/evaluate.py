@@ -50,7 +50,7 @@ def main(cfg: DictConfig) -> None:
         description = replace(description, rows=tuple(with_votes(row, voting) for row in description.rows))
     from timepro_lit.lit.evaluate import evaluate, model_of_export, models_of_run
     from timepro_lit.lit.setting import Parts
-    from timepro_lit.runs.determinants import grounds_of_answers
+    from timepro_lit.runs.determinants import grounds_of_answers, on_processes
     from timepro_lit.runs.stages import say
 
     parts = Parts(**build_evaluation(of))
@@ -61,7 +61,7 @@ def main(cfg: DictConfig) -> None:
         models = models_of_run(parts, directory, description)
     # Data that are chosen here are the user's own business, those of the run are not.
     writable = [Path(cfg.paths.data), Path(cfg.paths.outputs)] if cfg.data is None else None
-    answers = grounds_of_answers(portable(of), voting=None if voting is None else asdict(voting))
+    answers = on_processes(grounds_of_answers(portable(of), voting=voting and asdict(voting)), parts.num_processes)
     how = (voting, cfg.window_s, cfg.hop_s, cfg.merge_iou)
     say(evaluate(parts, models, cfg.rows, cfg.split, description, answers, writable, *how))
 

@@ -33,7 +33,7 @@ def table_of_sweep(runs: Sequence[Path]) -> None:
 def main(cfg: DictConfig) -> float | None:
     """Compose, validate, build, run. Returns the optimised metric."""
     # Imported here, so that --cfg, --help and completion answer at once.
-    from timepro_lit.runs.determinants import grounds_of_answers, grounds_of_stages
+    from timepro_lit.runs.determinants import grounds_of_answers, grounds_of_stages, on_processes
     from timepro_lit.runs.directory import claimed_run
     from timepro_lit.runs.stages import StageStore, is_rank_zero, say
     from timepro_lit.settings.config import build, portable, settings_of, validate
@@ -53,7 +53,8 @@ def main(cfg: DictConfig) -> float | None:
         from timepro_lit.lit.setting import Parts
 
         parts, named, anyway = Parts(**build(cfg)), described(settings), cfg.reuse == "anyway"
-        given = (grounds_of_stages(portable(cfg)), grounds_of_answers(portable(cfg)))
+        stages = {name: on_processes(of, parts.num_processes) for name, of in grounds_of_stages(portable(cfg)).items()}
+        given = (stages, on_processes(grounds_of_answers(portable(cfg)), parts.num_processes))
         finished = run.finished
         if finished is not None and is_up_to_date(run, parts, *given, named, cfg.init_from, cfg.rows, anyway):
             say(f"{run.directory} is finished.\n{finished['table']}")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -94,3 +95,18 @@ def test_of_several_processes_one_reads(tmp_path: Path) -> None:
         process.start()
     start.set()
     assert sorted(len(results.get(timeout=30)) for _ in processes) == [0, 0, 0, 50]
+
+
+def test_each_node_reads_its_own_copy_once(tmp_path: Path) -> None:
+    """Copies on the disks of nodes have one name, and times of their own."""
+    for changed_ns, read in ((1, ["a"]), (2, ["a"]), (1, []), (2, []), (1, [])):
+        write(tmp_path / "a", "one", OLD_NS + changed_ns)
+        assert digests(tmp_path, "a") == ({"a": "one"}, read)
+
+
+def test_what_an_earlier_version_knew_is_known(tmp_path: Path) -> None:
+    write(tmp_path / "a", "one")
+    known = json.dumps({"a": [[3, OLD_NS], "as before"]})
+    seal = hashlib.sha256(known.encode()).hexdigest()
+    (tmp_path / "known.json").write_text(f'{{"sha256": "{seal}", "known": {known}}}')
+    assert digests(tmp_path, "a") == ({"a": "as before"}, [])

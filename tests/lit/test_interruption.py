@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from timepro_lit.lit.interruption import Interruption
+from timepro_lit.runs import signals
 from timepro_lit.runs.signals import Stopped, ended_by_signals
 
 
@@ -68,3 +69,16 @@ def test_whoever_handled_a_signal_before_decides() -> None:
 def test_without_anything_held_a_signal_ends_at_once() -> None:
     with pytest.raises(Stopped, match="143"), ended_by_signals():
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(("rank", "waits"), [("0", []), ("1", [60.0])])
+def test_nobody_leaves_before_the_job_is_queued_again(
+    rank: str, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("RANK", rank), ("SLURM_JOB_ID", "7"), ("PATH", "")):
+        monkeypatch.setenv(name, value)
+    waited: list[float] = []
+    monkeypatch.setattr(signals.time, "sleep", waited.append)
+    with pytest.raises(Stopped), ended_by_signals():
+        os.kill(os.getpid(), signal.SIGUSR1)
+    assert waited == waits

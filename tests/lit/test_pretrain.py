@@ -12,6 +12,7 @@ from timepro_lit.data.collate import CollateInterviews
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lalm.tiny import write_random_checkpoint
+from timepro_lit.lit import pretrain
 from timepro_lit.lit.pretrain import Pretrain, frame_activity, question_means
 from timepro_lit.lit.training import cosine
 from timepro_lit.records import Event, Example, Interviews, Sample
@@ -89,3 +90,12 @@ def test_two_processes_listen_and_answer_as_one_does(source: ModelSource, tmp_pa
         trained.append(torch.load(out))
     for name, weight in trained[0].items():
         torch.testing.assert_close(trained[1][name], weight, atol=1e-5, rtol=1e-4)
+
+
+def test_a_base_is_not_trained_under_deepspeed(source: ModelSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A micro-batch without rows has gradients of the language model alone, and others would wait for the rest."""
+    module = Pretrain(source.load, TASKS, {}, ["dog"], learning_rate=1e-3)
+    module.trainer = Trainer(accelerator="cpu", logger=False)
+    monkeypatch.setattr(pretrain, "mixes_by_arrival", lambda trainer: True)
+    with pytest.raises(ValueError, match=r"trainer\.strategy: a base is trained under DDP"):
+        module.setup("fit")

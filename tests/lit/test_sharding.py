@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from lightning import Trainer
+from lightning.pytorch.strategies import DeepSpeedStrategy
 
 from timepro_lit.data.collate import CollateInterviews
 from timepro_lit.lalm.checkpoint import ModelSource
@@ -13,7 +15,7 @@ from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lalm.tiny import write_random_checkpoint
 from timepro_lit.lit import training
 from timepro_lit.lit.sft import SFT
-from timepro_lit.lit.sharding import arrival_order, check_strategy
+from timepro_lit.lit.sharding import arrival_order, check_launch, check_strategy
 from timepro_lit.records import Event, Example, Sample
 from timepro_lit.tasks.grounding import Grounding
 from timepro_lit.time_prompt.prompt import TimePrompt
@@ -51,3 +53,25 @@ def test_weights_are_not_rounded(precision: str) -> None:
     trainer.strategy.precision_plugin.precision = precision
     with pytest.raises(ValueError, match=rf"trainer\.precision: {precision} rounds the trained weights"):
         check_strategy(trainer)
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"bf16": {"enabled": True}}, {"fp16": {"enabled": True}, "bf16": {"enabled": 0}}]
+)
+def test_the_engine_of_deepspeed_rounds_no_weights(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(accelerator="cpu", logger=False)
+    strategy = object.__new__(DeepSpeedStrategy)
+    strategy.config = {"zero_optimization": {"stage": 2}} | config
+    monkeypatch.setattr(type(trainer), "strategy", strategy)
+    monkeypatch.setattr(type(trainer), "precision", "bf16-mixed")
+    with pytest.raises(ValueError, match=r"trainer\.strategy: DeepSpeed's own (bf16|fp16) keeps the trained weights"):
+        check_strategy(trainer)
+    strategy.config = {"bf16": {"enabled": False}, "torch_autocast": {"enabled": True}}
+    check_strategy(trainer)
+
+
+@pytest.mark.parametrize("strategy", ["ddp_fork", "ddp_spawn", "ddp_notebook"])
+def test_processes_are_started_anew(strategy: str) -> None:
+    with pytest.raises(ValueError, match=r"trainer\.strategy: forked and spawned processes would all read"):
+        check_launch(Trainer(accelerator="cpu", devices=2, strategy=strategy, logger=False))
+    check_launch(Trainer(accelerator="cpu", devices=2, strategy="ddp", logger=False))

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from timepro_lit.runs.determinants import determinants, grounds_of_answers, grounds_of_stages, method_of, unnamed
+from timepro_lit.runs.code import code_of
+from timepro_lit.runs.determinants import (
+    READING,
+    determinants,
+    grounds_of_answers,
+    grounds_of_stages,
+    method_of,
+    on_processes,
+    unnamed,
+)
 
 SETTINGS: dict[str, Any] = {
     "model": {"checkpoint": "<assets>/tiny_base"},
@@ -184,3 +193,18 @@ def test_every_line_of_deepspeeds_config_counts() -> None:
 )
 def test_what_answers_depend_on(path: str, value: Any, counts: bool) -> None:
     assert (grounds_of_answers(changed(path, value)).on().key != grounds_of_answers(SETTINGS).on().key) == counts
+
+
+def test_a_limit_on_batches_is_one_of_as_many_processes_as_there_are() -> None:
+    for where, of in (("val", lambda s: grounds_of_stages(s)["sft"]), ("test", grounds_of_answers)):
+        limited = changed(f"trainer.limit_{where}_batches", 2)
+        all_devices, four = (of(changed("trainer.devices", devices, of=limited)) for devices in (-1, 4))
+        assert on_processes(all_devices, lambda: 4).on().key == four.on().key
+        assert on_processes(all_devices, lambda: 8).on().key != four.on().key
+        for known in (four, of(SETTINGS)):
+            assert on_processes(known, lambda: 1 // 0) == known
+
+
+def test_what_reads_answers_is_no_ground_of_them() -> None:
+    code = [name for name in code_of(["timepro_lit.tasks.reading"]) if name.startswith("tasks/")]
+    assert [name for name in code if not name.startswith(READING)] == ["tasks/__init__.py"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from timepro_lit.runs.launched import LAUNCHER
+from timepro_lit.runs.launched import LAUNCHER, launch_of
 
 CHILD = (
     "import pathlib, sys, time\n"
@@ -27,6 +27,16 @@ PARENT = (
     "print(child.pid, flush=True)\n"
     "time.sleep(60)\n"
 )
+
+
+def test_processes_that_start_together_know_it() -> None:
+    first = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_PROCID": "0"}
+    assert launch_of(first, 10) == launch_of(first | {"SLURM_PROCID": "1"}, 11)
+    assert launch_of(first, 10) != launch_of(first | {"SLURM_RESTART_COUNT": "1"}, 10)
+    elastic = {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_RESTART_COUNT": "0", "MASTER_PORT": "29500"}
+    assert launch_of(elastic | {"LOCAL_RANK": "0"}, 10) == launch_of(elastic | {"LOCAL_RANK": "1"}, 11)
+    assert launch_of({}, 10) == launch_of({LAUNCHER: "10", "LOCAL_RANK": "1"}, 11) != launch_of({}, 12)
+    assert launch_of({"NODE_RANK": "0"}, 10) == launch_of({"NODE_RANK": "1"}, 11) == ""
 
 
 def is_there(pid: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from timepro_lit.files.sealing import read_sealed, sealed
+from timepro_lit.runs import stages
 from timepro_lit.runs.origin import Origin
 from timepro_lit.runs.stages import StageStore, check_result
 
@@ -204,12 +205,16 @@ def _follow(folder: Path, owner: Path, said: Any) -> None:
             said.put((claim.folder / "adapter").read_text())
 
 
-@pytest.mark.parametrize("finished_before", [False, True])
+@pytest.mark.parametrize(("finished_before", "killed_before"), [(False, False), (True, False), (False, True)])
 def test_the_other_ranks_do_as_rank_zero_does(
-    finished_before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished_before: bool, killed_before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = multiprocessing.get_context("fork")
     said = context.Queue()
+    if killed_before:  # what it left says that the same run is making the result, as it now does not yet
+        (tmp_path / "stages").mkdir()
+        (tmp_path / "stages" / f"sft-{ONE.key}.owner").write_text(f"{tmp_path}\n1")
+        monkeypatch.setattr(stages, "this_launch", lambda: "2")
     if finished_before:
         _make(tmp_path / "stages", tmp_path / "journal", 0.0)
     monkeypatch.setenv("RANK", "1")

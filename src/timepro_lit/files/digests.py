@@ -29,6 +29,8 @@ _BATCH = 4096
 """Digests after which the cache is written, so that a killed start goes on from there."""
 _ASKED = 256
 """Files that a thread asks for at a time."""
+_COPIES = 32
+"""Stamps under which a file is known: where each node has a copy of its own, all have one name and many times."""
 _SHOWN_FROM = 2000
 """Files that take long enough to say so."""
 
@@ -89,17 +91,27 @@ def _alone(cache: Path) -> Iterator[None]:
 
 def _known(cache: Path, stamps: Mapping[str, Stamp]) -> dict[str, str]:
     kept = _read(cache)
-    return {name: kept[name][1] for name, stamp in stamps.items() if name in kept and kept[name][0] == list(stamp)}
+    return {
+        name: digest
+        for name, stamp in stamps.items()
+        for seen, digest in reversed(kept.get(name, []))  # the newest one counts
+        if seen == list(stamp)
+    }
 
 
-def _read(cache: Path) -> dict[str, Any]:
+def _read(cache: Path) -> dict[str, list[Any]]:
+    """Name -> pairs of a stamp and the digest taken under it, the newest first."""
     try:
         text = cache.read_text(encoding="utf-8")
         known = text[len(_sealed("")) - 1 : -1]
         kept = json.loads(known) if text == _sealed(known) else {}  # damaged, or of an earlier version
     except (OSError, ValueError):
         return {}
-    usable = isinstance(kept, dict) and all(isinstance(one, list) and len(one) == 2 for one in kept.values())
+    if not (isinstance(kept, dict) and all(isinstance(pairs, list) for pairs in kept.values())):
+        return {}
+    # earlier versions kept one pair
+    kept = {name: [pairs] if pairs and isinstance(pairs[-1], str) else pairs for name, pairs in kept.items()}
+    usable = all(isinstance(one, list) and len(one) == 2 for pairs in kept.values() for one in pairs)
     return kept if usable else {}
 
 
@@ -110,8 +122,11 @@ def _sealed(known: str) -> str:
 
 def _write(cache: Path, taken: Mapping[str, tuple[Stamp, str]]) -> None:
     settled = time.time_ns() - _SETTLED_NS
-    lasting = {name: [list(stamp), digest] for name, (stamp, digest) in taken.items() if stamp[1] < settled}
+    kept = _read(cache)
+    for name, (stamp, digest) in taken.items():
+        if stamp[1] < settled:
+            kept[name] = [[list(stamp), digest], *kept.get(name, [])][:_COPIES]
     try:
-        write_atomically(cache, _sealed(json.dumps(_read(cache) | lasting)))
+        write_atomically(cache, _sealed(json.dumps(kept)))
     except OSError as error:
         log.warning(f"{cache} cannot be written ({error}), so that all recordings are read at every start")

@@ -22,7 +22,7 @@ from timepro_lit.lit.checkpoints import EndsWithValidation, StageCheckpoints
 from timepro_lit.lit.finite import NonFiniteSteps, refuse_non_finite
 from timepro_lit.lit.loggers import finish
 from timepro_lit.lit.setting import Setting, release
-from timepro_lit.lit.sharding import check_strategy
+from timepro_lit.lit.sharding import check_launch, check_strategy
 from timepro_lit.lit.shown import Completions
 from timepro_lit.lit.stage import Stage
 from timepro_lit.lit.states import States
@@ -56,6 +56,7 @@ class Plan:
 def plan(setting: Setting, name: str, stage: Stage, source: ModelSource) -> Plan:
     """How a stage will run. Raises ValueError or OSError, before any weight is read, where it cannot."""
     placed = setting.parts.trainer(logger=False, enable_checkpointing=False)
+    check_launch(placed)
     check_strategy(placed)
     data = setting.parts.data
     data.place(placed.global_rank, placed.world_size)

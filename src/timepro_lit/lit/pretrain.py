@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from timepro_lit.lalm.base import LALM
+from timepro_lit.lit.sharding import mixes_by_arrival
 from timepro_lit.lit.training import TrainingModule
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.records import Example, Interviews
@@ -52,6 +53,11 @@ class Pretrain(TrainingModule):
         super().__init__(load_lalm, tasks, metrics, learning_rate, warmup_fraction, weight_decay)
         self.classes = tuple(classes)
         self.listening_steps = listening_steps
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        if mixes_by_arrival(self.trainer):  # which would wait for ever for the gradients of a micro-batch without rows
+            raise ValueError("trainer.strategy: a base is trained under DDP, not under DeepSpeed: use trainer=ddp")
 
     def configure_model(self) -> None:
         if self.lalm is None:

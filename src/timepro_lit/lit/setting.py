@@ -22,6 +22,7 @@ from timepro_lit.lit.interruption import Interruptible, Interruption, keep_signa
 from timepro_lit.lit.loggers import made_loggers
 from timepro_lit.lit.progress import RunProgress
 from timepro_lit.lit.progress_line import Course
+from timepro_lit.lit.sharding import check_launch
 from timepro_lit.lit.stage import Stage
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.time_prompt.prompt import TimePrompt
@@ -52,6 +53,10 @@ class Parts:
     def base(self) -> ModelSource:
         """The model as it comes."""
         return ModelSource(self.model, None, None)
+
+    def num_processes(self) -> int:
+        """In how many processes the run works."""
+        return self.trainer(logger=False, enable_checkpointing=False).world_size
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ class Setting:
             num_sanity_val_steps=0,
             **arguments,
         )
+        check_launch(trainer)
         keep_signals(trainer)
         return trainer
 

@@ -28,6 +28,20 @@ def check_strategy(trainer: Trainer) -> None:
         )
     if _autocasts(trainer) and trainer.precision != "bf16-mixed":
         raise ValueError(f"trainer.precision: DeepSpeed is set up for bf16-mixed, not {trainer.precision}")
+    if (rounding := _rounding_of(trainer)) is not None:
+        raise ValueError(
+            f"trainer.strategy: DeepSpeed's own {rounding} keeps the trained weights in half precision, and updates of "
+            "1e-6 would be lost: take trainer=deepspeed_zero2, or say bf16.enabled: false and torch_autocast as there"
+        )
+
+
+def check_launch(trainer: Trainer) -> None:
+    """Raise ValueError for processes that begin as copies of one which has planned all for itself."""
+    if getattr(trainer.strategy, "_start_method", "popen") != "popen":
+        raise ValueError(
+            "trainer.strategy: forked and spawned processes would all read what is the first one's share: "
+            "use trainer=ddp or trainer=ddp_cpu, of which each process is started anew"
+        )
 
 
 def autocast_outside_training(trainer: Trainer, device: torch.device) -> AbstractContextManager[object]:
@@ -104,6 +118,15 @@ def arrival_order(loss: Tensor, weights: Iterable[nn.Parameter]) -> list[nn.Para
     for handle in handles:
         handle.remove()
     return order
+
+
+def _rounding_of(trainer: Trainer) -> str | None:
+    """Half precision that DeepSpeed's engine would cast all weights to; Lightning asks it where nothing is said."""
+    if not isinstance(trainer.strategy, DeepSpeedStrategy):
+        return None
+    config = trainer.strategy.config or {}
+    asked = {"bf16": trainer.precision == "bf16-mixed", "fp16": trainer.precision == "16-mixed"}
+    return next((name for name, on in asked.items() if config.get(name, {"enabled": on}).get("enabled", False)), None)
 
 
 def _autocasts(trainer: Trainer) -> bool:

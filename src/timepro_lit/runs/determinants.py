@@ -6,7 +6,8 @@ looked at elsewhere, so where they lie does not count here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ PLACEMENT = (
     "detect_anomaly", "num_sanity_val_steps", "use_distributed_sampler", "logger", "barebones", "limit_test_batches",
 )  # fmt: skip
 """Trainer settings that say where a stage runs and what it shows, not what comes out."""
-PLAIN_STRATEGIES = (None, "auto", "single_device", "ddp", "ddp_spawn", "ddp_fork", "ddp_notebook")
+PLAIN_STRATEGIES = (None, "auto", "single_device", "ddp")
 """They sum the same gradient on any number of processes; also with what is added as in `ddp_find_unused_...`."""
 PRESENCE = ("audio", "max_skipped_share")
 """Settings of the data that say where its recordings are and how many may be missing, not what is learnt from them."""
@@ -50,11 +51,13 @@ VOTING = "voting"
 """Of the settings of answers that were voted over: how."""
 VOTES_CODE = ("tasks.voted", "tasks.merged")
 """What makes one answer of several, which is done anew each time as well."""
+LIMITED = "limited"
+"""Of the settings of a trainer, how much a limit on batches of evaluation lets through."""
 WINDOWS = "windows"
 """Of the settings of answers, where a recording was longer than is heard at once: how it was cut."""
 _READERS = (
-    "absence", "brackets", "denials", "entries", "merged", "named_times", "names", "prose", "ranges", "reading", "rows",
-    "thinking", "times", "typography", "voted", "well_formed",
+    "absence", "brackets", "denials", "entries", "keyed", "labels", "merged", "named_times", "names", "prose", "ranges",
+    "reading", "rows", "thinking", "times", "typography", "voted", "well_formed",
 )  # fmt: skip
 READING = ("events/", "metrics/", "rewards/", *(f"tasks/{name}.py" for name in _READERS))
 """Code that reads and scores answers, which is done anew each time."""
@@ -83,6 +86,18 @@ def grounds_of_answers(
     model = _said(without(settings["model"], LOADING))
     said = {"model": model, "task": settings["task"], "trainer": _answering(settings)}
     return Grounds(said | ({VOTING: dict(voting)} if voting else {}), kept)
+
+
+def on_processes(grounds: Grounds, count: Callable[[], int]) -> Grounds:
+    """Grounds by which a limit on batches of evaluation, which each process has, is one of as many as there are.
+
+    Asked are those alone whose settings leave the number to the machine, as `devices: -1` does.
+    """
+    trainer = grounds.settings["trainer"]
+    if not isinstance(trainer.get(LIMITED, {}).get("processes"), Mapping):
+        return grounds
+    counted = {**trainer, LIMITED: {**trainer[LIMITED], "processes": count()}}
+    return replace(grounds, settings={**grounds.settings, "trainer": counted})
 
 
 def determinants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -202,9 +217,9 @@ def _batches_of(limit: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     if not limit or (limit == 1.0 and isinstance(limit, float)):
         return {}
     node = settings["trainer"]
-    # How many all devices are is not for the settings to know.
+    # how many all devices are is for `on_processes` to say
     processes = num_processes(node) or {key: node.get(key) for key in ("devices", "num_nodes")}
-    return {"limited": {"eval_batch_size": settings["data"].get("eval_batch_size"), "processes": processes}}
+    return {LIMITED: {"eval_batch_size": settings["data"].get("eval_batch_size"), "processes": processes}}
 
 
 def num_processes(trainer: Mapping[str, Any]) -> int | None:

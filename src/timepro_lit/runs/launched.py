@@ -9,14 +9,44 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Mapping
 
 LAUNCHER = "TIMEPRO_LAUNCHER"
 """Environment variable: the process that started this one, if one of ours did."""
 _LOOKS_EVERY_S = 1.0
+_STARTS = (
+    ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT"),
+    ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "MASTER_PORT"),
+)
+"""What srun and torchrun tell all processes that they start together."""
+_launch = ""
+
+
+def launch_of(env: Mapping[str, str], pid: int) -> str:
+    """Equal in all processes of one start of a run, and another the next time; "" where nothing tells.
+
+    As it is in the environment before `end_with_launcher` changes it.
+
+    >>> launch_of({}, 12) == launch_of({"TIMEPRO_LAUNCHER": "12", "LOCAL_RANK": "1"}, 13)
+    True
+    """
+    for names in _STARTS:
+        if names[0] in env:
+            return " ".join(f"{name}={env.get(name, '')}" for name in names)
+    if "NODE_RANK" in env:  # started by hand on each node
+        return ""
+    return env.get(LAUNCHER, "") if "LOCAL_RANK" in env else str(pid)
+
+
+def this_launch() -> str:
+    """That of this process; "" where nobody has called `end_with_launcher`."""
+    return _launch
 
 
 def end_with_launcher() -> None:
     """Watch whoever started this process as one of several of a run; whatever it starts will watch this one."""
+    global _launch
+    _launch = launch_of(os.environ, os.getpid())
     launcher = os.environ.get(LAUNCHER)
     os.environ[LAUNCHER] = str(os.getpid())
     if launcher is not None and "LOCAL_RANK" in os.environ and launcher.isdecimal():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,6 +17,8 @@ from timepro_lit.runs.stages import is_rank_zero
 Handler = Callable[[int, FrameType | None], object]
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+_REQUEUE_S = 60.0
+"""As long as Slurm may take to have a job queued again."""
 NOBODY = (signal.SIG_DFL, signal.default_int_handler)
 """Handlers that were there before anybody wanted one. An ignored signal stays ignored: nohup and shells ask for it."""
 
@@ -40,10 +43,14 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _end(number: int, _: FrameType | None) -> None:
+def _end(number: int, frame: FrameType | None) -> None:
     said = f"stopped by {signal.Signals(number).name}"
     if number == signal.SIGUSR1 and (job := slurm_job()) is not None and is_rank_zero():
         said += f"; {_requeue(job)}"
+    elif number == signal.SIGUSR1 and slurm_job() is not None and frame is not None:
+        # Slurm ends the step, and scontrol with it, when the first process leaves; without a frame, it has been held
+        # back until rank zero was done.
+        time.sleep(_REQUEUE_S)
     if is_rank_zero():
         print(said, file=sys.stderr, flush=True)
     raise Stopped(128 + number)
@@ -57,7 +64,7 @@ def slurm_job() -> str | None:
 
 def _requeue(job: str) -> str:
     try:
-        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60.0)
+        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=_REQUEUE_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"job {job} could not be queued again: {error}"
     if done.returncode:

@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from timepro_lit.files.atomic import sweep, write_atomically
 from timepro_lit.files.sealing import damaged_in, digests_of, files_in, read_sealed, seal, sealed
 from timepro_lit.files.visible_text import visible
+from timepro_lit.runs.launched import this_launch
 from timepro_lit.runs.origin import Origin, listed, other_versions, read_record
 
 log = logging.getLogger(__name__)
@@ -182,7 +183,7 @@ class StageStore:
         for folder in (claim.folder, *(path for path in claim.folder.rglob("*") if path.is_dir())):
             sweep(folder)  # or what is left of a killed attempt would be stored with the result
         owner = self._path(claim, "owner")
-        write_atomically(owner, str(self.owner))
+        write_atomically(owner, self._making)
         try:
             yield claim
         finally:
@@ -196,10 +197,15 @@ class StageStore:
         def decided() -> bool:
             if (one := self._found(stage, claim)) is not None:
                 found.append(one)
-            return bool(found) or (owner.exists() and owner.read_text() == str(self.owner))
+            return bool(found) or (owner.exists() and owner.read_text() == self._making)
 
         _wait(decided, f"rank zero to decide on {claim.final}", timeout_s=None)
         return found[0] if found else claim
+
+    @property
+    def _making(self) -> str:
+        """What says who makes a result: one that a killed start of the same run has left says nothing of this one."""
+        return f"{self.owner}\n{this_launch()}"
 
     def _path(self, claim: Claim, suffix: str) -> Path:
         return self.folder / f"{claim.final.name}.{suffix}"
