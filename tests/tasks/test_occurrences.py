@@ -127,6 +127,10 @@ def test_unreadable_is_not_none(text: str) -> None:
         'There is no doubt that "a dog barks" from 1.2 to 3.48 s.', '{"events": [], "a dog barks": [[1.2, 3.48]]}',
         "A dog barks from 1.20 to 3.48 s. There is nothing after 3.48 s.", "在1.20秒到3.48秒之间有狗叫声。",
         "From 1.20 to 3.48 s there is a dog barking.", "From 1.20 to 3.48 s, no doubt.",
+        '{"a dog barks": [[1.2, 3.48]], "explanation": "There is no barking between 4.0 and 10.0 s."}',
+        '{"reasoning": "0-1.2 s: no dog. 1.2-3.48 s: a dog barks.", "answer": [[1.2, 3.48]]}',
+        '{"dog": {"present": true, "times": [[1.2, 3.48]]}, "bell": {"present": false, "times": []}}',
+        '{"overlap_present": false, "segments": [[1.2, 3.48]]}', "a dog barks 1.2-3.48 s (no music)",
         '{"present": true, "start": 1.2, "end": 3.48}', '{"not_found": false, "start": 1.2, "end": 3.48}',
     ],
 )  # fmt: skip

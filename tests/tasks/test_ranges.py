@@ -95,6 +95,12 @@ def test_a_list_is_read_whole_where_one_of_it_is_clear(text: str) -> None:
         "dog from 0.1 to 0.6 seconds, and bell from 2.0 to 2.4 seconds.",
         "dog 0.1-0.6 s\nbell 2.0-2.4 s",
         "- dog 0.10-0.60\n- bell 2.00-2.40",
+        "Detected events:\ndog 0.10-0.60 s\nbell 2.00-2.40 s",
+        # words that are no label of their own
+        "Event: dog\nOccurs from 0.1 to 0.6 s\nEvent: bell\nOccurs from 2.0 to 2.4 s",
+        "**Event 1:**\n- **Type:** dog\n- **Time:** 0.1-0.6\n\n**Event 2:**\n- **Type:** bell\n- **Time:** 2.0-2.4",
+        "Sound Events:\nDescription: dog\nTime: 0.1-0.6\nDescription: bell\nTime: 2.0-2.4",
+        "dog:\n- male voice 0.10-0.60 s\nbell:\n- once from 2.00 to 2.40 s",
     ],
 )
 def test_labels_lead_or_follow_their_times(text: str) -> None:
@@ -119,6 +125,8 @@ def test_a_label_holds_for_the_times_that_follow_it(text: str) -> None:
     assert found == [(0.1, 0.6, "dog"), (2.0, 2.4, "dog")]
 
 
-@pytest.mark.parametrize("text", ["There is a dog from 0.1 to 0.6 s.", "The dog barks from 0.1 to 0.6 s.", "0.1-0.6 s"])
+@pytest.mark.parametrize(
+    "text", ["There is a dog from 0.1 to 0.6 s.", "The dog barks from 0.1 to 0.6 s.", "✓ 0.1-0.6 s"]
+)
 def test_a_sentence_is_no_class(text: str) -> None:
     assert SoundEventDetection(["dog"]).parse(text).events == ()

@@ -113,6 +113,7 @@ def test_other_scripts_digits_are_no_times():
         # the object holds no times
         '{"query": "a dog"}\n[1.2, 3.48]',
         '[1.2, 3.48] {"confidence": 0.9}',
+        'The dog barks at [1.2, 3.48].\n\n{"confidence": [0.9, 0.95]}',
     ],
 )
 def test_brackets_of_running_words_are_none_of_an_object(text):
@@ -122,8 +123,14 @@ def test_brackets_of_running_words_are_none_of_an_object(text):
 @pytest.mark.parametrize(
     "text",
     ['{"dog": [0.1, 0.6]}\n{"bell": [2, 3]}', '```\n{"dog": [0.1, 0.6]}\n```\n```\n{"bell": [2, 3]}\n```',
-     '{"dog": [0.1, 0.6]}, "bell": [2, 3]}', "dog [0.1, 0.6] bell [2, 3]"],
+     '{"dog": [0.1, 0.6]}, "bell": [2, 3]}', '"dog": [0.1, 0.6],\nbell: [2, 3]', "dog [0.1, 0.6] bell [2, 3]",
+     'dog: [0.1, 0.6]\nbell: [{"start": 2, "end": 3}]'],
 )  # fmt: skip
 def test_several_objects_are_one_answer(text):
     found = SoundEventDetection(["dog", "bell"]).parse(text).events
     assert [(event.onset, event.offset, event.label) for event in found] == [(0.1, 0.6, "dog"), (2.0, 3.0, "bell")]
+
+
+def test_what_was_closed_too_early_goes_on():
+    for text in ('{"a dog": [0.1, 0.6]}, [0.8, 0.9]', '{"a dog": [[0.1, 0.6]}, [0.8, 0.9]]}'):
+        assert [(event.onset, event.offset) for event in Grounding().parse(text).events] == [(0.1, 0.6), (0.8, 0.9)]

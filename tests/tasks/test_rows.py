@@ -21,6 +21,7 @@ TEXTS = {
     "table that looks like labels": "end\tstart\tevent\n3.48\t1.2\ta 2-3 s beep\n5\t4\train",
     "durations that look like labels": "onset\tduration\tevent\n1.2\t2.28\ta 2-3 s beep\n4\t1\train",
     "milliseconds that look like labels": "start_ms\tend_ms\tevent\n1200\t3480\ta 2-3 s beep\n4000\t5000\train",
+    "labels under the name of a column": "Segment\tLabel\n1.2\t3.48\ta 2-3 s beep\n4\t5\train",
     "labels under a heading": "The events\tas found\n1.2\t3.48\ta 2-3 s beep\n4\t5\train",
 }  # fmt: skip
 LINES = {

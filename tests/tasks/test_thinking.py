@@ -57,6 +57,8 @@ def test_a_caption_announces_nothing() -> None:
     captions = [event.label for event in DenseCaptioning().parse(text).events]
     assert captions == ["a host asks 2 questions. The answer is five.", "rain"]
     assert [event.label for event in DenseCaptioning().parse(f"0-9, hm\nAnswer:\n{text}").events] == captions
+    (event,) = DenseCaptioning().parse("0-2 s, hm. Final answer: 0.1-0.6 s, dog barks").events
+    assert (event.onset, event.label) == (0.1, "dog barks")
 
 
 def test_an_empty_answer_after_thinking_is_one() -> None:

@@ -95,6 +95,7 @@ def test_commas_and_units_of_a_range(text: str, pairs: list[tuple[float, float]]
         "0分1秒200毫秒到0分3秒": [(1.2, 3.0)],
         "1 h 2 min 3 s 4 ms - 1 h 2 min 5 s": [(3723.004, 3725.0)],
         "1 min 500 ms - 1 min 2 s": [(60.5, 62.0)],
+        "1 minute, 3 seconds, and 200 milliseconds to 1 minute, 5 seconds": [(63.2, 65.0)],
         "from 1 min to 2 min 3 dogs bark": [(60.0, 120.0)],
         "start (ms): 1200, end (ms): 3480": [(1.2, 3.48)],
         "[1200, 3480] ms": [(1.2, 3.48)],

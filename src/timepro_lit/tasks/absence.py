@@ -7,7 +7,7 @@ clip alone says nothing here (`tasks.denials`). Every pattern is linear, as in `
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from timepro_lit.tasks import denials
 from timepro_lit.tasks.brackets import Group, Value, Word
@@ -60,12 +60,19 @@ def says_none(plain: str, root: Group) -> bool:
 
 def is_said_absent(group: Group) -> bool:
     """Whether a key says that what the times beside it are of is not there: `{"present": false, "start": 0, ...}`."""
+    told = list(_presences(group))
+    return bool(told) and all(one in ("false", "no") for one in told)
+
+
+def _presences(group: Group) -> Iterator[str]:
+    """What keys such as "present" say, of a group and of those within."""
     for key, values in group.entries:
-        if key is not None and set(_words(key)) & _PRESENCE and _words(key)[0] != "not":
-            match values:
-                case [Word(plain=told)] if told.strip(_EDGES).lower() in ("false", "no"):
-                    return True
-    return any(is_said_absent(one) for _, values in group.entries for one in values if isinstance(one, Group))
+        words = set() if key is None else set(_words(key))
+        for value in values:
+            if isinstance(value, Group):
+                yield from _presences(value)
+            elif words & _PRESENCE and words <= _PRESENCE | {"is", "was", "sound", "event", "it"}:
+                yield value.plain.strip(_EDGES).lower()
 
 
 def is_of_another(plain: str, root: Group, spans: Sequence[Span]) -> bool:

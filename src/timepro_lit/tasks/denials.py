@@ -93,6 +93,7 @@ _LONGEST = 320
 _NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nothing|without|cannot)\b|n['’]t\b", FLAGS)
 _NO_DOUBT = re.compile(r"\b(?:no|without|not)[ ](?:an?[ ])?(?:doubt|question|sure|certain|only|just)\b", FLAGS)
 _BEHIND = re.compile(r"\A\s{0,4}(?:之?[间内中]|的?期间|里|[)\]:|-])?\s{0,4}")
+_ASIDES = ("(", " (")
 _CLAUSES = re.compile(r"[\r\n;!?。,:]++|(?<![0-9])\.(?=\s|\Z)|\.(?=\s)|\b(?:but|then|and)\b", FLAGS)
 
 
@@ -140,7 +141,9 @@ def denies_times(plain: str, places: list[tuple[int, int]]) -> bool:
     ends = [end for _, end in statements]
     for (_, behind), (following, _) in zip(places, [*places[1:], (len(plain), 0)], strict=False):
         stop = ends[min(bisect_left(ends, behind), len(ends) - 1)]
-        if is_denial(_BEHIND.sub("", _QUOTED.sub(_unquoted, plain[behind : min(following, stop)]), count=1)):
+        if not plain.startswith(_ASIDES, behind) and is_denial(
+            _BEHIND.sub("", _QUOTED.sub(_unquoted, plain[behind : min(following, stop)]), count=1)
+        ):
             return True  # from 1.2 to 3.4 s there is no dog
     return any(is_denial(_QUOTED.sub(_unquoted, plain[start:end])) for start, end in statements)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from timepro_lit.tasks.brackets import Group, Value, Word
 from timepro_lit.tasks.named_times import TIMES
-from timepro_lit.tasks.names import Name, Role, name_of, sort_in_demand, unit_of
+from timepro_lit.tasks.names import Name, Role, name_of, sort_in_demand, times_alone, unit_of
 from timepro_lit.tasks.ranges import read_ranges
 from timepro_lit.tasks.times import LINE_START, Amount, read_amount, scaled
 
@@ -20,7 +20,22 @@ NULLS = frozenset(("null", "none", ""))
 def names_in(group: Group, unit_s: float | None) -> list[Name]:
     """What the keys of a group name; the unit is `unit_s` where the key has none."""
     names = [Name(None) if key is None else name_of(key) for key, _ in group.entries]
+    held = [_holding(name, values) for (_, values), name in zip(group.entries, names, strict=True)]
+    names = times_alone(held)
     return [replace(name, unit_s=unit_s) if name.unit_s == 1.0 else name for name in names]
+
+
+def _holding(name: Name, values: list[Value]) -> Name:
+    """A key of frames may hold events, `"frames": {"dog": [...]}`, and with one number it says how many there are."""
+    groups = [value for value in values if isinstance(value, Group)]
+    if name.counted and any(map(_has_keys, groups)):
+        return Name(Role.TIMES)
+    return Name(Role.REMARK) if name.counted and not groups and name.role in (Role.TIMES, Role.DURATION) else name
+
+
+def _has_keys(group: Group) -> bool:
+    within = (value for _, values in group.entries for value in values if isinstance(value, Group))
+    return any(key is not None for key, _ in group.entries) or any(_has_keys(one) for one in within)
 
 
 def stated_unit(group: Group, unit_s: float | None) -> float | None:
@@ -84,8 +99,12 @@ def labels_told(group: Group, names: list[Name], captioned: bool) -> dict[int, l
         for index, ((_, values), name) in enumerate(zip(group.entries, names, strict=True))
         if name.role is Role.LABEL and (words := _labels(values, names))
     }
-    asked_for = sort_in_demand([names[index].sort for index in told], captioned)
-    return {index: words if names[index].sort is asked_for else [] for index, words in told.items()}
+    number = _num_events(group, names)
+    fitting = [index for index, words in told.items() if number in (None, len(words))] or [*told]  # "tags" are of one
+    telling = [index for index in fitting if not all(name_of(word).role is Role.LABEL for word in told[index])]
+    asked_for = sort_in_demand([names[index].sort for index in telling or fitting], captioned)
+    taken = [index for index in telling or fitting if names[index].sort is asked_for]
+    return {index: words if index in taken else [] for index, words in told.items()}
 
 
 def label_of_row(group: Group) -> list[list[str]]:
@@ -100,6 +119,16 @@ def label_of_row(group: Group) -> list[list[str]]:
                     rest.append(word.text)
             return [rest] if len(rest) == 1 and num_times >= 2 else []
     return []
+
+
+def is_remark(key: str | None) -> bool:
+    """Whether numbers beside a key are no times: `"confidence"`."""
+    return key is not None and name_of(key).role is Role.REMARK
+
+
+def only_remarks(group: Group) -> bool:
+    """Whether there is nothing else in a group."""
+    return bool(group.entries) and all(is_remark(key) for key, _ in group.entries)
 
 
 def only_labels(names: list[Name]) -> bool:
@@ -129,16 +158,36 @@ def seconds(found: Amount | None, name: Name, lone_comma: bool = True) -> float 
     return None if name.unit_s is None else scaled(found.seconds, name.unit_s)
 
 
+def _num_events(group: Group, names: list[Name]) -> int | None:
+    """Of how many events the times under the group's keys are; None without such keys."""
+    for (_, values), name in zip(group.entries, names, strict=True):
+        match values:
+            case [Group(entries=[(None, listed)])] if name.role in TIMES:
+                return len(listed)
+            case [Group(entries=[(None, listed)])] if name.role is Role.TIMES:
+                return sum(isinstance(one, Group) or one.quoted for one in listed) or 1
+            case [Word()] if name.role in (*TIMES, Role.TIMES):
+                return 1
+    return None
+
+
 def _labels(values: list[Value], names: list[Name]) -> list[str]:
     """The words under a key that names a label; none where times stand there, and no other key could have them."""
     timed = any(name.role in (*TIMES, Role.TIMES) for name in names)
     match values:
         case [Word() as word] if not only_labels(names) or read_ranges(word.plain) is None:
-            return [word.text]
-        case [Group(entries=[(None, words)])] if all(isinstance(word, Word) and word.quoted for word in words):
+            return [] if word.plain.lower() in NULLS else [word.text]
+        case [Group(entries=[(None, words)])] if all(
+            isinstance(word, Word) and _is_text(word, timed) for word in words
+        ):
             told = [word for word in words if isinstance(word, Word)]
             return [word.text for word in told] if timed or not any(_begins_with_time(word) for word in told) else []
     return []
+
+
+def _is_text(word: Word, timed: bool) -> bool:
+    """Whether a word may be a label: in quotes, or where other keys have the times."""
+    return word.quoted or (timed and read_amount(word.plain) is None and read_ranges(word.plain) is None)
 
 
 def _begins_with_time(word: Word) -> bool:

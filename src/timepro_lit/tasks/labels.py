@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from timepro_lit.tasks.brackets import Group
-from timepro_lit.tasks.names import Role, is_unit, name_of, sort_in_demand
+from timepro_lit.tasks.names import Role, Sort, is_unit, name_of, sort_in_demand
 from timepro_lit.tasks.ranges import Range
 from timepro_lit.tasks.times import unit_before, unit_behind
 
@@ -31,7 +32,9 @@ _NO_LABEL = frozenset((
 """With one of these at an end, words are a part of a sentence: "The timestamps are [0.5, 1.2]"."""
 _SUBJECTS = frozenset((
     "a", "an", "the", "this", "that", "it", "i", "we", "you", "he", "she", "they", "one", "some", "yes", "no", "sure",
-    "so", "thus", "answer", "here", "first", "next", "finally", "also", "again", "after", "before", "在", "从",
+    "so", "thus", "answer", "here", "first", "next", "finally", "also", "again", "after", "before",
+    "during", "within", "about", "around", "roughly", "approximately", "maybe", "perhaps", "probably", "possibly",
+    "clip", "occurs", "heard", "once", "von", "vom", "de", "du", "在", "从",
 ))  # fmt: skip
 """With one of these before, words are a sentence, and no class: "A dog barks from 0.5 to 1.2 s"."""
 _LIST_SIGNS = re.compile(r"[\s)\].,;]{0,8}(?:and\s)?")
@@ -74,17 +77,21 @@ def told_labels(
     keys: list[Key], text: str, plain: str, ranges: Sequence[Range] = (), captioned: bool = False
 ) -> list[tuple[int, str | None]]:
     """Where a label begins to hold: what a key such as "Event" says; without one, a key of its own."""
-    found: list[tuple[int, str | None]] = []
-    asked_for = sort_in_demand([name_of(key.text).sort for key in keys], captioned)
+    told: list[tuple[int, str, Sort | None]] = []
     for key, following in zip(keys, [*keys[1:], None], strict=False):
-        if key.role is Role.LABEL and name_of(key.text).sort is asked_for:
+        if key.role is Role.LABEL:
             stop = len(plain) if following is None else following.start
             behind = bisect_left(ranges, key.end, key=lambda r: r.start)
             stop = min(stop, ranges[behind].start) if behind < len(ranges) else stop
             said = text[key.end : stop]
             ends = (m.start() for m in _VALUE_END.finditer(said) if m["key"] is None or name_of(m["key"]).role)
             said = _LINK.sub("", said[: next(ends, len(said))]).strip(_EDGES + ",-(")
-            found += [(key.start, said)] if said else []
+            told += [(key.start, said, name_of(key.text).sort)] if any(c.isalpha() for c in said) else []
+    told = [one for one in told if name_of(one[1]).role is not Role.LABEL] or told  # Title: Sound events
+    counts = Counter(sort for _, _, sort in told)
+    of_each = [sort for sort, count in counts.items() if 2 * count > max(counts.values())]  # others are of all events
+    asked_for = sort_in_demand(of_each, captioned)
+    found: list[tuple[int, str | None]] = [(start, said) for start, said, sort in told if sort is asked_for]
     return found or [(key.start, key.text) for key in keys if key.role is None]
 
 
@@ -121,9 +128,9 @@ def labels_beside(
                 label = _bare(text[lead.start("label") : lead.end("label")])
             elif again and label is None:  # Event: Dog 0.5-1.2 s, Speech 1.5-2.8 s
                 label, holds = _bare(text[begins : r.start]), False
-            elif not again and not governed:  # Dog from 0.5 to 1.2 s
+            elif not again and not governed and not named and (label is None or _is_heading(label)):
                 own = _bare(_BEGINS.sub("", text[line : r.start], count=1))
-                label = own if own is not None and own.split()[0].lower() not in _SUBJECTS else label
+                label = own if own is not None and _is_class(own) else label
         if label is None and named and holds:
             place = bisect_right(starts, r.start) - (not named_behind)
             label = named[place][1] if 0 <= place < len(named) else None
@@ -186,6 +193,17 @@ def _bare(label: str) -> str | None:
     if not words or len(words) > _MOST_WORDS or words[0] in _NO_LABEL or words[-1] in _NO_LABEL:
         return None
     return text
+
+
+def _is_class(words: str) -> bool:
+    """Whether words before a range may name a class: "Dog", not "✓", and not the beginning of a sentence."""
+    worded = words[0].isalnum() and any(character.isalpha() for character in words)
+    return worded and words.split()[0].lower() not in _SUBJECTS
+
+
+def _is_heading(label: str) -> bool:
+    """Whether words over times name no class: "The sounds are", "Detected events"."""
+    return _bare(label) is None or name_of(label.split()[-1]).role in (Role.LABEL, Role.TIMES)
 
 
 def _leads(r: Range, behind: re.Match[str]) -> bool:

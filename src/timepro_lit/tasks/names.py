@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -41,8 +41,11 @@ class Name:
     """Seconds in one of the key's units, for a number without a unit of its own; None where that cannot be told."""
     sort: Sort | None = None
     """What a label says of an event; None for a key that names no label."""
+    counted: bool = False
+    """Whether its numbers count something that is no time, such as frames."""
 
 
+_TIMED = (Role.ONSET, Role.OFFSET, Role.DURATION, Role.TIMES)
 _NUMBERED = re.compile(r"(?P<name>.*[^\W\d_])[\s_#-]{0,3}[0-9]{1,4}", re.DOTALL)
 _COUNTER = re.compile(r"(?:(?:occurrence|instance|event|sound|time|no|nr)s?\.?)?[\s_#-]{0,3}[0-9]{1,4}", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^\W\d_a-zA-Z]+")
@@ -65,6 +68,7 @@ NO_TIME = frozenset((
     "pct", "%",
 ))  # fmt: skip
 """What numbers may count that are no times."""
+_IDIOMS = (("time", "frame"), ("time", "frames"))  # a stretch of time
 _COUNTED = frozenset(word for word in NO_TIME if word.endswith("s"))
 _UNIT_WORD = re.compile(r"[^\W\d_]+")
 _IN_BRACKETS = re.compile(r"[(\[]\s{0,2}(?:in\s)?([a-z]{1,12})\s{0,2}[)\]]\s{0,4}", re.IGNORECASE)
@@ -90,8 +94,7 @@ _REMARKS = frozenset((
     "notes", "remark", "remarks", "summary", "observation", "observations", "justification", "draft",
     "evidence", "details", "count", "counts", "number", "numbers", "score", "scores", "context", "confidence",
     "confidences", "probability", "probabilities", "query", "queries", "questions", "prompts", "conf", "confs", "prob",
-    "probs", "likelihood", "frequency", "frequencies", "freq", "hz", "khz", "db", "loudness", "channel", "channels",
-    "id", "ids",
+    "probs", "likelihood", "frequency", "frequencies", "freq", "hz", "khz", "db", "loudness",
 ))  # fmt: skip
 
 
@@ -109,7 +112,11 @@ def name_of(key: str) -> Name:
     if not {"unit", "units"}.isdisjoint(words) and set(words) <= {"unit", "units"} | _TIMES | _FILL:
         return Name(Role.UNIT)
     unit_s: float | None = 1.0
-    roles, times = [], len(key) > 1 and bool(words) and all(word in _UNITS or word in _COUNTED for word in words)
+    roles, counted, times = (
+        [],
+        False,
+        len(key) > 1 and bool(words) and all(word in _UNITS or word in _COUNTED for word in words),
+    )
     for last, word in zip(["", *words], words, strict=False):
         stem = _STEM.fullmatch(word)
         if stem is not None:
@@ -117,15 +124,24 @@ def name_of(key: str) -> Name:
             unit_s = 1e-3 if stem["unit"].endswith("ms") else unit_s
         elif word in _UNITS:
             unit_s = _UNITS[word]
-        elif word in NO_TIME and last != "time":  # a time frame is a stretch of time
-            unit_s = None
+        elif (last, word) in _IDIOMS:
+            times = True
+        elif word in NO_TIME:
+            unit_s, counted = None, True
         elif word in _TIMES:
             times = True
         elif word not in _FILL | NO_TIME:
             return _other(key, words)
     if not roles and not times:
         return _other(key, words)
-    return Name(roles[0] if len(roles) == 1 else Role.TIMES, unit_s)  # "start - end" heads a column of ranges
+    role = roles[0] if len(roles) == 1 else Role.TIMES  # "start - end" heads a column of ranges
+    return Name(role, unit_s, counted=counted)
+
+
+def times_alone(names: Sequence[Name]) -> list[Name]:
+    """Of what is told in seconds and in frames as well, the seconds: frames beside them are a remark."""
+    told = any(name.role in _TIMED and not name.counted for name in names)
+    return [Name(Role.REMARK) if told and name.counted else name for name in names]
 
 
 def is_counter(key: str) -> bool:

@@ -44,7 +44,7 @@ _UNIT_BEFORE = frozenset((
     "samples", "tokens", "indices",
 ))  # fmt: skip
 """A word before bare numbers that may be their unit: minutes 2-3."""
-_ORDINALS = frozenset(("first", "second", "third", "last", "next", "final", "the", "time"))
+_ORDINALS = frozenset(("first", "second", "third", "last", "next", "final", "the"))
 _BEFORE_UNIT = frozenset((":", "(", ")", "[", "]", "="))
 _BOTH_ENDS = re.compile(
     r"(?:start|onset|begin)\w{0,6}\s(?:and|&)\s(?:the\s)?(?:end|offset|stop)\w{0,4}(?:\s\w{1,12}){0,4}\W{0,4}\Z", FLAGS
@@ -236,7 +236,9 @@ def _has_unit_before(items: list[Item], first: int) -> bool:
     while index >= 0 and first - index <= 4 and items[index].text in _BEFORE_UNIT | _QUALIFIERS:
         index -= 1
     led = items[index - 1].text if index > 0 else ""
-    return index >= 0 and items[index].text in _UNIT_BEFORE and led not in _ORDINALS  # in the first minute: 10.2-12.4
+    if index < 0 or items[index].text not in _UNIT_BEFORE or led in _ORDINALS:  # in the first minute: 10.2-12.4
+        return False
+    return (led, items[index].text) != ("time", "frame")
 
 
 def _touched(plain: str, items: list[Item], first: int, last: int) -> bool:

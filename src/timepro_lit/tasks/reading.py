@@ -20,15 +20,15 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import compress
 
 from timepro_lit.tasks import absence, well_formed
 from timepro_lit.tasks.brackets import Group, read_groups, words_within
 from timepro_lit.tasks.denials import denies_times
 from timepro_lit.tasks.entries import MAX_EVENTS, Findings, read_entries
-from timepro_lit.tasks.keyed import record_of_lists, stated_unit
+from timepro_lit.tasks.keyed import is_remark, only_remarks, record_of_lists, stated_unit
 from timepro_lit.tasks.labels import Labelled, labelled_groups
 from timepro_lit.tasks.named_times import Span
-from timepro_lit.tasks.names import Role, name_of
 from timepro_lit.tasks.prose import read_named_lines, read_prose
 from timepro_lit.tasks.ranges import find_ranges, items_of
 from timepro_lit.tasks.rows import read_lines as read_timed_lines
@@ -43,6 +43,7 @@ _DECIMAL_LIST = re.compile(r"[\[({]\s{0,8}[0-9]++,[0-9]++\s{0,8};")
 _COMMA_LISTS = re.compile(r"[\[({:]\s{0,8}([0-9]++(?:,\s{0,8}[0-9]++){3,}+)\s{0,8}[\])},]")
 _FENCED = re.compile(r"`{3,}+(?:[^`]++|`{1,2}(?!`))*+(?:`{3,}+|\Z)")
 _QUOTED_KEY = re.compile(r"[\"'“’]\s{0,3}:\s{0,3}\Z")
+_MOST_SIGNS = 16
 _TIGHT_COMMA = re.compile(r",(?=[0-9])")
 
 
@@ -89,13 +90,20 @@ def read_occurrences(text: str) -> Reading:
     if reading.spans:
         if absence.is_of_another(plain, root, reading.spans):
             return Reading((), True, _once([*reading.repairs, "of_another"]))
+        pairs = {span[:2] for span in reading.spans}
         said = [word.plain for word in words_within(root) if word.quoted]
-        in_groups = any(_denied(one) for one in said if find_ranges(one, items_of(one)))
-        denied = in_groups or any(map(absence.is_said_absent, groups)) if groups else _denied(plain)
+        in_groups = any(_denied(one) for one in said if _all_read(one, pairs))
+        denied = in_groups or absence.is_said_absent(root) if groups else _denied(plain)
         return Reading((), False, _once([*reading.repairs, "denied"])) if denied else reading
     told = Findings([])
     read_prose(text, _outside(plain, groups), told)  # "[]", and times in words beside it
     return replace(reading, says_none=not told.spans and absence.says_none(plain, root))
+
+
+def _all_read(plain: str, pairs: set[tuple[float, float]]) -> bool:
+    """Whether words hold ranges, and those are the answer's."""
+    ranges = find_ranges(plain, items_of(plain))
+    return bool(ranges) and all(r.pair in pairs for r in ranges)
 
 
 def _denied(plain: str) -> bool:
@@ -164,7 +172,7 @@ def _read(text: str, plain: str, repairs: list[str], captioned: bool = False) ->
         if isinstance(value, Group)
     ]
     outside = _outside(plain, [group for _, _, group in within])
-    told = [entry for entry in within if entry[0] is None or name_of(entry[0]).role is not Role.REMARK] or within
+    told = [one for one in within if not (is_remark(one[0]) or only_remarks(one[2]))] or within
     # Numbers in the prose around brackets are none of the answer's times, so brackets come first, alone.
     stated_s = stated_unit(root, 1.0)
     for groups in _groups_by_worth(plain, told, labelled_groups(text, plain, outside, told)):
@@ -191,20 +199,26 @@ def _groups_by_worth(
     `The dog at [1.2, 3.48] ... {"a dog barks": [1.2, 3.48]}`.
     """
     record = record_of_lists(plain, [group for group, _, _ in labelled])
-    if record is not None:
-        yield [(record, None, 1.0)]
+    if record is not None and not any(_is_object(group) for group, _, _ in labelled):
+        units = {unit_s for _, _, unit_s in labelled}
+        yield [(record, None, units.pop() if len(units) == 1 else None)]
         return
     fences = [fence.span() for fence in _FENCED.finditer(plain)]
-    formal = [
-        one
-        for one, (_, is_first, group) in zip(labelled, told, strict=True)
-        if _is_object(group)
-        or (is_first and _QUOTED_KEY.search(plain, max(0, group.start - 8), group.start))
-        or any(start < group.start < end for start, end in fences)
-    ]
-    if formal and len(formal) < len(labelled):
-        yield formal
+    formal = [_is_object(group) or any(start < group.start < end for start, end in fences) for group, _, _ in labelled]
+    if any(formal) and not all(formal):
+        keyed = all(is_first for _, is_first, _ in compress(told, formal))  # dog: [1, 2] and bell: [{"start": 3, ...
+        kept = [
+            is_formal or (is_first and keyed) or _goes_on(plain, group.start, is_first)
+            for is_formal, (_, is_first, group) in zip(formal, told, strict=True)
+        ]
+        yield list(compress(labelled, kept))
     yield labelled
+
+
+def _goes_on(plain: str, start: int, is_first: bool) -> bool:
+    """Whether a list goes on what was closed too early: `{"dog": [1, 2]}, [5, 6]`, `..., "bell": [3, 4]}`."""
+    before = plain[max(0, start - _MOST_SIGNS) : start]
+    return before.rstrip(" \t\r\n,")[-1:] in ("]", "}") or (is_first and _QUOTED_KEY.search(before) is not None)
 
 
 def _is_object(group: Group) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 from timepro_lit.tasks.entries import MAX_EVENTS, Findings
 from timepro_lit.tasks.named_times import TIMES, NamedTimes
-from timepro_lit.tasks.names import Name, Role, name_of, sort_in_demand, unit_of
+from timepro_lit.tasks.names import Name, Role, name_of, sort_in_demand, times_alone, unit_of
 from timepro_lit.tasks.ranges import clear_ranges, read_ranges
 from timepro_lit.tasks.times import FLAGS, JOINT, TIME, amount, looks_like_times, read_amount, read_pair, scaled
 from timepro_lit.tasks.typography import unwrapped
@@ -177,11 +178,12 @@ def _read_subtitles(text: str, plain: str, found: Findings) -> bool:
 
 
 def _read_tabbed(text: str, plain: str, found: Findings) -> bool:
-    """A table where its first line heads one, else a label track."""
-    lines = (plain[start:stop] for start, stop in _line_spans(plain))
-    if _TRACK.fullmatch(next((line for line in lines if "\t" in line), "")) is None:
-        return _read_table(text, plain, "\t", found) or _read_track(text, plain, found)
-    return _read_track(text, plain, found)
+    """A table where its first line heads columns of times, else a label track."""
+    first = next((plain[start:stop] for start, stop in _line_spans(plain) if "\t" in plain[start:stop]), "")
+    heads = len({name_of(cell.strip(" *`")).role for cell in first.split("\t")} & set(TIMES)) > 1
+    is_table = partial(_read_table, text, plain, "\t", found)
+    is_track = partial(_read_track, text, plain, found)
+    return is_table() or is_track() if heads else is_track() or is_table()
 
 
 def _read_track(text: str, plain: str, found: Findings) -> bool:
@@ -212,7 +214,7 @@ def _read_table(text: str, plain: str, separator: str, found: Findings) -> bool:
             named = [name_of(cell) for cell, _ in cells]
             roles = {name.role for name in named}
             if Role.TIMES in roles or len(roles & set(TIMES)) > 1:
-                names = named
+                names = times_alone(named)
         elif not _RULE.fullmatch(plain, start, stop):
             _read_row(cells, names, found)
     if names is not None:
@@ -239,9 +241,11 @@ def _read_row(cells: list[tuple[str, str]], names: list[Name], found: Findings) 
     units = [unit_of(plain) for (_, plain), name in zip(cells, names, strict=False) if name.role is Role.UNIT]
     if units:
         names = [replace(name, unit_s=units[0]) if name.unit_s == 1.0 else name for name in names]
+    names = [*names, *[Name(None)] * (len(cells) - len(names))]
     columns = list(zip(cells, names, strict=False))
-    asked_for = sort_in_demand([name.sort for _, name in columns], found.captioned)
-    labels = [text for (text, _), name in columns if name.role is Role.LABEL and name.sort is asked_for]
+    told = [(text, name) for (text, _), name in columns if name.role is Role.LABEL and text]
+    asked_for = sort_in_demand([name.sort for _, name in told], found.captioned)
+    labels = [text for text, name in told if name.sort is asked_for]
     labels += [text for (text, _), name in columns if name.role is None and any(c.isalpha() for c in text)]
     label = unwrapped(labels[0]) if labels else None
     record = NamedTimes()

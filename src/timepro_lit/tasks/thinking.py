@@ -56,7 +56,7 @@ def answer_part(plain: str, captioned: bool = False) -> slice:
         end = _ANSWER_END.search(plain, start, stop)
         return slice(start, stop if end is None else end.start())
     lines = [m.span() for m in _ANSWER_LINE.finditer(plain, start, stop)]
-    lines = [(at, end) for at, end in lines if not (captioned and _in_caption(plain, at))]
+    lines = [(at, end) for at, end in lines if not (captioned and _in_caption(plain, at, end))]
     if lines and _ABOUT_IT.match(plain[lines[-1][1] : stop]) is not None:
         lines.pop()
     if not lines:
@@ -65,9 +65,11 @@ def answer_part(plain: str, captioned: bool = False) -> slice:
     return slice(start, _unthought(plain, start, stop))
 
 
-def _in_caption(plain: str, place: int) -> bool:
+def _in_caption(plain: str, place: int, end: int) -> bool:
+    """Whether what stands there is said behind times, and no times behind it."""
     line = max(plain.rfind("\n", 0, place), plain.rfind("\r", 0, place)) + 1
-    return LINE_START.match(plain[line:place].lstrip()) is not None
+    announces = LINE_START.match(plain[end:].lstrip("\r\n *_\t")) is not None and line < place
+    return LINE_START.match(plain[line:place].lstrip()) is not None and not announces
 
 
 def _thought(plain: str) -> list[tuple[int, int | None]]:

@@ -43,7 +43,7 @@ _MS, _S, _MIN, _H = (
 )
 _GAP = r"[^\S\r\n]{0,4}"
 _UNIT = rf"(?:{_GAP}(?:{_MS}|{_S}|{_MIN}|{_H}))"
-_NEXT = rf"{_GAP}(?:,{_GAP}|and[^\S\r\n]{{1,4}})?"
+_NEXT = rf"{_GAP}(?:,{_GAP})?(?:and[^\S\r\n]{{1,4}})?"
 JOINT = r"(?:-{1,3}>?|={1,2}>|→|~|\.{2,3}|…|(?:to|until|till|through|thru|bis)(?![a-z])|[到至])"
 """What joins the two ends of a range."""
 _REST = rf"{_GAP}{NUMBER}(?!{_GAP}(?!{JOINT})[^\W\d_%])"  # of the next smaller unit, which is left out: 2 min 30
@@ -80,7 +80,8 @@ _UNIT_BEFORE = re.compile(
     FLAGS,
 )
 _UNIT_BEHIND = re.compile(
-    rf"{_GAP}[*`(]{{0,2}}(?:in{_GAP})?({_MS}|{_S}|{_MIN}|{_H}|{_COUNTED})"
+    rf"{_GAP}[*`]{{0,2}}(?:\((?=(?:in\s)?(?:s|[^\W\d_]{{2,12}}|%)\s?\)))?[*`]{{0,2}}(?:in{_GAP})?"
+    rf"({_MS}|{_S}|{_MIN}|{_H}|{_COUNTED})"
     rf"(?P<part>[0-9_]|-[^\W\d_])?(?P<colon>{_GAP}:)?(?:\.?{_GAP}(?P<word>[^\W\d_]{{1,24}}))?",
     FLAGS,
 )
@@ -161,7 +162,7 @@ def read_pair(first: str, last: str) -> tuple[float, float] | None:
 def unit_before(plain: str, end: int) -> float | None:
     """Seconds in the unit in brackets that stands before those at `end`, `Times (ms): [...]`; None for no time's."""
     match = _UNIT_BEFORE.search(plain, max(0, end - 32), end)
-    return 1.0 if match is None else None if match[1].lower() == "m" else _unit_s(match[1])
+    return 1.0 if match is None or match[1].lower() in ("m", "h") else _unit_s(match[1])
 
 
 def unit_behind(plain: str, start: int) -> tuple[float | None, int] | None:
