@@ -22,7 +22,8 @@ def table_of_sweep(runs: Sequence[Path]) -> None:
     from timepro_lit.runs.stages import say
 
     experiments = list(dict.fromkeys(run.parent.name for run in runs))
-    directory = runs[0].parents[1] / "reports" / path_word(experiments)
+    outputs = next((folder for folder in runs[0].parents if (folder / "stages").is_dir()), runs[0].parents[1])
+    directory = outputs / "reports" / path_word(experiments)
     try:
         say(report_over_runs(list(map(str, runs)), directory, Wish()))
     except (ValueError, OSError) as error:  # the runs are what counts, and each has its own table
@@ -79,11 +80,13 @@ def main(cfg: DictConfig) -> float | None:
 
 def _place(cfg: DictConfig) -> None:
     """Say what the run is called and where it lies, and make what the command names relative to its folder absolute."""
-    from timepro_lit.runs.naming import experiment_name, run_path
+    from timepro_lit.runs.naming import experiment_name, override_key, own_path, run_path
     from timepro_lit.settings.config import anchor
 
     cfg.name = cfg.name or experiment_name(overrides())
     path = cfg.output_dir or f"{cfg.paths.outputs}/{run_path(cfg.name, overrides(), cfg.scale, cfg.seed)}"
+    if cfg.output_dir and "output_dir" not in map(override_key, overrides()):
+        path = own_path(cfg.output_dir, overrides(), cfg.seed)
     cfg.output_dir = str(Path(path).absolute())
     anchor(cfg)
 

@@ -184,14 +184,25 @@ def test_one_pass_is_taken_where_the_model_allows_it(source: ModelSource) -> Non
     module = grpo(source, flat)
     module.configure_model()
     assert module.one_pass
-    dropping = ModelSource(source.backbone, TimePrompt(), LoRA(4, 8, dropout=0.1))
-    module = grpo(dropping, flat)
+    checkpoint = source.backbone.checkpoint
+    saving = Qwen2_5Omni(checkpoint, "float32", local_files_only=True, gradient_checkpointing=True)
+    module = grpo(ModelSource(saving, TimePrompt(), LoRA(4, 8)), flat)
     module.configure_model()
     assert not module.one_pass
     with pytest.raises(ValueError, match="update=one_pass goes on from the rollout's own forward"):
-        grpo(dropping, flat, update="one_pass").configure_model()
+        grpo(ModelSource(saving, TimePrompt(), LoRA(4, 8)), flat, update="one_pass").configure_model()
     with pytest.raises(ValueError, match="update must be one of auto, one_pass, packed, got 'fast'"):
         grpo(source, flat, update="fast")
+
+
+def test_policy_and_reference_differ_by_nothing_but_their_weights(source: ModelSource) -> None:
+    """Each would be under a dropout mask of its own, and the first step's KL divergence would not be zero."""
+    module = grpo(ModelSource(source.backbone, TimePrompt(), LoRA(4, 8, dropout=0.5)), flat)
+    module.configure_model()
+    module.train()
+    dropouts = [part.p for part in module.modules() if isinstance(part, torch.nn.Dropout)]
+    assert dropouts and max(dropouts) == 0.0
+    assert module.one_pass
 
 
 def test_a_gpu_decodes_for_all_micro_batches_of_a_step(source: ModelSource, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,5 +71,7 @@ def test_nothing_that_is_written_gets_lost(capsys: pytest.CaptureFixture[str]) -
 def test_a_key_deeper_down_that_is_not_there_is_named(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "timepro_lit.train", "trainer.foo=1", f"paths.outputs={tmp_path}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    sentence = "error: trainer.foo: there is no such key; --cfg job shows those that there are\n"
-    assert (done.returncode, done.stderr, done.stdout) == (1, sentence, "")
+    sentence = (
+        "error: trainer.foo: there is no such key; --cfg job shows those that there are, and +trainer.foo=... adds one"
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (1, f"{sentence}\n", "")

@@ -57,6 +57,11 @@ def test_another_trainer_answers_in_the_runs_precision_unless_it_names_one(train
     assert "precision" not in unsaid["trainer"]
 
 
+@pytest.mark.parametrize("data", ["soundscapes", "soundscapes_long"])
+def test_data_that_are_generated_are_as_many_as_the_runs(data: str) -> None:
+    assert evaluated(f"data={data}")["data"]["corpus"]["num_clips"] == {"train": 6000, "val": 60, "test": 200}
+
+
 def test_what_the_other_data_need_is_said() -> None:
     with pytest.raises(ValueError, match=r"data\.folder: has no value yet"):
         evaluated("data=prepared")

@@ -176,3 +176,14 @@ def test_keys_that_count_are_no_labels(keys):
 def test_a_class_may_be_called_as_keys_are():
     events = SoundEventDetection(["Speech", "Sound"]).parse('{"Speech": [0.1, 0.6], "Sound": [2.0, 2.4]}').events
     assert [event.label for event in events] == ["Speech", "Sound"]
+
+
+def test_a_class_is_read_back_or_refused() -> None:
+    for label, readable in {"event": True, "Sound": True, "Window": False, "Count": False, "minutes": False}.items():
+        task = SoundEventDetection([label, "dog"])
+        example = Example("a", "sed", "a.wav", 5.0, (Event(0.5, 1.25, label), Event(2.0, 3.0, "dog")))
+        if readable:
+            assert task.parse(task.target(example)).events == example.events
+        else:
+            with pytest.raises(ValueError, match=f"label '{label}' is read as a word for times or remarks"):
+                task.target(example)

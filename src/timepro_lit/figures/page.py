@@ -22,7 +22,8 @@ _GLOSSARY = {
     "R@0.5, R@0.7, R@0.9": "share of clips whose overlap is at least 0.5, 0.7 or 0.9",
     "Eb-F1": "event-based F1: an event counts as found when its onset is within 0.2 s and its offset within 0.2 s or a "
     "fifth of its length (for sound events the class must be right too, and the score is averaged over the classes)",
-    "METEOR": "likeness of the captions to the reference captions, 0 to 100",
+    "METEOR": "likeness of the captions to the reference captions, 0 to 100 (METEOR 1.5, variant joined: all "
+    "captions of a clip in the order of their onsets, as one text)",
     "Parse rate": "share of answers in which an event list could be read; all others score 0",
 }
 

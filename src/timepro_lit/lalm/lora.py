@@ -124,6 +124,13 @@ def _linear_layers(lalm: LALM) -> list[str]:
     return [name for name, module in lalm.model.named_modules() if id(module) in inside]
 
 
+def without_dropout(lalm: LALM) -> None:
+    """Switch dropout off, in whatever mode the model is."""
+    for module in lalm.model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
 def runs_alike_in_training(lalm: LALM) -> bool:
     """Whether the language model computes the same in training as in evaluation mode, and may keep a cache in both."""
     checkpointing = any(getattr(module, "gradient_checkpointing", False) for module in lalm.language_model.modules())

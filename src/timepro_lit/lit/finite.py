@@ -50,7 +50,7 @@ class NonFiniteSteps:
             raise ValueError(
                 f"{self.stage}: losses or gradients of steps {step - MOST_IN_A_ROW + 1} to {step} were not finite, and "
                 f"nothing is learnt any more: lower stage.{self.stage}.module.learning_rate, or let "
-                "trainer.detect_anomaly=true show where it begins"
+                "+trainer.detect_anomaly=true show where it begins"
             )
 
     def state(self) -> dict[str, int]:

@@ -76,7 +76,11 @@ def plan(setting: Setting, name: str, stage: Stage, source: ModelSource) -> Plan
         )
     except ValueError as error:
         raise ValueError(f"stage.{name}: {error}") from error
-    module_of(setting, name, stage, source)
+    module = module_of(setting, name, stage, source)
+    if getattr(module, "updates_per_rollout", 1) != stage.updates_per_rollout:
+        raise ValueError(
+            f"stage.{name}.updates_per_rollout: set stage.{name}.module.updates_per_rollout, which it follows"
+        )
     placement = {
         "processes": placed.world_size,
         "workers": data.num_workers,

@@ -166,7 +166,6 @@ def method_of(stage: Stage, parts: Parts, placement: Placement, num_micro_batche
     trained: Trained = "adapter" if lora is not None else "language model"
     if isinstance(module, type) and issubclass(module, Pretrain):
         trained = "everything"
-    alike = not checkpointed and (lora is None or lora.dropout == 0)
     captured = placement.on_gpu and getattr(model, "capture_steps", True)
     return Method(
         trained=trained,
@@ -177,7 +176,7 @@ def method_of(stage: Stage, parts: Parts, placement: Placement, num_micro_batche
         checkpointed=checkpointed,
         sharded=placement.sharded,
         logits_at_once=LOGITS_AT_ONCE,
-        rollout=_rollout(stage, module, alike, captured, num_micro_batches),
+        rollout=_rollout(stage, module, not checkpointed, captured, num_micro_batches),
     )
 
 

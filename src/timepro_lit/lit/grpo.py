@@ -21,7 +21,7 @@ from timepro_lit.grpo.loss import Aggregate, AnswerMean, grpo_loss
 from timepro_lit.grpo.prefix import Prefix, join, prefill, take
 from timepro_lit.grpo.rollout import sample
 from timepro_lit.lalm.base import LALM
-from timepro_lit.lalm.lora import add_reference, reference_policy, runs_alike_in_training
+from timepro_lit.lalm.lora import add_reference, reference_policy, runs_alike_in_training, without_dropout
 from timepro_lit.lalm.warping import warper
 from timepro_lit.lit import health
 from timepro_lit.lit.experience import Experience, Explored
@@ -95,13 +95,14 @@ class GRPO(TrainingModule):
     def configure_model(self) -> None:
         if self.lalm is None:
             super().configure_model()
-            if self.update == "one_pass" and not runs_alike_in_training(self.lalm):
-                raise ValueError(
-                    "update=one_pass goes on from the rollout's own forward, which neither gradient checkpointing nor "
-                    "LoRA dropout allows: take update=packed or auto"
-                )
             if self.kl_coefficient > 0:
                 add_reference(self.lalm)
+            without_dropout(self.lalm)  # policy, reference and rollout differ by nothing but their weights
+            if self.update == "one_pass" and not runs_alike_in_training(self.lalm):
+                raise ValueError(
+                    "update=one_pass goes on from the rollout's own forward, which gradient checkpointing does not "
+                    "allow: take update=packed or auto"
+                )
 
     def loss(self, batch: Batch) -> tuple[Tensor, int]:
         experience = self.experience(batch)

@@ -81,7 +81,7 @@ def tried(setting: Setting, name: str, planned: Plan, source: ModelSource) -> st
         **_one_step(planned.arguments, count),
     )
     keep_signals(trainer)
-    with _named(f"stage.{name}: does not fit: {what}", f"sizes.{name}"):
+    with _named(f"stage.{name}: does not fit: {what}", f"stage.{name}"):
         trainer.fit(module, WholeSteps(loader, count) if stage.rows == "prompt" else loader)
     seen = gathered(watch.seen)
     if faults := [fault for one in seen for fault in one.faults]:
@@ -94,7 +94,7 @@ def tried(setting: Setting, name: str, planned: Plan, source: ModelSource) -> st
 
 
 @contextmanager
-def _named(what: str, sizes: str) -> Iterator[None]:
+def _named(what: str, stage: str) -> Iterator[None]:
     """Raise ValueError, with what to lower, where memory runs out."""
     try:
         yield
@@ -102,7 +102,7 @@ def _named(what: str, sizes: str) -> Iterator[None]:
         if not _is_out_of_memory(error):
             raise
         raise ValueError(
-            f"{what} need more than there is ({_reason(error)}): lower {sizes}.micro_batch_size or "
+            f"{what} need more than there is ({_reason(error)}): lower {stage}.micro_batch_size or "
             "micro_batch_tokens, or take more memory"
         ) from error
 

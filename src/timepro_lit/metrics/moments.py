@@ -30,7 +30,8 @@ R1_SHOWN, MAP_SHOWN = (0.5, 0.7), (0.5, 0.75)
 class Moments(SumMetric):
     """{"R1@0.5", "R1@0.7", "mAP", "mAP@0.5", "mAP@0.75"} in percent, means over queries.
 
-    Windows are ranked by `Event.score`; those without one, and equal ones, in the order of the answer.
+    For mAP windows are ranked by `Event.score`; those without one, and equal ones, in the order of the answer, whose
+    first one R1 takes and whose first ten count (lighthouse).
     With `of_present`, queries without a moment are left out of the means: no window can be right there, and what is
     right, `metrics.presence` says.
     """

@@ -137,11 +137,12 @@ def sentence_of_hydra(said: str) -> str:
     """What Hydra says of a composition that failed, without the places it looked at; other texts as they are.
 
     >>> sentence_of_hydra("Could not override 'trainer.foo'.\\nSet the environment variable HYDRA_FULL_ERROR=1")
-    'error: trainer.foo: there is no such key; --cfg job shows those that there are\\n'
+    'error: trainer.foo: there is no such key; --cfg job shows those that there are, and +trainer.foo=... adds one\\n'
     """
     if "HYDRA_FULL_ERROR" not in said:
         return said
     if found := _NO_KEY.search(said):
-        return f"error: {found[1]}: there is no such key; --cfg job shows those that there are\n"
+        added = f"--cfg job shows those that there are, and +{found[1]}=... adds one"
+        return f"error: {found[1]}: there is no such key; {added}\n"
     lines = [line.strip().rstrip(".") for line in said.splitlines() if line.strip() and not _ITS_PLACES.match(line)]
     return f"error: {': '.join(lines)}\n"

@@ -16,9 +16,9 @@ from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseExce
 
 from timepro_lit.planning.work import Placement
 from timepro_lit.runs.determinants import num_processes
-from timepro_lit.settings.binding import UNRESOLVED, argument_faults, locate, node_faults
+from timepro_lit.settings.agreement import bound_faults, fit_faults, length_faults, unused_sizes
+from timepro_lit.settings.binding import UNRESOLVED, locate, node_faults
 from timepro_lit.settings.extras import missing_extras
-from timepro_lit.settings.schemas import CONF
 
 SINGLE = ("model", "lora", "time_prompt", "data", "reward", "trainer")
 """Groups of which one option is chosen: a node with `_target_`, or null."""
@@ -45,16 +45,37 @@ SUPPLIED: Mapping[str, tuple[str, ...]] = {
     "logger": ("save_dir", "name", "version"),
 }
 """Arguments that the code adds to the `_partial_` nodes of a group."""
-RECORDINGS = "data.corpus.recordings"
+FOLDERS = ("folder", "audio", "recordings")
+"""Keys of the data that name folders."""
 PER_TASK = "timepro_lit.rewards.base.PerTask"
 """Holds a reward for each task."""
 
 
 def anchor(cfg: DictConfig) -> None:
-    """Make folders of recordings absolute: a run may be looked at again from anywhere."""
-    recordings = OmegaConf.select(cfg, RECORDINGS, throw_on_missing=False)
-    if isinstance(recordings, str):
-        OmegaConf.update(cfg, RECORDINGS, str(Path(recordings).absolute()))
+    """Make the folders that the command names absolute: a run may be looked at again from anywhere."""
+    _anchor(cfg.data, FOLDERS)
+    _anchor(cfg, ("init_from",))
+    if isinstance(cfg.get("model"), DictConfig) and _is_folder(cfg.model, "checkpoint"):  # else a name on the hub
+        _anchor(cfg.model, ("checkpoint",))
+
+
+def _anchor(node: Any, keys: Collection[str]) -> None:
+    """What refers to other settings is left to them."""
+    if not isinstance(node, DictConfig):
+        return
+    for key in node:
+        if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):
+            continue
+        value = node[key]
+        if key in keys and isinstance(value, str) and "://" not in value:
+            node[key] = str(Path(value).expanduser().absolute())
+        elif key != "tasks" and keys is FOLDERS:
+            _anchor(value, keys)
+
+
+def _is_folder(node: DictConfig, key: str) -> bool:
+    plain = key in node and not OmegaConf.is_interpolation(node, key) and not OmegaConf.is_missing(node, key)
+    return plain and isinstance(node[key], str) and Path(node[key]).is_dir()
 
 
 def validate(cfg: DictConfig) -> None:
@@ -81,8 +102,12 @@ def validate(cfg: DictConfig) -> None:
         faults.append(f"reuse: must be anyway, or null, not {cfg.reuse}")
     if cfg.only not in (None, "plan", "preflight"):
         faults.append(f"only: must be plan or preflight, or null, not {cfg.only}")
-    faults += _fit_faults(plain)
-    faults += _unused_sizes(cfg)
+    if cfg.seed < 0:
+        faults.append(f"seed: must be at least 0, not {cfg.seed}")
+    faults += (fault for group in ("stage", "data", "lora") for fault in bound_faults(plain[group], group))
+    faults += fit_faults(plain)
+    faults += length_faults(plain)
+    faults += unused_sizes(cfg)
     _refuse(faults)
 
 
@@ -218,7 +243,16 @@ def _built(node: Any, path: str) -> Any:
 def _made_anew(node: Any, path: str) -> Callable[..., Any]:
     """A partial node's callable that builds all in it at each call: no two Trainers can share a strategy."""
     _built(node, path)  # so that what it refuses is refused now
-    return lambda **arguments: _built(node, path)(**arguments)
+
+    def make(**arguments: Any) -> Any:
+        try:
+            return _built(node, path)(**arguments)
+        except Exception as error:
+            if type(error).__name__ not in ("MisconfigurationException", "TypeError"):  # as Lightning says so
+                raise
+            raise ValueError(f"{path}: {error}") from error
+
+    return make
 
 
 def _resolved(node: Any, path: str, faults: list[str]) -> Any:
@@ -261,29 +295,3 @@ def _refuse_scale(cfg: DictConfig) -> None:
     if cfg.scales is not None and cfg.scale not in cfg.scales:
         known = f"scale{'s' if len(cfg.scales) > 1 else ''} {' and '.join(cfg.scales)}"
         raise ValueError(f"this experiment is made for the {known} alone and refuses {cfg.scale}")
-
-
-def _fit_faults(plain: Mapping[str, Any]) -> Iterator[str]:
-    """`stage.<name>.fit` holds arguments of the trainer."""
-    trainer = plain["trainer"]
-    if not isinstance(trainer, Mapping) or "_target_" not in trainer:
-        return
-    for name, node in plain["stage"].items():
-        if isinstance(node, Mapping) and isinstance(node.get("fit"), Mapping):
-            target = trainer["_target_"]
-            yield from argument_faults(locate(target), node["fit"], f"stage.{name}.fit", (), target)
-
-
-def _unused_sizes(cfg: DictConfig) -> Iterator[str]:
-    """A size that no setting refers to while others of its group are in use: most likely a typo."""
-    stages = {path.stem for path in (CONF / "stage").glob("*.yaml")}
-    raw = OmegaConf.to_yaml(cfg)
-    for group, sizes in cfg.sizes.items():
-        if group not in stages | {"data", "time_prompt"}:
-            yield f"sizes.{group}: there is no stage of this name"
-        elif group in cfg.stage or f"${{sizes.{group}." in raw:
-            yield from (
-                f"sizes.{group}.{key}: no setting refers to it"
-                for key in sizes
-                if f"${{sizes.{group}.{key}}}" not in raw
-            )

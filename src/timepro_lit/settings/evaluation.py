@@ -26,7 +26,8 @@ def for_evaluation(settings: dict[str, Any], evaluation: DictConfig, named: Coll
         own = settings["trainer"]
         other["trainer"] = trainer | ({_PRECISION: own[_PRECISION]} if _PRECISION in own else {})
     merged = OmegaConf.structured(TrainConfig)
-    # A run's settings are stored resolved: nothing refers to its sizes any more.
-    merged.merge_with(settings | {group: None for group in other} | {"sizes": {}})
+    # A run's settings are stored resolved: nothing but other data, generated in its sizes, refers to these any more.
+    sizes = {"data": (settings.get("sizes") or {}).get("data", {})} if "data" in other else {}
+    merged.merge_with(settings | {group: None for group in other} | {"sizes": sizes})
     merged.merge_with(other)
     return merged

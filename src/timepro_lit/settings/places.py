@@ -17,7 +17,7 @@ ROOT = Path.cwd() if INSTALLED else PACKAGE.parents[1]
 
 @dataclass
 class Paths:
-    """Folders. Everything is read under `root`, `assets` and `data` and written under `outputs` alone."""
+    """Folders. Results are written under `outputs`, generated data under `data`, and tables beside their manifests."""
 
     root: str = str(ROOT)
     assets: str = str(PACKAGE / "assets")

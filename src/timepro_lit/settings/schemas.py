@@ -61,7 +61,7 @@ class TrainConfig:
     reuse: str | None = None
     """anyway = also take stored results that differ in nothing but the code that made them; null = make them anew."""
     output_dir: str | None = None
-    """Run directory; null = outputs/<experiment>/<scale>-seed<seed>[-<hash of the other overrides>]."""
+    """Run directory; null = outputs/<experiment>/[<scale>-][<other overrides>-]seed<seed>."""
 
 
 @dataclass

@@ -102,8 +102,8 @@ _REMARKS = frozenset((
 def name_of(key: str) -> Name:
     """The role of a key, numbered or not. Anything but known words makes it a label: "car stop".
 
-    >>> name_of("end_ms"), name_of("start_frame").unit_s
-    (Name(role=<Role.OFFSET: 'offset'>, unit_s=0.001, sort=None), None)
+    >>> name_of("end_ms").unit_s, name_of("start_frame").unit_s
+    (0.001, None)
     """
     if len(key) > 64:
         return Name(None)

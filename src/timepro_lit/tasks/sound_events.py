@@ -12,6 +12,7 @@ from timepro_lit.metrics.parse_rate import ParseRate
 from timepro_lit.metrics.segment_based_f1 import segment_based_f1
 from timepro_lit.records import Event, Example, Prediction
 from timepro_lit.tasks.base import in_onset_order, pairs_text
+from timepro_lit.tasks.names import Role, name_of
 from timepro_lit.tasks.reading import read_events
 
 
@@ -19,7 +20,8 @@ class SoundEventDetection:
     """Asks for every event of `classes`, answered as `{"dog": [0.10, 0.60], "bell": [[0.10, 0.60], [2.00, 2.40]]}`.
 
     Labels outside `classes` are kept when read: they count as false alarms. Times without a label are dropped.
-    `{}` is the readable answer for a clip without events. Raises ValueError for no, empty or repeated classes.
+    `{}` is the readable answer for a clip without events. Raises ValueError for no, empty or repeated classes, and
+    where a target names one that would be read as another word, such as "Window".
     """
 
     title = "Sound event detection"
@@ -52,6 +54,11 @@ class SoundEventDetection:
                 raise ValueError(
                     f"example {example.id!r}: label {event.label!r} is none of the task's classes. "
                     "Those of the data are chosen by class_list=NAME or classes=[...]."
+                )
+            if name_of(event.label).role not in (None, Role.LABEL) or name_of(event.label).unit_s != 1.0:
+                raise ValueError(
+                    f"example {example.id!r}: label {event.label!r} is read as a word for times or remarks: "
+                    "rename the class"
                 )
             by_class.setdefault(event.label, []).append(event)
         entries = [f"{json.dumps(label)}: {pairs_text(events)}" for label, events in by_class.items()]
