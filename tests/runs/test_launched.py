@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from timepro_lit.runs.launched import LAUNCHER, launch_of
+from timepro_lit.runs.launched import LAUNCH, LAUNCHER, launch_of
 
 CHILD = (
     "import pathlib, sys, time\n"
@@ -35,8 +35,10 @@ def test_processes_that_start_together_know_it() -> None:
     assert launch_of(first, 10) != launch_of(first | {"SLURM_RESTART_COUNT": "1"}, 10)
     elastic = {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_RESTART_COUNT": "0", "MASTER_PORT": "29500"}
     assert launch_of(elastic | {"LOCAL_RANK": "0"}, 10) == launch_of(elastic | {"LOCAL_RANK": "1"}, 11)
-    assert launch_of({}, 10) == launch_of({LAUNCHER: "10", "LOCAL_RANK": "1"}, 11) != launch_of({}, 12)
-    assert launch_of({"NODE_RANK": "0"}, 10) == launch_of({"NODE_RANK": "1"}, 11) == ""
+    told = {"NODE_RANK": "0", "LOCAL_RANK": "1"}  # by Lightning to the processes that it starts
+    assert launch_of({}, 10) == launch_of(told | {LAUNCH: "10"}, 11) != launch_of({}, 12)
+    for name in ("NODE_RANK", "OMPI_COMM_WORLD_RANK"):  # nothing that all of them know
+        assert launch_of({name: "0"}, 10) == launch_of({name: "1"}, 11) == launch_of(told | {LAUNCH: ""}, 12) == ""
 
 
 def is_there(pid: int) -> bool:

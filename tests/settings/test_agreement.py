@@ -55,7 +55,7 @@ def test_a_setting_may_be_given_in_place_of_its_size(override: str) -> None:
 
 
 def test_a_size_that_nothing_refers_to_is_a_typo() -> None:
-    with pytest.raises(ValueError, match="sizes.sft.lr: no setting refers to it"):
+    with pytest.raises(ValueError, match=r"sizes\.sft\.lr: no setting refers to it"):
         validate(composed(ASTP, "+sizes.sft.lr=1e-3"))
 
 
@@ -83,5 +83,5 @@ def anchored_data_of_soundscapes() -> str:
 
 @pytest.mark.parametrize("override", ["trainer.devices=0", "trainer.devices=two"])
 def test_what_lightning_refuses_is_a_sentence(override: str) -> None:
-    with pytest.raises(ValueError, match="^trainer: "):
+    with pytest.raises(ValueError, match=r"^trainer: "):
         build(composed(ASTP, override))["trainer"](logger=False)

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 
 LAUNCHER = "TIMEPRO_LAUNCHER"
 """Environment variable: the process that started this one, if one of ours did."""
+LAUNCH = "TIMEPRO_LAUNCH"
+"""Environment variable: `this_launch` of that process."""
 _LOOKS_EVERY_S = 1.0
 _STARTS = (
     ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT"),
@@ -25,17 +27,15 @@ _launch = ""
 def launch_of(env: Mapping[str, str], pid: int) -> str:
     """Equal in all processes of one start of a run, and another the next time; "" where nothing tells.
 
-    As it is in the environment before `end_with_launcher` changes it.
-
-    >>> launch_of({}, 12) == launch_of({"TIMEPRO_LAUNCHER": "12", "LOCAL_RANK": "1"}, 13)
+    >>> launch_of({}, 12) == launch_of({"TIMEPRO_LAUNCH": "12", "NODE_RANK": "0", "LOCAL_RANK": "1"}, 13)
     True
     """
     for names in _STARTS:
         if names[0] in env:
             return " ".join(f"{name}={env.get(name, '')}" for name in names)
-    if "NODE_RANK" in env:  # started by hand on each node
-        return ""
-    return env.get(LAUNCHER, "") if "LOCAL_RANK" in env else str(pid)
+    if "LOCAL_RANK" in env:  # started by one that has told
+        return env.get(LAUNCH, "")
+    return "" if any(name.endswith("RANK") for name in env) else str(pid)  # by hand, or by whom nobody knows
 
 
 def this_launch() -> str:
@@ -46,7 +46,7 @@ def this_launch() -> str:
 def end_with_launcher() -> None:
     """Watch whoever started this process as one of several of a run; whatever it starts will watch this one."""
     global _launch
-    _launch = launch_of(os.environ, os.getpid())
+    _launch = os.environ[LAUNCH] = launch_of(os.environ, os.getpid())
     launcher = os.environ.get(LAUNCHER)
     os.environ[LAUNCHER] = str(os.getpid())
     if launcher is not None and "LOCAL_RANK" in os.environ and launcher.isdecimal():
