@@ -80,13 +80,11 @@ def main(cfg: DictConfig) -> float | None:
 
 def _place(cfg: DictConfig) -> None:
     """Say what the run is called and where it lies, and make what the command names relative to its folder absolute."""
-    from timepro_lit.runs.naming import experiment_name, override_key, own_path, run_path
+    from timepro_lit.runs.naming import experiment_name, run_path
     from timepro_lit.settings.config import anchor
 
     cfg.name = cfg.name or experiment_name(overrides())
     path = cfg.output_dir or f"{cfg.paths.outputs}/{run_path(cfg.name, overrides(), cfg.scale, cfg.seed)}"
-    if cfg.output_dir and "output_dir" not in map(override_key, overrides()):
-        path = own_path(cfg.output_dir, overrides(), cfg.seed)
     cfg.output_dir = str(Path(path).absolute())
     anchor(cfg)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from timepro_lit.runs.naming import LOOKING, experiment_name, own_path, run_path
+from timepro_lit.runs.naming import LOOKING, experiment_name, run_path
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,3 @@ def test_what_a_word_leaves_out_stands_in_a_hash() -> None:
 )
 def test_the_experiment_names_the_run(overrides: list[str], name: str) -> None:
     assert experiment_name(overrides) == name
-
-
-def test_an_experiment_s_own_place_is_that_of_its_own_settings_alone() -> None:
-    assert own_path("outputs/demo", ["+experiment=demo", "logger=wandb", "+debug=plan"], 1) == "outputs/demo"
-    assert own_path("outputs/demo", ["+experiment=demo", "seed=2", "lora.rank=4"], 2) == "outputs/demo-rank4-seed2"
-    assert own_path("outputs/demo-long/seed3", ["+experiment=demo_long", "seed=3"], 3) == "outputs/demo-long/seed3"

@@ -58,28 +58,13 @@ def run_path(name: str, overrides: Sequence[str], scale: str, seed: int) -> str:
     >>> run_path("ablation_astp", ["time_prompt.stride=5", "logger=wandb"], "embedded", 1)
     'ablation_astp/stride5-seed1'
     """
-    scales = [] if scale == DEFAULT_SCALE else [_plain(scale)]
-    return f"{name}/{_words(overrides, scales)}-seed{seed}".replace("/-", "/")
-
-
-def own_path(place: str, overrides: Sequence[str], seed: int) -> str:
-    """The run directory of an experiment that names a `place` for itself: what else is asked joins it.
-
-    >>> own_path("outputs/demo", ["+experiment=demo", "+debug=smoke"], 1)
-    'outputs/demo-debug-smoke'
-    """
-    seeds = [f"seed{seed}"] if "seed" in map(override_key, overrides) and f"seed{seed}" not in place else []
-    return "-".join([part for part in (place, _words(overrides, []), *seeds) if part])
-
-
-def _words(overrides: Sequence[str], first: list[str]) -> str:
-    """What changes a result, in words behind the `first`; a hash where some of it is lost in them."""
     others = sorted((o for o in overrides if _tells(o)), key=override_key)
-    words = "-".join([*first, *map(_word, others)])
+    scales = [] if scale == DEFAULT_SCALE else [_plain(scale)]
+    words = "-".join([*scales, *map(_word, others)])
     if len(words) > MAX_CHARS or not all(map(_is_plain, others)):
         digest = hashlib.sha256("\n".join(others).encode()).hexdigest()[:8]
         words = f"{words[:MAX_CHARS].strip('-.')}-{digest}"
-    return words
+    return f"{name}/{words}-seed{seed}".replace("/-", "/")
 
 
 def _tells(override: str) -> bool:
