@@ -33,6 +33,7 @@ def test_processes_that_start_together_know_it() -> None:
     first = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_PROCID": "0"}
     assert launch_of(first, 10) == launch_of(first | {"SLURM_PROCID": "1"}, 11)
     assert launch_of(first, 10) != launch_of(first | {"SLURM_RESTART_COUNT": "1"}, 10)
+    assert launch_of(first | {"NODE_RANK": "0"}, 10) == launch_of({"NODE_RANK": "1"}, 11) == ""
     elastic = {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_RESTART_COUNT": "0", "MASTER_PORT": "29500"}
     assert launch_of(elastic | {"LOCAL_RANK": "0"}, 10) == launch_of(elastic | {"LOCAL_RANK": "1"}, 11)
     told = {"NODE_RANK": "0", "LOCAL_RANK": "1"}  # by Lightning to the processes that it starts

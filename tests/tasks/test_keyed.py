@@ -126,7 +126,8 @@ def test_lists_that_do_not_pair_are_refused_and_one_list_is_a_pair() -> None:
         "Start frame: 30, End frame: 87", "starts at frame 30 and ends at frame 87", "[30, 87] (frames)",
         "Frames: [30, 87]", "Positions (frames): [30, 87]", "samples 19200-55680", "from 30 to 87 frames",
         '{"start_frame": 30, "end_frame": 87}', '{"start_percent": 12, "end_percent": 35}', '{"frames": [30, 87]}',
-        "start_frame\tend_frame\tevent\n30\t87\tdog", "[12, 35] %", "Time frames: 30-87", "Time ms: 1200-3480",
+        "start_frame\tend_frame\tevent\n30\t87\tdog", "[12, 35] %", '{"percent": [12, 35]}', "[12, 35] percents",
+        "Time frames: 30-87", "Time ms: 1200-3480",
     ],
 )  # fmt: skip
 def test_what_is_counted_in_no_unit_of_time_is_refused(text: str) -> None:

@@ -30,12 +30,14 @@ def launch_of(env: Mapping[str, str], pid: int) -> str:
     >>> launch_of({}, 12) == launch_of({"TIMEPRO_LAUNCH": "12", "NODE_RANK": "0", "LOCAL_RANK": "1"}, 13)
     True
     """
+    if "LOCAL_RANK" in env and LAUNCH in env:  # started by one that has told
+        return env[LAUNCH]
+    if "NODE_RANK" in env:  # by hand on each node, of which not all may know of the job
+        return ""
     for names in _STARTS:
         if names[0] in env:
             return " ".join(f"{name}={env.get(name, '')}" for name in names)
-    if "LOCAL_RANK" in env:  # started by one that has told
-        return env.get(LAUNCH, "")
-    return "" if any(name.endswith("RANK") for name in env) else str(pid)  # by hand, or by whom nobody knows
+    return "" if any(name.endswith("RANK") for name in env) else str(pid)
 
 
 def this_launch() -> str:

@@ -63,13 +63,11 @@ _UNITS: dict[str, float | None] = {
     **dict.fromkeys(("hr", "hrs", "hour", "hours"), 3600.0),
     "min": None,  # or the least
 }
-NO_TIME = frozenset((
-    "frame", "frames", "sample", "samples", "token", "tokens", "index", "indices", "percent", "percents", "percentage",
-    "pct", "%",
-))  # fmt: skip
-"""What numbers may count that are no times."""
+COUNTED = frozenset(("frames", "samples", "tokens", "indices", "percent", "percents", "pct", "%"))
+"""What numbers may count that are no times, as it stands beside them."""
+NO_TIME = COUNTED | frozenset(("frame", "sample", "token", "index", "percentage"))
+"""The same, and what may be called so besides: a sample, an index."""
 _IDIOMS = (("time", "frame"), ("time", "frames"))  # a stretch of time
-_COUNTED = frozenset(word for word in NO_TIME if word.endswith("s"))
 _UNIT_WORD = re.compile(r"[^\W\d_]+")
 _IN_BRACKETS = re.compile(r"[(\[]\s{0,2}(?:in\s)?([a-z]{1,12})\s{0,2}[)\]]\s{0,4}", re.IGNORECASE)
 _TIMES = frozenset((
@@ -112,11 +110,8 @@ def name_of(key: str) -> Name:
     if not {"unit", "units"}.isdisjoint(words) and set(words) <= {"unit", "units"} | _TIMES | _FILL:
         return Name(Role.UNIT)
     unit_s: float | None = 1.0
-    roles, counted, times = (
-        [],
-        False,
-        len(key) > 1 and bool(words) and all(word in _UNITS or word in _COUNTED for word in words),
-    )
+    roles, counted = [], False
+    times = len(key) > 1 and bool(words) and all(word in _UNITS or word in COUNTED for word in words)
     for last, word in zip(["", *words], words, strict=False):
         stem = _STEM.fullmatch(word)
         if stem is not None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from timepro_lit.tasks.names import COUNTED
 from timepro_lit.tasks.times import FLAGS, JOINT, TIME, amount, looks_like_times, read_pair, scaled
 
 _ITEM = re.compile(
@@ -26,9 +27,8 @@ _LASTING = frozenset((
     "for", "last", "lasts", "lasting", "lasted", "every", "takes", "took", "duration", "length", "after",
 ))  # fmt: skip
 _AFTER_LASTING = frozenset(("long", "apart", "later", "duration", "length"))
-_MEASURES = frozenset((
-    "times", "x", "hz", "khz", "db", "dbfs", "percent", "%", "pct", "frames", "samples", "tokens",
-    "meters", "metres", "km", "cm", "mm", "degrees", "bpm", "years",
+_MEASURES = COUNTED | frozenset((
+    "times", "x", "hz", "khz", "db", "dbfs", "meters", "metres", "km", "cm", "mm", "degrees", "bpm", "years",
 ))  # fmt: skip
 """What follows numbers that are no times, also those with decimals: 1.5-2.5 times, 2.00-4.00 kHz."""
 _FUNCTION_WORDS = frozenset((
@@ -39,9 +39,8 @@ _FUNCTION_WORDS = frozenset((
 ))  # fmt: skip
 """A word that is none of these and follows a bare whole number is what is counted: 2-3 dogs."""
 _INTRODUCING = frozenset(("from", "between"))
-_UNIT_BEFORE = frozenset((
-    "minute", "minutes", "min", "mins", "hour", "hours", "ms", "msec", "millisecond", "milliseconds", "frame", "frames",
-    "samples", "tokens", "indices",
+_UNIT_BEFORE = COUNTED | frozenset((
+    "minute", "minutes", "min", "mins", "hour", "hours", "ms", "msec", "millisecond", "milliseconds", "frame",
 ))  # fmt: skip
 """A word before bare numbers that may be their unit: minutes 2-3."""
 _ORDINALS = frozenset(("first", "second", "third", "last", "next", "final", "the"))

@@ -25,6 +25,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from timepro_lit.tasks.names import COUNTED
+
 _AFTER_POINT = "".join(rf"(?<!\.[0-9]{{{digits}}})" for digits in range(1, 8))
 # a comma within a number; in a list, a point or a colon comes before it or after the next digits
 _COMMA = rf"{_AFTER_POINT},(?=[0-9]{{1,9}}(?![0-9]|[:.'][0-9]))"
@@ -74,7 +76,7 @@ _PARTS = re.compile(rf"({NUMBER})({_UNIT})?", FLAGS)
 _UNITS = tuple(
     (re.compile(words, FLAGS), unit_s) for words, unit_s in ((_MS, 1e-3), (_S, 1.0), (_MIN, 60.0), (_H, 3600.0))
 )
-_COUNTED = r"(?:frames|samples|tokens|indices|percent|pct)(?![a-z])|%"
+_COUNTED = "|".join(f"{word}(?![a-z])" for word in sorted(COUNTED))
 _UNIT_BEFORE = re.compile(
     rf"[(\[]\s{{0,2}}(?:in\s)?({_MS}|{_S}|{_MIN}|{_H}|{_COUNTED})\s{{0,2}}[)\]][\s*_`\"'“’]{{0,6}}[:=]?[\s*_`]{{0,6}}\Z",
     FLAGS,
