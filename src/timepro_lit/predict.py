@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from timepro_lit.settings.door import door
 
@@ -30,7 +30,7 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.settings.config import tasks_of
 
     (name,) = cfg.task
-    names = [cfg.format] if isinstance(cfg.format, str) else list(cfg.format or [])
+    names = [] if cfg.format is None else list(cfg.format) if isinstance(cfg.format, ListConfig) else [cfg.format]
     formats = chosen_formats(names, beside=(PROTOCOL,))
     voting = voting_of(cfg.vote, cfg.vote_temperature, cfg.seed)
     if not cfg.audio:

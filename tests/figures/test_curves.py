@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import math
+import re
 from xml.etree import ElementTree
 
-from timepro_lit.figures.curves import learning_charts, series, smoothed, thinned
+import pytest
+
+from timepro_lit.figures.curves import Line, Segment, learning_charts, line_chart, series, smoothed, thinned
 
 SFT = [{"step": float(s), "train/loss": 2.0 / (s + 1)} for s in range(50)] + [
     {"step": 25.0, "val/ag/mIoU": 20.0},
@@ -72,6 +75,19 @@ def test_without_an_auxiliary_reward_there_is_only_one_flat_share() -> None:
 def test_constant_and_single_point_curves_are_drawn() -> None:
     [chart] = learning_charts({"SFT": [{"step": 0.0, "train/loss": 0.0}]}, WATCHED)
     assert "nan" not in chart.svg
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ((30.0, 39.0), ["27.5", "30.0", "32.5", "35.0", "37.5", "40.0"]),
+        ((0.05, 0.95), ["0.00", "0.25", "0.50", "0.75", "1.00"]),
+        ((0.0, 39.0), ["0", "20", "40", "60"]),
+    ],
+)
+def test_lines_are_labelled_with_where_they_stand(values: tuple[float, float], ticks: list[str]) -> None:
+    chart = line_chart([Segment("", [Line("", list(enumerate(values)), 0)])], "", None)
+    assert re.findall(r'text-anchor="end">([-0-9.]+)<', chart) == ticks
 
 
 def test_series_drops_what_is_not_finite_and_keeps_the_last_of_a_step() -> None:

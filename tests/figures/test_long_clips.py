@@ -61,5 +61,14 @@ def test_events_of_a_long_recording_share_lanes() -> None:
     assert "<audio" not in page and "<img" not in page and "<audio" not in clip_html(Clip("b.wav", 4.0, (question,)))
 
 
+def test_the_overview_leaves_out_what_the_strips_do() -> None:
+    spans = ((2000.0, 1998.0), (-3.0, -1.0), (float("nan"), 5.0), (3601.0, 3602.0), (900.0, 1800.0))
+    events = tuple(Event(onset, offset, "dog") for onset, offset in spans)
+    question = replace(QUESTION, answers=(ShownAnswer("a", "", True, events, {}),))
+    page = long_clip_html(Clip("a.wav", 3_600.0, (question,)))
+    bars = re.findall(r'class="bar h\d" style="left:([0-9.]+)%;width:([0-9.]+)%', page)
+    assert {tuple(map(float, bar)) for bar in bars} == {(25.0, 25.0)} and "not drawn: 4 reversed" in page
+
+
 def test_moments_are_written_as_on_a_clock() -> None:
     assert [clock(time) for time in (0.0, 59.7, 3_599.0, 36_000.0)] == ["0:00", "1:00", "59:59", "10:00:00"]

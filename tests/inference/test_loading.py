@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import shutil
 from collections.abc import Callable
@@ -13,8 +14,12 @@ import pytest
 from omegaconf import OmegaConf
 
 import timepro_lit
+from timepro_lit.files.holding import held
 from timepro_lit.inference.exporting import export
-from timepro_lit.inference.loading import EXPORTED, model_of
+from timepro_lit.inference.loading import EXPORTED, call_of, model_of
+from timepro_lit.inference.windowing import windowing_of
+from timepro_lit.lalm.checkpoint import ModelSource
+from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 
 SETTINGS: dict[str, Any] = {
     "model": {"_target_": "timepro_lit.lalm.qwen2_audio.Qwen2Audio", "checkpoint": "a"},
@@ -83,6 +88,51 @@ def test_a_card_shows_scores_alone(text: str, shared: Path, tmp_path: Path) -> N
     (folder / "report.json").write_text(text)
     with pytest.raises(ValueError, match=r"report\.json"):
         export(folder, tmp_path / "out")
+
+
+def test_a_card_counts_clips_apart_from_scores(shared: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shared / "run", tmp_path / "run"))
+    report = {"scores": {"sft": {"ag": {"mIoU": 12.5}}}, "n_test": {"ag": 4}}
+    (folder / "report.json").write_text(json.dumps(report))
+    export(folder, tmp_path / "out", "full_omni_adapter", "sft")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert re.findall(r"^\| .*", card, re.MULTILINE) == ["| task | metric | % |", "| ag | mIoU | 12.5 |"]
+    # It is no folder of ours, and is not said to be.
+    assert not (tmp_path / "out" / EXPORTED).exists() and "load(FOLDER)" not in card and "PeftModel" in card
+
+
+def test_one_export_at_a_time_writes_into_a_folder(shared: Path, tmp_path: Path) -> None:
+    with held(tmp_path / "out" / ".export.partial"), pytest.raises(ValueError, match="another process is running"):
+        export(shared / "run", tmp_path / "out", "adapter")
+    with pytest.raises(ValueError, match="is an exported folder already; name the run that it came from"):
+        export(shared / "exported", tmp_path / "out", "adapter")
+
+
+def test_an_adapter_keeps_the_four_bits_of_its_base(shared: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shared / "run", tmp_path / "run"))
+    settings = OmegaConf.load(folder / "config.yaml")
+    settings.model.quantization = "nf4"
+    OmegaConf.save(settings, folder / "config.yaml")
+    kept = {}
+    for kind in ("adapter", "merged"):
+        export(folder, tmp_path / kind, kind)
+        kept[kind] = json.loads((tmp_path / kind / EXPORTED).read_text())["model"]["quantization"]
+    assert kept == {"adapter": "nf4", "merged": None}
+
+
+def test_a_device_that_is_not_there_is_a_sentence(shared: Path) -> None:
+    with pytest.raises(ValueError, match="device: gpu cannot be used here: "):
+        timepro_lit.load(shared / "exported", device="gpu")
+
+
+def test_a_call_goes_on_for_the_model_that_it_began_with(tmp_path: Path) -> None:
+    source = ModelSource(Qwen2_5Omni(str(tmp_path), local_files_only=True), None, None)
+    asked = (["When?"], windowing_of(None, None, None, 30.0), None)
+    calls = set()
+    for dtype, checkpoint in (("float32", "a"), ("bfloat16", "a"), ("bfloat16", "elsewhere")):
+        model = {"_target_": "timepro_lit.lalm.qwen2_5_omni.Qwen2_5Omni", "dtype": dtype, "checkpoint": checkpoint}
+        calls.add(call_of(source, {"model": model, "task": {}, "trainer": {"precision": "32-true"}}, *asked))
+    assert len(calls) == 2
 
 
 def reworded(**values: Any) -> Callable[[str], str]:

@@ -132,7 +132,7 @@ def test_a_clip_as_long_as_may_be_is_prompted_about(
     family_of, name: str, seconds: float, num_frames: int, last: str
 ) -> None:
     frontend = family_of(name).source(max_duration_s=seconds).frontend(TimePrompt(stride=1))
-    assert frontend.num_frames(int(seconds * 16_000)) == num_frames
+    assert frontend.num_frames(round(seconds * 16_000)) == num_frames
     ids = frontend.prompt_ids("When?", num_frames)
     assert ids.count(frontend.audio_id) == num_frames
     stamps = [id_ - frontend.first_timestamp_id + 1 for id_ in ids if id_ >= frontend.first_timestamp_id]
@@ -153,3 +153,12 @@ def test_a_clip_beyond_the_setting_is_refused(family_of) -> None:
     family = family_of("qwen2_5_omni")
     with pytest.raises(ValueError, match=r"31\.00 s exceeds the 30 s that are prompted about"):
         family.source().frontend(None).features(family.waves((31.0,)))
+
+
+@pytest.mark.parametrize("seconds", [8.03, 8.04, 16.06, 8.05])
+def test_a_clip_as_long_as_what_is_heard_is_heard(family_of, seconds: float) -> None:
+    frontend = family_of("qwen2_5_omni").source(max_duration_s=seconds).frontend(TimePrompt())
+    samples = round(seconds * 16_000)
+    assert frontend.features([np.zeros(samples, np.float32)])[0].shape[-1] >= round(100 * seconds)
+    with pytest.raises(ValueError, match=r"exceeds the .* s that are prompted about"):
+        frontend.features([np.zeros(samples + 1, np.float32)])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from transformers import Qwen2_5OmniThinkerForConditionalGeneration
 from timepro_lit.grpo.logprobs import answer_logprobs
 from timepro_lit.grpo.loss import Sampled, grpo_loss
 from timepro_lit.lalm.checkpoint import ModelSource
-from timepro_lit.lalm.lora import LoRA, add_reference, reference_policy, save_adapter
+from timepro_lit.lalm.lora import LoRA, add_reference, reference_policy, refuse_other_lora, save_adapter
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.time_prompt.prompt import TimePrompt
 
@@ -133,6 +134,29 @@ def test_a_stored_adapter_loads_with_plain_peft_and_answers_alike(checkpoint: Pa
     theirs = {n: w for n, w in plain.named_parameters() if "lora_" in n}
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[n], theirs[n]) for n in ours)
+
+
+@pytest.mark.parametrize(
+    ("lora", "fault"),
+    [
+        (LoRA(rank=8, alpha=8), r"init_from: .* was trained with lora\.rank=4, not 8"),
+        (LoRA(rank=4, alpha=16, dropout=0.1), r"lora\.alpha=8, not 16 and lora\.dropout=0\.0, not 0\.1"),
+        (None, "lora=none trains the weights themselves, and init_from goes on with the adapter"),
+        (LoRA(rank=4, alpha=8), None),
+    ],
+)
+def test_another_adapter_than_is_asked_for_is_not_gone_on_with(
+    lora: LoRA | None, fault: str | None, checkpoint: Path, tmp_path: Path
+) -> None:
+    save_adapter(load(checkpoint), tmp_path)
+    with nullcontext() if fault is None else pytest.raises(ValueError, match=fault):
+        refuse_other_lora(tmp_path, lora)
+
+
+@pytest.mark.parametrize("odd", [{"rank": 0}, {"alpha": 0}, {"alpha": 2_000_000}, {"dropout": 1.0}, {"dropout": -0.1}])
+def test_what_could_not_be_loaded_again_is_not_trained(odd: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=f"lora.{next(iter(odd))} must be"):
+        LoRA(**odd)  # type: ignore[arg-type]
 
 
 def test_a_folder_without_adapter_is_named(checkpoint: Path, tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ def test_a_run_that_goes_on_knows_what_was_best(tmp_path: Path) -> None:
     assert float(module.steps) == 2.0
 
 
+def test_a_stage_that_begins_anew_forgets_what_was_best(tmp_path: Path) -> None:
+    trained(tmp_path, 2)
+    best = KeepBest(tmp_path, lambda scores: scores.get("val/ag/mIoU"))
+    best.begin_anew()
+    assert best.scores == {} and not best.path.exists()
+
+
 def test_without_a_validation_what_was_trained_last_stays(tmp_path: Path) -> None:
     module = Counter()
     best = KeepBest(tmp_path, lambda scores: None)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from lightning import Trainer
+from torch import Tensor
 
 from timepro_lit.data.collate import CollateInterviews
 from timepro_lit.lalm.checkpoint import ModelSource
@@ -80,6 +82,24 @@ def test_the_language_model_waits_while_the_encoder_learns_to_listen(source: Mod
 
     assert moved(2) == ({"audio_tower"}, {0})
     assert moved(4) == ({"audio_tower", "language_model", "lm_head"}, {2})
+
+
+def test_a_clip_counts_the_same_whatever_shares_its_micro_batch(source: ModelSource) -> None:
+    torch.manual_seed(0)
+    module = Pretrain(source.load, TASKS, {}, ["bell", "dog"], learning_rate=1e-3)
+    module.configure_model()
+    collate = CollateInterviews(source.frontend(), TASKS)
+    clips = [
+        [Sample(replace(e, duration_s=seconds), 0.1 * torch.rand(round(16_000 * seconds))) for e in EXAMPLES]
+        for seconds in (0.6, 6.0)
+    ]
+
+    def loss(batch: Interviews) -> Tensor:
+        return module.activity_loss(batch, module.lalm.encode_audio(batch.features, batch.feature_mask))
+
+    alone = [loss(collate([clip])) for clip in clips]
+    assert abs(alone[0] - alone[1]) > 1e-3
+    torch.testing.assert_close(loss(collate(clips)), (alone[0] + alone[1]) / 2)
 
 
 def test_two_processes_listen_and_answer_as_one_does(source: ModelSource, tmp_path: Path) -> None:

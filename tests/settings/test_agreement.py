@@ -30,6 +30,8 @@ def composed(*overrides: str) -> DictConfig:
         "sizes.sft.max_steps=-5": "stage.sft.fit.max_steps: must be at least 1, not -5",
         "stage.grpo.module.kl_coefficient=-0.04": "stage.grpo.module.kl_coefficient: must be at least 0, not -0.04",
         "stage.sft.module.warmup_fraction=5": "stage.sft.module.warmup_fraction: must be at most 1, not 5",
+        "trainer.precision=bf16": "trainer.precision: bf16 is short for bf16-mixed; write that",
+        "trainer.precision=16": "trainer.precision: 16 is short for 16-mixed; write that",
         "lora.alpha=0": "lora.alpha: must be at least 1, not 0",
         "+data.max_validation_examples=0": "data.max_validation_examples: must be at least 1, not 0",
         "seed=-1": "seed: must be at least 0, not -1",

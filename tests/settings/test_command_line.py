@@ -26,6 +26,7 @@ from timepro_lit.settings.schemas import ROOT
         ("prepare", "nonerate=1", "nonerate: there is no such key; did you mean none_rate?"),
         ("prepare", "+nonerate=1", "nonerate: there is no such key; did you mean none_rate?"),
         ("train", "rows=sft", "rows: is sft, not a list: write rows=[sft]"),
+        ("attend", "heads=[0.5]", "heads: is [0.5], not "),
         ("train", "experiment=moments", "experiment: is put on top of all else: write +experiment=moments"),
         ("train", "a=[1", "'a=[1' is nothing that Hydra can read"),
     ],

@@ -85,7 +85,7 @@ def decode_audio(stream: Stream, name: str, sampling_rate: int, max_duration_s: 
     waveform, file_sampling_rate = _decode(stream, name, sampling_rate, max_duration_s)
     if file_sampling_rate != sampling_rate:
         waveform = resampled(waveform, file_sampling_rate, sampling_rate)
-    return waveform[: int(max_duration_s * sampling_rate)].clamp_(-1.0, 1.0)
+    return waveform[: round(max_duration_s * sampling_rate)].clamp_(-1.0, 1.0)
 
 
 def decode_window(

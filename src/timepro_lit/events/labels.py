@@ -162,7 +162,7 @@ def chosen_formats(names: str | Sequence[str], beside: Sequence[str] = ()) -> di
 
     Raises ValueError that names the ones that are not there.
     """
-    names = [names] if isinstance(names, str) else names
+    names = [names] if isinstance(names, str) else [str(name) for name in names]  # a command line may say numbers
     unknown = sorted(set(names) - {*FORMATS, *beside})
     if unknown:
         raise ValueError(f"format: there is no {', '.join(unknown)}; there are {', '.join((*FORMATS, *beside))}")

@@ -107,7 +107,7 @@ def line_chart(
     def y_at(value: float) -> float:
         return _TOP + (1 - (value - low) / (high - low)) * (_HEIGHT - _TOP - _BOTTOM)
 
-    decimals = max(0, math.ceil(-math.log10((high - low) / 4))) if high - low < 4 else 0
+    decimals = next(n for n in range(20) if all(abs(round(t, n) - t) < 1e-6 * (high - low) for t in ticks))
     parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(alt + _in_words(segments))}">']
     for tick in ticks:
         text = f"{tick * 100:.0f}%" if percent else f"{tick:.{decimals}f}"

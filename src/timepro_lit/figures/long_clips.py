@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from timepro_lit.events.delivery import flag_of
 from timepro_lit.events.intervals import merge
 from timepro_lit.figures.clips import (
     Clip,
@@ -106,6 +107,8 @@ def _union(events: tuple[Event, ...], question: ShownQuestion, look: Look) -> st
     nearly_s = look.duration_s / _MOST_BARS
     by_color: dict[str, list[tuple[float, float]]] = {}
     for event in events:
+        if flag_of(event, look.duration_s):  # as in the strips below
+            continue
         onset, offset = max(0.0, event.onset), min(look.duration_s, event.offset)
         by_color.setdefault(color_of(event, question.task), []).append((onset, offset + nearly_s / 2))
     bars = [(color, bar) for color, spans in by_color.items() for bar in merge(spans)]

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 from rich.text import Text
@@ -201,7 +202,7 @@ def measure_attention(
         listener = load()
         layers = range(num_layers(listener))
         per_question = []
-        for sample in track(present, name):
+        for sample in track(present, escape(name)):
             attention = attention_of(listener, sample, task, layers)
             if len(attention.seconds):
                 is_near = near(attention.seconds, sample.example.events)

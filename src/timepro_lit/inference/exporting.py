@@ -11,9 +11,10 @@ from typing import Any
 
 from timepro_lit.figures.table import num_test_in_words
 from timepro_lit.files.atomic import is_left_over, write_atomically
+from timepro_lit.files.holding import held
 from timepro_lit.files.json_object import shown
 from timepro_lit.files.sealing import digests_of, files_in, read_sealed, sealed
-from timepro_lit.inference.loading import CHECKSUMS, EXPORTED, check_stored, source_of, trained_model
+from timepro_lit.inference.loading import CHECKSUMS, EXPORTED, check_stored, is_exported, source_of, trained_model
 from timepro_lit.lalm.hf_folder import write_adapter, write_card, write_merged, write_time_prompt
 from timepro_lit.runs.stages import LONGEST
 from timepro_lit.settings.description import last_row
@@ -25,6 +26,18 @@ _MERGED = (
     "These are the scores of the run, whose adapter stood beside the base weights. Added to them, in their precision, "
     "it may answer otherwise, most of all in bfloat16: `python -m timepro_lit.evaluate run=FOLDER data=...` scores "
     "this folder."
+)
+_BY_LOAD = (
+    "```python",
+    "import timepro_lit",
+    "",
+    "model = timepro_lit.load(FOLDER)",
+    'model.ground("street.wav", "a dog barks")',
+    "```",
+)
+_BY_PEFT = (
+    "Plain peft loads it on the whole Omni model, `PeftModel.from_pretrained(model, FOLDER)`; `timepro_lit.load` loads "
+    "what is exported with `kind=adapter`.",
 )
 
 
@@ -38,16 +51,18 @@ def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
-    if folder.exists() and any(not is_left_over(path) for path in folder.iterdir()):
-        raise ValueError(f"output_dir: {folder} is not empty, and nothing is overwritten")
+    _check_empty(folder)
+    if is_exported(run):
+        raise ValueError(f"run: {run} is an exported folder already; name the run that it came from")
     settings, adapter = trained_model(run, row, trust)
     check_stored(run, settings, row)
     row = row or last_row(settings)
     if kind != "merged" and adapter is None:
         raise ValueError(f"the model of {row} has no adapter; export it with kind=merged")
     # Four-bit weights cannot be merged into: the adapter goes on the whole ones that they were made from.
-    settings["model"] |= {"quantization": None} if "quantization" in settings["model"] else {}
-    source = source_of(settings, adapter)
+    whole = _on_whole_weights(settings)
+    settings = whole if kind == "merged" else settings
+    source = source_of(whole, adapter)
     prefix = source.backbone.whole_prefix
     if kind == "full_omni_adapter" and not prefix:
         raise ValueError(
@@ -74,24 +89,39 @@ def export(run: Path, folder: Path, kind: str = "merged", row: str | None = None
 def _made_whole(folder: Path) -> Iterator[Path]:
     """A place for the files of a folder, which move there, with their checksums, when the context ends well.
 
-    The place lies within the folder, which may be all that can be written to.
+    The place lies within the folder, which may be all that can be written to. Raises ValueError where another process
+    is making the folder, or has made it.
     """
-    partial = folder / ".export.partial"
-    shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        files = [path for path in files_in(partial) if path.name != "README.md"]  # a card may be written on
-        write_atomically(partial / CHECKSUMS, sealed({"files": digests_of(partial, files)}))
-        # What says that it is a model comes last, and with it the checksums.
-        for path in sorted(partial.iterdir(), key=lambda path: (path.name in (EXPORTED, CHECKSUMS), path.name)):
-            path.rename(folder / path.name)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    place = folder / ".export.partial"
+    with held(place):
+        partial = place / "model"
+        shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed
+        partial.mkdir()
+        try:
+            _check_empty(folder)  # another call may have ended since
+            yield partial
+            files = [path for path in files_in(partial) if path.name != "README.md"]  # a card may be written on
+            write_atomically(partial / CHECKSUMS, sealed({"files": digests_of(partial, files)}))
+            # What says that it is a model comes last, and with it the checksums.
+            for path in sorted(partial.iterdir(), key=lambda path: (path.name in (EXPORTED, CHECKSUMS), path.name)):
+                path.rename(folder / path.name)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
 
-def _scores(run: Path, row: str) -> dict[str, Any] | None:
-    """The row of report.json, where it was evaluated."""
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and any(not is_left_over(path) for path in folder.iterdir()):
+        raise ValueError(f"output_dir: {folder} is not empty, and nothing is overwritten")
+
+
+def _on_whole_weights(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without four bits."""
+    model = dict(settings["model"])
+    return {**settings, "model": model | ({"quantization": None} if "quantization" in model else {})}
+
+
+def _scores(run: Path, row: str) -> tuple[dict[str, Any], Any] | None:
+    """The row of report.json, where it was evaluated, and on how many clips."""
     path = run / "report.json"
     report = read_sealed(path) if path.exists() else {}
     rows, num_clips = report.get("scores", {}), report.get("n_test")
@@ -103,7 +133,7 @@ def _scores(run: Path, row: str) -> dict[str, Any] | None:
     counts = list(num_clips.values()) if isinstance(num_clips, dict) else [num_clips]
     if not figures or not all(isinstance(value, int | float) for value in (*counts, *figures)):
         raise ValueError(f"{path}: scores of {row} are {shown(found)} on {shown(num_clips)} clips, which are no scores")
-    return found | {"n_test": num_clips}
+    return found, num_clips
 
 
 def _write_card(folder: Path, kind: str, row: str, settings: Mapping[str, Any], scores: Any) -> None:
@@ -118,12 +148,7 @@ def _write_card(folder: Path, kind: str, row: str, settings: Mapping[str, Any], 
         f"Trained by timepro_lit from `{Path(base).name if base else 'random weights'}`; tasks: "
         f"{', '.join(settings['task'])}.",
         "",
-        "```python",
-        "import timepro_lit",
-        "",
-        "model = timepro_lit.load(FOLDER)",
-        'model.ground("street.wav", "a dog barks")',
-        "```",
+        *(_BY_PEFT if kind == "full_omni_adapter" else _BY_LOAD),
         "",
     ]
     if settings["time_prompt"] is not None and settings["time_prompt"].get("init") != "text":
@@ -133,14 +158,15 @@ def _write_card(folder: Path, kind: str, row: str, settings: Mapping[str, Any], 
             "",
         ]
     if scores is not None:
+        found, num_clips = scores
         rows = [
             (task, name, value)
-            for task, of_task in scores.items()
+            for task, of_task in found.items()
             if isinstance(of_task, dict)
             for name, value in of_task.items()
             if value is not None
         ]
-        lines += [f"## Scores on {num_test_in_words(scores['n_test'])}", ""]
+        lines += [f"## Scores on {num_test_in_words(num_clips)}", ""]
         lines += [_MERGED, ""] if kind == "merged" else []
         lines += ["| task | metric | % |", "|---|---|---|"]
         lines += [f"| {task} | {name} | {value:.1f} |" for task, name, value in rows] + [""]

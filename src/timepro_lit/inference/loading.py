@@ -17,7 +17,7 @@ from timepro_lit.inference.windowing import Windowing
 from timepro_lit.lalm.checkpoint import Backbone, ModelSource, base_fingerprint
 from timepro_lit.lalm.hf_folder import check_time_prompt
 from timepro_lit.runs.code import code_of, targets_of
-from timepro_lit.runs.determinants import READING
+from timepro_lit.runs.determinants import READING, answering_model
 from timepro_lit.runs.origin import key_of, read_record
 from timepro_lit.runs.stages import LONGEST, RECORD, check_result
 from timepro_lit.settings.config import build_source, tasks_of
@@ -53,7 +53,7 @@ def load(
     Raises ValueError or OSError, in one sentence, for a folder that is neither, whose parts do not fit together, or
     that names anything else to call: a folder may come from anybody.
     """
-    path = Path(folder).absolute()
+    path, device = Path(folder).absolute(), _device(device)
     settings, adapter = model_of(path, row, trust, base)
     check_stored(path, settings, row)
     source = source_of(settings, adapter)
@@ -62,8 +62,17 @@ def load(
         check_time_prompt(lalm, source.time_prompt, path)
     precision = settings["trainer"].get("precision") or "32-true"
     autocast = torch.bfloat16 if precision == "bf16-mixed" else None
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return Listener(lalm, tasks_of(settings), autocast, device, batch_size, settings.get(LONGEST))
+
+
+def _device(name: str | None) -> str:
+    """Where to compute; None = the GPU where there is one. Raises ValueError for what is not on this machine."""
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ValueError(f"device: {name} cannot be used here: {str(error).splitlines()[0]}") from error
+    return name
 
 
 def is_exported(folder: Path) -> bool:
@@ -128,6 +137,7 @@ def call_of(
     return key_of(
         {
             "base": base_fingerprint(source.backbone),
+            "model": answering_model(settings["model"]),
             "time_prompt": None if source.time_prompt is None else asdict(source.time_prompt),
             "adapter": None if source.adapter is None else fingerprint(source.adapter),
             "precision": settings["trainer"].get("precision"),

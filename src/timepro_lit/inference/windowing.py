@@ -89,7 +89,7 @@ def heard_pieces(
     with opened(audio, frontend, sampling_rate, begins_at(windowing.cut, first)) as tape:
         for piece in pieces(tape, windowing.cut, windowing.whole_s, first):
             if piece.is_whole:  # resampling makes a last sample of less than one
-                piece = replace(piece, waveform=piece.waveform[: int(windowing.whole_s * frontend.sampling_rate)])
+                piece = replace(piece, waveform=piece.waveform[: round(windowing.whole_s * frontend.sampling_rate)])
             num_samples = len(piece.waveform)
             if frontend.num_frames(num_samples) < 1:
                 name = str(audio) if isinstance(audio, str | Path) else "array"

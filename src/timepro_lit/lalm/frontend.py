@@ -87,7 +87,7 @@ class Frontend:
         self.audio = audio
         self.frames_per_second = audio.frames_per_second
         self.max_duration_s = audio.max_duration_s
-        longest_frames = self.num_frames(int(self.max_duration_s * self.sampling_rate))
+        longest_frames = self.num_frames(round(self.max_duration_s * self.sampling_rate))
         self.grid = None if time_prompt is None else audio.grid(time_prompt, longest_frames)
         self.time_prompt = time_prompt
         self.first_timestamp_id = first_timestamp_id
@@ -114,7 +114,7 @@ class Frontend:
         Clips beyond 30 s are analysed one by one; of an encoder that pads, in windows, as the library does it.
         """
         longest = max(len(w) for w in waveforms)
-        if longest > self.max_duration_s * self.sampling_rate:
+        if longest > round(self.max_duration_s * self.sampling_rate):  # the product of 8.03 s falls short by a hair
             raise ValueError(
                 f"a clip of {longest / self.sampling_rate:.2f} s exceeds the {self.max_duration_s:g} s that are "
                 f"prompted about (model.max_duration_s)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -12,8 +12,9 @@ from safetensors import SafetensorError
 from torch import nn
 
 from timepro_lit.files.atomic import naming
+from timepro_lit.files.json_object import read_object
 from timepro_lit.lalm.base import LALM
-from timepro_lit.lalm.shared_folder import ADAPTER_WEIGHTS, check_adapter
+from timepro_lit.lalm.shared_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, MOST_ALPHA, check_adapter
 
 POLICY, REFERENCE = "default", "reference"
 
@@ -22,7 +23,7 @@ POLICY, REFERENCE = "default", "reference"
 class LoRA:
     """Low-rank adaptation of all linear layers of the language model; encoder, embeddings and head stay as they are.
 
-    Raises ValueError for a rank below 1.
+    Raises ValueError for what `check_adapter` would refuse once it is stored.
     """
 
     rank: int = 8
@@ -32,6 +33,10 @@ class LoRA:
     def __post_init__(self) -> None:
         if self.rank < 1:
             raise ValueError(f"lora.rank must be at least 1, got {self.rank}")
+        if not 0 < self.alpha < MOST_ALPHA:
+            raise ValueError(f"lora.alpha must be above 0 and below {MOST_ALPHA:g}, got {self.alpha}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"lora.dropout must be at least 0 and below 1, got {self.dropout}")
 
 
 def add_lora(lalm: LALM, lora: LoRA) -> None:
@@ -47,6 +52,20 @@ def add_lora(lalm: LALM, lora: LoRA) -> None:
     )
     with torch.device("cpu"):  # where a GPU is the default device, it would draw other numbers from the same seed
         lalm.model = get_peft_model(lalm.model, config)
+
+
+def refuse_other_lora(folder: Path, lora: LoRA | None) -> None:
+    """Raise ValueError where training is to go on with a stored adapter that was made by other settings than these."""
+    if lora is None:
+        raise ValueError(f"lora=none trains the weights themselves, and init_from goes on with the adapter {folder}")
+    check_adapter(folder)
+    stored = read_object(folder / ADAPTER_CONFIG)
+    theirs = LoRA(stored["r"], stored["lora_alpha"], stored.get("lora_dropout", 0.0))
+    differing = [
+        f"{key}={value}, not {asdict(lora)[key]}" for key, value in asdict(theirs).items() if value != asdict(lora)[key]
+    ]
+    if differing:
+        raise ValueError(f"init_from: {folder} was trained with lora.{' and lora.'.join(differing)}")
 
 
 def load_adapter(lalm: LALM, folder: Path) -> None:

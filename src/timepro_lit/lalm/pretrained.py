@@ -218,7 +218,7 @@ class Pretrained:
 
     def _check_positions(self, frontend: Frontend, num_known: int) -> None:
         """Raise ValueError where the longest clip takes more positions than the language model was made for."""
-        num_frames = frontend.num_frames(int(frontend.max_duration_s * frontend.sampling_rate))
+        num_frames = frontend.num_frames(round(frontend.max_duration_s * frontend.sampling_rate))
         shared = frontend.time_prompt is not None and frontend.time_prompt.share_positions
         num_positions = num_frames if shared else frontend.num_audio_tokens(num_frames)
         if num_positions >= num_known:

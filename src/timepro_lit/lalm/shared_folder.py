@@ -24,7 +24,7 @@ _DESCRIPTIONS = (
 )  # fmt: skip
 _INDEX = "model.safetensors.index.json"
 _CODE = ("auto_map", "custom_generate")
-_MOST = 1_000_000
+MOST_ALPHA = 1_000_000
 
 
 def check_checkpoint(folder: Path) -> None:
@@ -96,7 +96,7 @@ def _is_plain(key: str, value: Any) -> bool:
     if key == "r":
         return isinstance(value, int) and number and value >= 1
     if key == "lora_alpha":
-        return number and 0 < value < _MOST
+        return number and 0 < value < MOST_ALPHA
     if key == "lora_dropout":
         return number and 0 <= value < 1
     if key == "target_modules":

@@ -51,6 +51,10 @@ class KeepBest(Callback):
             fsync_folder(self.path.parent)
             self._scores = scores
 
+    def begin_anew(self) -> None:
+        """Forget what was best in an attempt that left no state to go on from."""
+        self.path.unlink(missing_ok=True)
+
     @property
     def scores(self) -> dict[str, float]:
         """Those of the best validation, empty before the first."""

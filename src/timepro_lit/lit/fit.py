@@ -21,7 +21,7 @@ from timepro_lit.lit.best import KeepBest, validation_score
 from timepro_lit.lit.checkpoints import EndsWithValidation, StageCheckpoints
 from timepro_lit.lit.finite import NonFiniteSteps, refuse_non_finite
 from timepro_lit.lit.loggers import finish
-from timepro_lit.lit.setting import Setting, release
+from timepro_lit.lit.setting import ADAPTER, Setting, release
 from timepro_lit.lit.sharding import check_launch, check_strategy
 from timepro_lit.lit.shown import Completions
 from timepro_lit.lit.stage import Stage
@@ -29,7 +29,7 @@ from timepro_lit.lit.states import States
 from timepro_lit.lit.training import TrainingModule
 from timepro_lit.runs.stages import LONGEST, Claim, is_rank_zero, say
 
-ADAPTER, CHECKPOINT, CURVES, RECORDINGS = "adapter", "checkpoint", "metrics.csv", "recordings.npy"
+CHECKPOINT, CURVES, RECORDINGS = "checkpoint", "metrics.csv", "recordings.npy"
 """What a stage's result holds: a trained adapter or trained base weights, its curves, and what it was trained on."""
 
 
@@ -111,6 +111,8 @@ def fit(setting: Setting, name: str, planned: Plan, source: ModelSource, claim: 
     if is_rank_zero():
         curves.unlink(missing_ok=True)  # a new logger would, some time later
     best = KeepBest(claim.states, lambda scores: validation_score(scores, setting.scored))
+    if start is None and is_rank_zero():
+        best.begin_anew()
     showing = Completions(setting.parts.data.corpus.store())
     watching = [EndsWithValidation(), checkpoints, *([best] if planned.stage.keep == "best" else []), showing]
     loggers = setting.loggers(name, result=claim.final.name)

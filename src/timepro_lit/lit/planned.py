@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 
+from timepro_lit.lalm.lora import refuse_other_lora
 from timepro_lit.lalm.presence import of_model
 from timepro_lit.lalm.shape import shape_of
 from timepro_lit.lit.forecast import StageForecast, frontend_of, method_of, training_examples
 from timepro_lit.lit.presence import of_data, of_programs
-from timepro_lit.lit.setting import Parts
+from timepro_lit.lit.setting import ADAPTER, Parts
 from timepro_lit.planning.hours import H100
 from timepro_lit.planning.memory import readable
 from timepro_lit.planning.page import PROCESSES, StagePlan, disk, page
@@ -51,6 +52,8 @@ def plan_of_run(
     head.append(f"sizes of the model: {said}")
     items = [*of_model(parts.model, parts.time_prompt)]
     data = parts.data
+    if init_from is not None and (Path(init_from) / ADAPTER).exists():
+        refuse_other_lora(Path(init_from) / ADAPTER, parts.lora)
     if parts.stage:
         stages, notes = _stages(parts, store, grounds, placement, init_from, seed)
         head += notes

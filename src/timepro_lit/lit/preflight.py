@@ -25,7 +25,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from timepro_lit.data.whole_steps import WholeSteps
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lit.finite import non_finite
-from timepro_lit.lit.fit import ADAPTER, Plan, module_of, plan
+from timepro_lit.lit.fit import Plan, module_of, plan
 from timepro_lit.lit.forecast import StageForecast
 from timepro_lit.lit.grpo import GRPO
 from timepro_lit.lit.interruption import keep_signals
@@ -44,7 +44,7 @@ def preflight(parts: Parts, directory: Path, init_from: str | None, seed: int) -
     quiet()
     parts.data.prepare_data()
     parts.model.make_checkpoint(parts.data.texts)
-    setting, source = Setting(parts, directory, seed), parts.source(Path(init_from) / ADAPTER if init_from else None)
+    setting, source = Setting(parts, directory, seed), parts.begun(init_from)
     if not parts.stage:
         say("preflight: there is no stage to try")
     plans = {name: plan(setting, name, stage, source) for name, stage in parts.stage.items()}

@@ -8,6 +8,7 @@ stands in for the pre-training that Qwen2.5-Omni brings along.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -104,6 +105,10 @@ class Pretrain(TrainingModule):
                     weight.grad = None
         super().on_before_optimizer_step(optimizer)
 
+    def save_base(self, folder: Path) -> None:
+        """Write the base in bfloat16, in which it is used."""
+        self.lalm.save_base(folder, torch.bfloat16)
+
     def answer_loss(self, batch: Interviews, frames: Tensor) -> Tensor:
         """Mean over the questions of the mean cross-entropy of their answers' tokens; also logged task by task."""
         losses = question_means(-self.answer_logprobs(batch, frames), batch)
@@ -114,7 +119,10 @@ class Pretrain(TrainingModule):
         return losses.mean()
 
     def activity_loss(self, batch: Interviews, frames: Tensor) -> Tensor:
-        """Binary cross-entropy, in every frame, of every class being on, starting and ending."""
+        """Mean over clips of the mean binary cross-entropy, over frames, of every class being on, starting and ending.
+
+        Clip by clip, so that it does not depend on which clips share a micro-batch.
+        """
         num_frames = (batch.ids == self.lalm.audio_id).sum(1).tolist()
         active = []
         for of_clip, count in zip(batch.examples, num_frames, strict=True):
@@ -124,9 +132,10 @@ class Pretrain(TrainingModule):
         # Boundaries are rare: without more weight "never" is a good answer.
         weight = logits.new_ones(3, len(self.classes))
         weight[1:] = BOUNDARY_WEIGHT
-        return F.binary_cross_entropy_with_logits(
-            logits, torch.cat(active).to(logits.device), pos_weight=weight.flatten()
+        losses = F.binary_cross_entropy_with_logits(
+            logits, torch.cat(active).to(logits.device), pos_weight=weight.flatten(), reduction="none"
         )
+        return torch.stack([of_clip.mean() for of_clip in losses.split(num_frames)]).mean()
 
 
 def _listens(name: str) -> bool:

@@ -15,10 +15,10 @@ from timepro_lit.files.mirror import mirror
 from timepro_lit.inference.windowing import Windowing, windowing_of
 from timepro_lit.lalm.checkpoint import ModelSource, adapter_fingerprint, base_fingerprint
 from timepro_lit.lit.cutting import cut_of, in_windows
-from timepro_lit.lit.fit import ADAPTER, CHECKPOINT, CURVES, RECORDINGS, Plan, fit, longest_s, plan
+from timepro_lit.lit.fit import CHECKPOINT, CURVES, RECORDINGS, Plan, fit, longest_s, plan
 from timepro_lit.lit.progress_line import Course
 from timepro_lit.lit.rows import EVALUATION, Rows, answer_rows
-from timepro_lit.lit.setting import Parts, Setting, quiet
+from timepro_lit.lit.setting import ADAPTER, Parts, Setting, quiet
 from timepro_lit.lit.told import tell_reused, tell_stored
 from timepro_lit.records import RunDescription
 from timepro_lit.runs.directory import Run
@@ -51,7 +51,7 @@ def run(
     data = parts.data
     wanted = _wanted(described, rows)
     _make_ready(parts, tests=bool(wanted))
-    source = parts.source(Path(init_from) / ADAPTER if init_from else None)
+    source = parts.begun(init_from)
     plans = {name: plan(setting, name, stage, source) for name, stage in parts.stage.items()}
     windowing = _windowing(setting, plans, source) if wanted else None
     setting = setting.on(course_of(setting, list(plans), wanted, data.test_split, windowing))

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.loggers import Logger
 
 from timepro_lit.lalm.checkpoint import Backbone, ModelSource
-from timepro_lit.lalm.lora import LoRA
+from timepro_lit.lalm.lora import LoRA, refuse_other_lora
 from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.lit.interruption import Interruptible, Interruption, keep_signals
 from timepro_lit.lit.loggers import made_loggers
@@ -26,6 +26,9 @@ from timepro_lit.lit.sharding import check_launch
 from timepro_lit.lit.stage import Stage
 from timepro_lit.tasks.base import ScoredTask, Task, scored
 from timepro_lit.time_prompt.prompt import TimePrompt
+
+ADAPTER = "adapter"
+"""Of a stage's result: the folder of what it trained."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,17 @@ class Parts:
     def source(self, adapter: Path | None = None) -> ModelSource:
         """The model with a stored adapter, or with a new one."""
         return ModelSource(self.model, self.time_prompt, self.lora, adapter)
+
+    def begun(self, init_from: str | None) -> ModelSource:
+        """The model that the first stage begins with: a new adapter, or that of another result.
+
+        Raises ValueError where that is of another kind than is asked for, FileNotFoundError where there is none.
+        """
+        if init_from is None:
+            return self.source()
+        adapter = Path(init_from) / ADAPTER
+        refuse_other_lora(adapter, self.lora)
+        return self.source(adapter)
 
     def trained(self, checkpoint: Path) -> ModelSource:
         """The model with base weights that were trained."""

@@ -194,8 +194,8 @@ class TrainingModule(AnsweringModule):
         )
 
     def save_base(self, folder: Path) -> None:
-        """Write the trained base weights as a checkpoint folder, in bfloat16."""
-        self.lalm.save_base(folder, torch.bfloat16)
+        """Write the trained base weights as a checkpoint folder, as they were trained, lest small updates be lost."""
+        self.lalm.save_base(folder, next(self.lalm.language_model.parameters()).dtype)
 
     def configure_optimizers(self) -> Any:
         num_steps = int(self.trainer.estimated_stepping_batches)

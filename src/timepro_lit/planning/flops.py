@@ -140,8 +140,8 @@ def _columns(batch: MicroBatch, rollout: Rollout) -> float:
 def readable(count: float) -> str:
     """In the unit that fits.
 
-    >>> readable(13_980_000_000_000_000_000.0), readable(3.87e13)
-    ('14 EFLOP', '38.7 TFLOP')
+    >>> readable(13_980_000_000_000_000_000.0), readable(3.87e13), readable(9.997e14)
+    ('14 EFLOP', '38.7 TFLOP', '1 PFLOP')
     """
-    unit = min(max(int(math.log10(count)) // 3, 0), 6) if count >= 1 else 0
+    unit = min(max(int(math.log10(float(f"{count:.3g}"))) // 3, 0), 6) if count >= 1 else 0
     return f"{count / 1000**unit:.3g} {('', 'k', 'M', 'G', 'T', 'P', 'E')[unit]}FLOP"

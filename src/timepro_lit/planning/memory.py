@@ -177,11 +177,12 @@ def _sum(parts: Mapping[str, float]) -> float:
 
 
 def result_on_disk(shape: Shape, method: Method) -> float:
-    """What a stage stores: its adapter in float32, or a checkpoint of the whole model in bfloat16."""
+    """What a stage stores: its adapter in float32, or the whole model as it was trained, a base for others in bfloat16."""
     if method.trained == "adapter":
         return 4.0 * num_trained(shape, method)
     ends = shape.decoder.embedding * (1 if shape.decoder.head_is_embedding else 2)
-    return 2.0 * (shape.decoder.weights + ends + shape.encoder.weights)
+    of_each = 2.0 if method.trained == "everything" else method.weight_bytes
+    return of_each * (shape.decoder.weights + ends + shape.encoder.weights)
 
 
 def state_on_disk(shape: Shape, method: Method) -> float:
@@ -192,8 +193,8 @@ def state_on_disk(shape: Shape, method: Method) -> float:
 def readable(num_bytes: float) -> str:
     """In the unit that fits.
 
-    >>> readable(15_300_000_000.0), readable(80_740_352.0)
-    ('15.3 GB', '80.7 MB')
+    >>> readable(15_300_000_000.0), readable(80_740_352.0), readable(999_700_000.0)
+    ('15.3 GB', '80.7 MB', '1 GB')
     """
-    unit = min(max(int(math.log10(num_bytes)) // 3, 0), 4) if num_bytes >= 1 else 0
+    unit = min(max(int(math.log10(float(f"{num_bytes:.3g}"))) // 3, 0), 4) if num_bytes >= 1 else 0
     return f"{num_bytes / 1000**unit:.3g} {('B', 'kB', 'MB', 'GB', 'TB')[unit]}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich.table import Table
+from rich.text import Text
 
 from timepro_lit.planning.page import drawn
 
@@ -24,7 +25,10 @@ class Item:
 def listing(items: Iterable[Item]) -> str:
     """The list as text, what is missing first."""
     table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
     for item in sorted(items, key=lambda one: one.there is not False):
         word = {True: "there", False: "MISSING", None: "not asked"}[item.there]
-        table.add_row(word, item.name, item.said)
+        table.add_row(word, Text(item.name), Text(item.said))  # whose brackets are no markup
     return drawn(table)

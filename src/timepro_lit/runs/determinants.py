@@ -83,9 +83,13 @@ def grounds_of_answers(
     named = [settings["model"], settings["task"], without(settings["data"], ("corpus", "tasks"))]
     code = code_of([*_own(ANSWERS_CODE), *targets_of(named)], package)
     kept = {name: digest for name, digest in code.items() if not name.startswith(READING)}
-    model = _said(without(settings["model"], LOADING))
-    said = {"model": model, "task": settings["task"], "trainer": _answering(settings)}
+    said = {"model": answering_model(settings["model"]), "task": settings["task"], "trainer": _answering(settings)}
     return Grounds(said | ({VOTING: dict(voting)} if voting else {}), kept)
+
+
+def answering_model(model: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a model's settings its answers depend on, beside its files."""
+    return _said(without(model, LOADING))
 
 
 def on_processes(grounds: Grounds, count: Callable[[], int]) -> Grounds:
@@ -106,7 +110,7 @@ def determinants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     The reward counts where a stage refers to it.
     """
     shared = {group: settings[group] for group in SHARED_GROUPS}
-    shared["model"] = _said(without(settings["model"], LOADING))
+    shared["model"] = answering_model(settings["model"])
     shared["data"] = without(settings["data"], CONTENT)
     shared |= {"callbacks": acting} if (acting := _acting(settings)) else {}
     found = {}

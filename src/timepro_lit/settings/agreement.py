@@ -62,6 +62,13 @@ def length_faults(plain: Mapping[str, Any]) -> Iterator[str]:
             yield f"trainer.{key}: is said by each stage: set stage.<name>.fit.{key}"
 
 
+def precision_faults(plain: Mapping[str, Any]) -> Iterator[str]:
+    """Short names of the trainer's, by which only a trainer would know what the model is asked in."""
+    trainer = plain["trainer"] if isinstance(plain["trainer"], Mapping) else {}
+    if (short := str(trainer.get("precision"))) in ("16", "bf16"):
+        yield f"trainer.precision: {short} is short for {short}-mixed; write that"
+
+
 def unused_sizes(cfg: DictConfig) -> Iterator[str]:
     """A size that no setting refers to while others of its group are in use: most likely a typo."""
     stages = {path.stem for path in (CONF / "stage").glob("*.yaml")}

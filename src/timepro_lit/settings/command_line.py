@@ -75,7 +75,7 @@ def _value_fault(door: str, key: str, kind: str, override: Override) -> str | No
         OmegaConf.update(OmegaConf.structured(SCHEMAS[door]), key, override.value())
     except OmegaConfBaseException:
         written = override.get_value_element_as_str()
-        if kind.startswith("list"):
+        if kind.startswith("list") and not isinstance(override.value(), list):
             return f"{key}: is {written}, not a list: write {key}=[{written}]"
         wanted = KINDS.get(kind.partition(" ")[0], "what it takes")
         return f"{key}: is {written}, not {wanted}{', or null' if kind.endswith('None') else ''}"

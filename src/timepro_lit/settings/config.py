@@ -16,7 +16,7 @@ from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseExce
 
 from timepro_lit.planning.work import Placement
 from timepro_lit.runs.determinants import num_processes
-from timepro_lit.settings.agreement import bound_faults, fit_faults, length_faults, unused_sizes
+from timepro_lit.settings.agreement import bound_faults, fit_faults, length_faults, precision_faults, unused_sizes
 from timepro_lit.settings.binding import UNRESOLVED, locate, node_faults
 from timepro_lit.settings.extras import missing_extras
 
@@ -106,7 +106,7 @@ def validate(cfg: DictConfig) -> None:
         faults.append(f"seed: must be at least 0, not {cfg.seed}")
     faults += (fault for group in ("stage", "data", "lora") for fault in bound_faults(plain[group], group))
     faults += fit_faults(plain)
-    faults += length_faults(plain)
+    faults += [*length_faults(plain), *precision_faults(plain)]
     faults += unused_sizes(cfg)
     _refuse(faults)
 
