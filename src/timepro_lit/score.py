@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def main(cfg: DictConfig) -> None:
     """Read both files, score, write scores.json and what a report needs, print the table."""
     from timepro_lit.evaluation.scoring import (
+        check_output,
         labels_of,
         outcome_of,
         read_predictions,
@@ -43,6 +44,8 @@ def main(cfg: DictConfig) -> None:
     if len(cfg.task) != 1:
         raise ValueError(f"one task is scored at a time, not {', '.join(cfg.task) or 'none'}")
     (name,) = cfg.task
+    directory, predictions = Path(cfg.output_dir).absolute(), Path(cfg.predictions)
+    check_output(directory, name, [predictions, Path(cfg.references)])
     references = read_references(Path(cfg.references), name)
     cfg.classes = cfg.classes or labels_of(references)
     settings = settings_of(cfg)
@@ -50,11 +53,10 @@ def main(cfg: DictConfig) -> None:
     if not isinstance(task, ScoredTask):
         raise ValueError(f"task: answers to {name} have no score")
     metrics = with_rounded(metrics_of_test(task), cfg.decimals)
-    predictions, lengths_known = Path(cfg.predictions), Path(cfg.references).suffix != ".tsv"
+    lengths_known = Path(cfg.references).suffix != ".tsv"
     outcome = outcome_of(read_predictions(predictions, task), references, metrics, task.classes, lengths_known)
     if cfg.psds:
         outcome = replace(outcome, whole=_psds(cfg, outcome.answers, task.classes))
-    directory = Path(cfg.output_dir).absolute()
     variant = variants_of(settings["task"])[name]
     write_outcome(directory, outcome, task, cfg.system, grounds_of_scores(settings["task"]), variant)
     say(table(outcome))
@@ -76,12 +78,14 @@ def _psds(cfg: DictConfig, answers: Sequence[Answer], classes: Sequence[str]) ->
 def _by_protocol(cfg: DictConfig) -> str:
     """Score the files of a challenge; returns the table."""
     from timepro_lit.evaluation.challenge import PROTOCOL, score_moments
+    from timepro_lit.evaluation.scoring import check_output
 
     if cfg.protocol != PROTOCOL:
         raise ValueError(f"protocol: is {cfg.protocol}, not {PROTOCOL}")
     if cfg.task or cfg.classes or cfg.decimals is not None or cfg.psds:
         raise ValueError(f"protocol: {PROTOCOL} says what is scored; leave task, classes, decimals and psds out")
     directory = Path(cfg.output_dir).absolute()
+    check_output(directory, PROTOCOL, [])  # it writes scores alone
     return score_moments(Path(cfg.predictions), Path(cfg.references), directory, cfg.system or directory.name)
 
 

@@ -43,6 +43,12 @@ def test_a_table_may_be_in_utf_16_and_is_named_where_it_is_no_text(tmp_path: Pat
         read_events_tsv(path)
 
 
+def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER, "x" * 200_000)
+    with pytest.raises(ValueError, match=r"events\.tsv:2: cannot be read: field larger than field limit"):
+        read_events_tsv(path)
+
+
 def test_times_are_read_as_they_are_written(tmp_path: Path) -> None:
     path = written(tmp_path, HEADER, "a.wav\t-0.00012345678901234567\t1e1\tDog")
     assert read_events_tsv(path) == {"a.wav": (Event(-0.00012345678901234567, 10.0, "Dog"),)}

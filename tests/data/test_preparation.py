@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 
 from tests.conftest import noise
-from timepro_lit.data.audio import write_audio
+from timepro_lit.data.audio import AudioError, write_audio
 from timepro_lit.data.corpora.audioset_strong import AudioSetStrong
 from timepro_lit.data.corpora.audiotime import AudioTime
 from timepro_lit.data.corpora.desed import Desed
@@ -151,6 +152,27 @@ def test_again_changes_nothing_and_looks_at_new_recordings_alone(
     listened.clear()
     prepare(Desed(CLASSES), desed, out, SED, num_workers=0)
     assert len(listened) == journal.count("\n")  # whoever decodes otherwise finds otherwise
+
+
+def test_a_second_call_leaves_what_it_did_not_write(desed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    prepare(Desed(CLASSES), desed, out, SED, num_workers=0)
+    shutil.copy(out / "train.jsonl", out / "small.jsonl")
+    prepare(Desed(CLASSES), desed, out, SED, num_workers=0)
+    assert (out / "small.jsonl").exists()
+
+
+def test_what_was_wanting_for_a_recording_may_have_come(
+    desed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from timepro_lit.data import measuring
+
+    with monkeypatch.context() as patch:
+        fault = AudioError("a.wav: cannot be opened: Permission denied", "unreadable")
+        patch.setattr(measuring, "listen", Mock(side_effect=fault))
+        with pytest.raises(ValueError, match=r"no question became an example \(.*audio unreadable: 10"):
+            prepare(Desed(CLASSES), desed, tmp_path / "out", SED, num_workers=0)
+    assert prepare(Desed(CLASSES), desed, tmp_path / "out", SED, num_workers=0)["examples"] != {}
 
 
 def test_nothing_else_is_written_over(desed: Path, ftar: Path, tmp_path: Path) -> None:

@@ -70,6 +70,15 @@ def test_packing_goes_on_where_it_stopped(folder: AudioFolder, tmp_path: Path) -
     assert (shards / "00001.tar").stat().st_ino == kept
 
 
+@pytest.mark.parametrize("num_samples", [1600, 800])
+def test_a_recording_that_was_repaired_is_packed_again(folder: AudioFolder, tmp_path: Path, num_samples: int) -> None:
+    write_shards(folder, NAMES, tmp_path / "shards", shard_bytes=10**6)
+    write_audio(Path(folder.location(NAMES[1])), torch.full((num_samples,), 0.75), 16_000)
+    write_shards(folder, NAMES, tmp_path / "shards", shard_bytes=10**6)
+    packed = read_audio(AudioShards(tmp_path / "shards").location(NAMES[1]))
+    torch.testing.assert_close(packed, torch.full((num_samples,), 0.75), atol=1e-4, rtol=0)
+
+
 def test_a_damaged_table_of_shards_is_named(folder: AudioFolder, tmp_path: Path) -> None:
     write_shards(folder, NAMES, tmp_path, shard_bytes=10**6)
     path = tmp_path / "shards.arrow"

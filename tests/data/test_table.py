@@ -10,7 +10,7 @@ import pytest
 
 from timepro_lit.data.arrow import map_arrow, write_arrow
 from timepro_lit.data.manifest import read_manifest, write_manifest, write_prepared
-from timepro_lit.data.table import ExampleTable, arrow_file
+from timepro_lit.data.table import ExampleTable, arrow_file, read_examples
 from timepro_lit.files.checksums import checksum_file, write_checksum
 from timepro_lit.files.fingerprint import file_digest
 from timepro_lit.records import Event, Example
@@ -65,6 +65,20 @@ def test_several_manifests_follow_each_other_under_their_prefixes(manifest: Path
     assert both.clips.tolist() == [0, 0, 1, 2]
     assert both.of_tasks(["ag"]).shared_with(both.of_tasks(["dac"])).tolist() == [[0, 0]]
     assert [both.manifest_of(place).name for place in (2, 3)] == ["train.jsonl", "more.jsonl"]
+
+
+def test_an_id_belongs_to_one_of_the_manifests_that_are_joined(tmp_path: Path) -> None:
+    for name, ids in (("one", "ab"), ("two", "bc"), ("three", "cd")):
+        (tmp_path / name).mkdir()
+        write_manifest(tmp_path / name / "train.jsonl", [Example(id_, "sed", "a.wav", 4.0, ()) for id_ in ids])
+
+    def read(*names: str) -> list[str]:
+        sources = [(tmp_path / name / "train.jsonl", f"{name}/") for name in names]
+        return [example.id for example in read_examples(sources, ["sed"])]
+
+    assert read("one", "three") == ["a", "b", "c", "d"]
+    with pytest.raises(ValueError, match=r"one/train\.jsonl, .*two/train\.jsonl: two examples have the id 'b'; joined"):
+        read("one", "two")
 
 
 def test_two_windows_of_a_recording_are_two_clips_and_one_recording(tmp_path: Path) -> None:

@@ -202,6 +202,26 @@ def test_a_row_of_the_paper_says_in_what_it_is_not_the_papers(tmp_path: Path) ->
     assert ours == ["SFT baseline", "+ ASTP, random init (rank=4)", "+ ASTP (stride=5)"]
 
 
+@pytest.mark.parametrize(
+    ("experiment", "name"),
+    [
+        ("ablation_astp", "+ ASTP"),
+        ("ablation_ordered", "+ ASTP (init=ordered)"),
+        ("ablation_before", "+ ASTP (before=True)"),
+        ("ablation_positions", "+ ASTP (share_positions=False)"),
+        ("ablation_text", "+ ASTP (stride=5, init=text, share_positions=False)"),
+        ("ablation_adaptive", "+ ASTP + RL (adaptive)"),
+        ("ablation_rescue", "+ ASTP + RL (adaptive) (rescue=0.1)"),
+    ],
+)
+def test_another_method_in_a_row_of_the_paper_says_so(experiment: str, name: str, tmp_path: Path) -> None:
+    write_run(tmp_path / "x" / "random", "ablation_random_init", 1, 1)
+    write_run(tmp_path / "x" / "own", experiment, 1, 1, row="grpo" if "RL" in name else "sft")
+    _, report = reported(tmp_path, tmp_path / "x", layout="table3", quoted=False)
+    ours = [name for name, row in report["rows"].items() if row["kind"] == "ours"]
+    assert ours == ["+ ASTP, random init", name]
+
+
 def test_seeds_that_were_trained_on_other_data_are_apart_wherever_these_lie(tmp_path: Path) -> None:
     for seed, data in ((1, "a"), (2, "a"), (3, "b")):
         result = write_run(tmp_path / str(seed), "ablation_astp", seed, seed) / "sft" / "result" / "result.json"
@@ -234,6 +254,11 @@ def test_scores_of_another_system_stand_in_the_same_table(tmp_path: Path) -> Non
         tmp_path / "x" / "same" / "kimi", outcome, task, None, grounds_of_scores(node), variants_of(node)["ag"]
     )
     write_outcome(tmp_path / "x" / "ours", outcome, task, "SFT", grounds_of_scores(node), variants_of(node)["ag"])
+    shutil.copytree(other, tmp_path / "evaluation" / "kimi")  # called as a run's own folder, which it is not
+    _, report = reported(tmp_path, tmp_path / "x" / "astp", tmp_path / "evaluation" / "kimi")
+    assert list(report["rows"]) == ["SFT", "kimi"]
+    with pytest.raises(ValueError, match="astp/evaluation holds no run and no scores"):
+        reported(tmp_path, tmp_path / "x" / "astp" / "evaluation")
     _, report = reported(tmp_path, tmp_path / "x")
     assert len(report["rows"]) == 4 and report["scores"]["SFT"]["ag"]["mIoU"] == 50.0  # ours, not theirs
     shutil.rmtree(tmp_path / "x" / "same"), shutil.rmtree(tmp_path / "x" / "ours")
@@ -263,6 +288,19 @@ def test_sums_that_are_gone_or_damaged_are_made_again(tmp_path: Path) -> None:
         table, after = reported(tmp_path, run)
         assert "1 evaluations were scored again" in table
         assert after["scores"] == before["scores"]
+
+
+def test_the_page_shows_answers_as_the_table_counts_them(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a", "ablation_astp", 1, 4) / "evaluation" / "sft"
+    lines = folder / "predictions.jsonl"
+    stored = [json.loads(line) for line in lines.read_text().splitlines()]
+    earlier = {"readable": False, "events": [], "scores": {"mIoU": 0.0}}  # as a reader of before read them
+    lines.write_text("".join(json.dumps(line | earlier) + "\n" for line in stored))
+    whole = lines.read_bytes()
+    table, report = reported(tmp_path, tmp_path / "a")
+    assert "scored again" in table and report["scores"]["SFT"]["ag"]["mIoU"] == 100.0
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "no events could be read from this answer" not in page and lines.read_bytes() == whole
 
 
 def test_sums_do_not_depend_on_where_the_recordings_lie_but_on_each_answer(tmp_path: Path) -> None:
@@ -321,7 +359,9 @@ def test_the_table_is_there_for_other_programs(tmp_path: Path) -> None:
     assert "Changed most" in page and "+ ASTP, quoted" in page
 
 
-def write_votes(run: Path, num_answers: int, right: int, seed: int = 0) -> None:
+def write_votes(
+    run: Path, num_answers: int, right: int, seed: int = 0, place: str = "", data: Any = None, **how: Any
+) -> None:
     """What `evaluate` leaves in a run: all voters say the same."""
     task = Grounding()
     answers = []
@@ -330,11 +370,11 @@ def write_votes(run: Path, num_answers: int, right: int, seed: int = 0) -> None:
         voters = (Voter(text, task.parse(text), truncated=False),) * num_answers
         answers.append(voted(example, task, "When?", voters))
     stored, said = settings_as_data(run), asdict(Voting(num_answers, seed=seed))
-    origin = Origin({"settings": {VOTING: said}}, {})
-    place = run / f"evaluation-test-{num_answers}{seed}" / "evaluation" / "sft"
-    place.parent.mkdir(parents=True)
+    origin = Origin({"settings": {VOTING: said, **how}, "data": data}, {})
+    folder = run / f"evaluation-test-{num_answers}{seed}{place}" / "evaluation" / "sft"
+    folder.parent.mkdir(parents=True)
     scores = scores_by_task(answers, {"ag": task})
-    write_evaluation(place, answers, scores, str, {}, origin, grounds_of_scores(stored["task"]))
+    write_evaluation(folder, answers, scores, str, {}, origin, grounds_of_scores(stored["task"]))
 
 
 def test_votes_of_a_run_are_rows_of_their_own(tmp_path: Path) -> None:
@@ -356,6 +396,36 @@ def test_votes_of_a_run_are_rows_of_their_own(tmp_path: Path) -> None:
     write_votes(tmp_path / "astp1", 8, 3, seed=5)
     _, report = reported(tmp_path, tmp_path / "astp1")
     assert "SFT, 8 votes (seed=5)" in report["rows"]
+
+
+def test_votes_of_other_windows_or_precision_are_other_rows(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / f"astp{seed}", "ablation_astp", seed, 2) for seed in (1, 2)]
+    for run in runs:
+        write_votes(run, 8, 4, trainer={"precision": "bf16-mixed"})
+    write_votes(runs[0], 8, 0, place="w", trainer={"precision": "bf16-mixed"}, windows={"cut": {"window_s": 2.0}})
+    write_votes(runs[1], 8, 1, place="p", trainer={"precision": "64-true"})
+    _, report = reported(tmp_path, *runs)
+    assert {name: (row["seeds"], report["scores"][name]["ag"]["mIoU"]) for name, row in report["rows"].items()} == {
+        "SFT": ([1, 2], 50.0),
+        "SFT, 8 votes (precision=bf16-mixed, window_s=none)": ([1, 2], 100.0),
+        "SFT, 8 votes (precision=bf16-mixed, window_s=2.0)": ([1], 0.0),
+        "SFT, 8 votes (precision=64-true, window_s=none)": ([2], 25.0),
+    }
+
+
+def test_votes_on_other_data_than_the_rows_own_are_not_among_its_rows(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "astp", "ablation_astp", 1, 2)
+    record = run / "evaluation" / "sft" / "result.json"
+    said = {key: value for key, value in json.loads(record.read_text()).items() if key != "sha256"}
+    record.write_text(sealed(said | {"determinants": {"data": {"recordings": ["a"]}}}))
+    write_votes(run, 8, 4, data={"recordings": ["noisy"]})
+    write_votes(run, 4, 3, data={"recordings": ["a"]})
+    _, report = reported(tmp_path, run)
+    assert list(report["rows"]) == ["SFT", "SFT, 4 votes"]
+    record.write_text(sealed(said | {"determinants": {}}))  # it does not say on which
+    write_votes(run, 4, 1, place="again", data={"recordings": ["noisy"]})
+    _, report = reported(tmp_path, run)
+    assert len(report["rows"]) == 4 and sum(name.startswith("SFT, 4 votes (data=") for name in report["rows"]) == 2
 
 
 def test_a_way_to_vote_that_is_none_is_named(tmp_path: Path) -> None:

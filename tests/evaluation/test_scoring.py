@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from timepro_lit.data.manifest import write_manifest
 from timepro_lit.evaluation.answers import write_lines
 from timepro_lit.evaluation.scoring import (
+    check_output,
     labels_of,
     outcome_of,
     read_predictions,
@@ -177,7 +178,7 @@ def test_captions_are_scored_by_all_metrics_of_a_test(tmp_path: Path, monkeypatc
     task = dense_captioning.DenseCaptioning()
     answers = [("dog", task.parse("1.00-2.00, a dog of four words"), "")]
     outcome = outcome_of(answers, examples, metrics_of_test(task))
-    assert outcome.scores.values["SODA_c"] == pytest.approx(200 / 3)
+    assert outcome.scores.values["SODA_c"] == 50.0
     assert outcome.scores.values["CIDEr"] == pytest.approx(500.0)
     scoring = Grounds({}, {})
     write_outcome(tmp_path, outcome, task, "mine", scoring, "variant")
@@ -230,6 +231,27 @@ def test_references_must_be_stretches_of_time(tmp_path: Path) -> None:
         read_references(tmp_path / "references.tsv", "ag")
 
 
+def test_nothing_is_written_over_but_scores_in_the_same_task(tmp_path: Path) -> None:
+    folder, given = tmp_path / "x", lines(tmp_path / "answers.jsonl", ANSWERS)
+    check_output(folder, "sed", [given])  # there is no such folder yet
+    folder.mkdir()
+    read = lines(folder / "predictions.jsonl", ANSWERS)
+    check_output(folder, "sed", [given])
+    (tmp_path / "link").symlink_to(folder)
+    for replaced in ([read], [given, tmp_path / "link" / "predictions.jsonl"]):
+        with pytest.raises(ValueError, match=r"x/predictions\.jsonl is read, and would be written over"):
+            check_output(folder, "sed", replaced)
+    (folder / "scores.json").write_text('{"task": "sed"}')
+    check_output(folder, "sed", [given])
+    with pytest.raises(ValueError, match="holds scores in 'sed', not dac: give each task a folder of its own"):
+        check_output(folder, "dac", [given])
+    (folder / "scores.json").write_text('{"protocol": "dcase2026_task6"}')
+    check_output(folder, "dcase2026_task6", [])
+    (folder / "result.json").write_text("{}")
+    with pytest.raises(ValueError, match="x holds the answers of a run: give another folder"):
+        check_output(folder, "dcase2026_task6", [])
+
+
 def test_the_door(tmp_path: Path) -> None:
     (tmp_path / "references.tsv").write_text(REFERENCES_TSV)
     lines(tmp_path / "answers.jsonl", ANSWERS)
@@ -246,11 +268,12 @@ def test_the_door(tmp_path: Path) -> None:
     grounding = Example("q", "ag", "a.wav", 5.0, (Event(1.0, 2.0, "a dog"),), query="a dog")
     write_manifest(tmp_path / "test.jsonl", [grounding])
     lines(tmp_path / "answers.jsonl", [{"id": "q", "text": "from 1 to 1.5 seconds"}])
-    done = subprocess.run(
-        [*command, "task=ag", f"references={tmp_path / 'test.jsonl'}"], capture_output=True, text=True
-    )
+    again = [*command, "task=ag", f"references={tmp_path / 'test.jsonl'}"]
+    refused = subprocess.run(again, capture_output=True, text=True)
+    assert refused.stderr.endswith(" holds scores in 'sed', not ag: give each task a folder of its own\n")
+    done = subprocess.run([*again, f"output_dir={tmp_path / 'ag'}"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "scores" / "scores.json").read_text())["mIoU"] == 50.0
+    assert json.loads((tmp_path / "ag" / "scores.json").read_text())["mIoU"] == 50.0
     refused = subprocess.run([*command[:4], f"output_dir={tmp_path}"], capture_output=True, text=True)
     assert refused.stderr == (
         "error: nothing was given for predictions, references: write predictions=... references=...\n"
@@ -259,6 +282,8 @@ def test_the_door(tmp_path: Path) -> None:
     assert refused.stderr == "error: one task is scored at a time, not ag, sed\n"
     write_manifest(tmp_path / "count.jsonl", [replace(grounding, task="count", query=None)])
     refused = subprocess.run(
-        [*command, "task=count", f"references={tmp_path / 'count.jsonl'}"], capture_output=True, text=True
+        [*command, "task=count", f"references={tmp_path / 'count.jsonl'}", f"output_dir={tmp_path / 'count'}"],
+        capture_output=True,
+        text=True,
     )
     assert (refused.returncode, refused.stderr) == (1, "error: task: answers to count have no score\n")

@@ -53,6 +53,14 @@ def test_scores_equal_pycocoevalcaps() -> None:
     assert score([CiderD()], pairs).values["CIDEr"] == pytest.approx(100 * mean)
 
 
+def test_the_last_captions_of_a_long_recording_count() -> None:
+    captions = [f"a dog number {n} barks loudly at the old red car" for n in range(60)]
+    whole, cut = answer(*captions), answer(*captions[:24])
+    others = (answer("a bird"), example("b", "a bird sings outside all day"))
+    values = [score([CiderD()], [(given, example("a", *captions)), others]).values["CIDEr"] for given in (whole, cut)]
+    assert values[0] > values[1] + 100.0
+
+
 def test_no_words_are_worth_nothing() -> None:
     assert ciders([("a dog", ""), ("", "?!")]).tolist() == [0.0, 0.0]
     assert ciders([]).tolist() == []

@@ -68,7 +68,7 @@ def test_pairs_that_say_the_same_are_scored_once_and_many_are_fast() -> None:
     many = [(n / 10, n / 10 + 2.0, f"caption {n % 5}") for n in range(1_500)]
     with at_most():
         rows = SodaC(scorer).rows([answer(*many)], [example(*many)])
-    assert rows.tolist() == [[1500.0, 1500.0, 1500.0]]
+    assert rows.tolist() == [[1.0, 1.0]]
     assert len(scorer.calls[0]) == 25
 
 
@@ -82,10 +82,23 @@ def test_one_call_for_all_clips_and_sums_over_clips() -> None:
     ]
     metric = SodaC(scorer)
     rows = metric.rows(*zip(*pairs, strict=True))
-    assert rows.tolist() == [[1.0, 1.0, 1.0], [2.0, 2.0, 0.5], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    assert rows.tolist() == [[1.0, 1.0], [1.0, 0.25], [1.0, 0.0], [0.0, 0.0]]
     assert len(scorer.calls) == 1
-    assert score([metric], pairs).values["SODA_c"] == pytest.approx(100 * 2 * 1.5 / 7)
+    assert score([metric], pairs).values["SODA_c"] == pytest.approx(100 * (1 + 0.25 + 0) / 3)
     assert [own["SODA_c"] for own in score([metric], pairs).examples] == [100.0, 25.0, 0.0, 100.0]
+
+
+def test_a_clip_of_many_captions_weighs_as_one_of_a_single_caption() -> None:
+    # as SODA's own program: 0.5 of these two, where the F1 of the sums over clips is 0.1
+    nine = example(*((n, n + 1.0, "a dog") for n in range(9)), id_="nine")
+    pairs = [
+        (answer((0.0, 1.0, "a dog")), example((0.0, 1.0, "a dog"), id_="one")),
+        (answer(*((n + 20.0, n + 21.0, "a dog") for n in range(9))), nine),
+    ]
+    assert score([SodaC(Equal())], pairs).values["SODA_c"] == 50.0
+    silent = [(answer((0.0, 1.0, "a dog")), example(id_="silent")), (answer(), example((0.0, 1.0, "a"), id_="missed"))]
+    assert score([SodaC(Equal())], [*pairs, *silent]).values["SODA_c"] == 25.0
+    assert math.isnan(score([SodaC(Equal())], [(answer(), example(id_="none"))]).values["SODA_c"])
 
 
 def test_pairs_do_not_cross() -> None:

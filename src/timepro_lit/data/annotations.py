@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from timepro_lit.data.corpora.json_files import Fault
 from timepro_lit.data.corpora.tables import seconds
@@ -19,19 +21,21 @@ def read_events_tsv(path: str | Path) -> dict[str, tuple[Event, ...]]:
     A line that names a file and nothing else says that the file holds no event. Times are in seconds and may be any
     finite number: what does not make sense in a reference is for the caller to refuse.
 
-    Raises ValueError naming file and line for a missing column, a time that is no number and an event without label.
+    Raises ValueError naming file and line for a missing column, a time that is no number, an event without label, and
+    what is no such table.
     """
     path = Path(path)
     events: dict[str, list[Event]] = {}
     with opened_text(path, newline="") as file:
         lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        header = next(lines, [])
+        rows = _rows(lines, path)
+        header = next(rows, [])
         missing = [name for name in COLUMNS if name not in header]
         if missing:
             raise ValueError(
                 f"{path}:1: column {missing[0]!r} is missing; the first line must name {', '.join(COLUMNS)}"
             )
-        for values in lines:
+        for values in rows:
             if not any(values):
                 continue
             where = f"{path}:{lines.line_num}"
@@ -46,6 +50,13 @@ def read_events_tsv(path: str | Path) -> dict[str, tuple[Event, ...]]:
     if not events:
         raise ValueError(f"{path}: the file holds no line beside the header")
     return {name: tuple(of_file) for name, of_file in events.items()}
+
+
+def _rows(lines: Any, path: Path) -> Iterator[list[str]]:
+    try:
+        yield from lines
+    except csv.Error as error:
+        raise ValueError(f"{path}:{lines.line_num}: cannot be read: {error}") from None
 
 
 def _without_nan(cell: str) -> str:

@@ -13,15 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from timepro_lit.data.audio import AudioError, Stream
 from timepro_lit.files.digests import cached_digests, stamps_of
 
 CHECKSUMS = ("ETag", "etag", "md5Hash", "crc32c", "checksum", "content_md5", "Content-MD5", "sha256", "md5")
 """What file systems call a hash of the content."""
-TIMES = ("LastModified", "last_modified", "mtime", "updated", "created")
+TIMES = ("LastModified", "last_modified", "Last-Modified", "mtime", "updated", "created")
 """What they call the time of the last change, where they know no hash."""
-ABSENT = "absent"
+ABSENT, UNUSABLE = "absent", "unusable"
 _NUM_THREADS = 32
 
 
@@ -49,7 +50,7 @@ def local_contents(
     audio_of = {name: audio for audio, name in names.items()}
     stamped = {name: stamps[places[audio][0]] for audio, name in names.items()}
     digests = cached_digests(cache, stamped, lambda name: _digest(read, audio_of[name]))
-    return [digests[names[audio]] if audio in names else ABSENT for audio in places]
+    return [digests.get(names[audio], UNUSABLE) if audio in names else ABSENT for audio in places]
 
 
 def remote_contents(files: Any, base: str, names: Sequence[str]) -> list[str]:
@@ -57,9 +58,9 @@ def remote_contents(files: Any, base: str, names: Sequence[str]) -> list[str]:
     listed = _listed(files, base)
 
     def one(name: str) -> str:
-        path = f"{base.rstrip('/')}/{name}"
+        path = f"{base.rstrip('/')}/{in_url(name, base)}"
         try:
-            return _told(listed.get(path.lstrip("/")) or files.info(path))
+            return _told(listed.get(path.lstrip("/")) or files.info(path), name)
         except FileNotFoundError:
             return ABSENT
 
@@ -78,14 +79,21 @@ def _listed(files: Any, base: str) -> dict[str, Any]:
     return {path.lstrip("/"): info for path, info in found.items() if info.get("size") is not None}
 
 
-def _told(info: Mapping[str, Any]) -> str:
-    said = [info[key] for key in CHECKSUMS if info.get(key)] or [info[key] for key in TIMES if info.get(key)]
-    return f"{info.get('size')} {said[0] if said else ''}".strip()
+def in_url(name: str, root: str) -> str:
+    """A path below a root, as it stands in a URL of the web, where # and ? would end it."""
+    return quote(name) if root.startswith(("http://", "https://")) else name
 
 
-def _digest(read: Callable[[str], AbstractContextManager[Stream]], audio: str) -> str:
+def _told(info: Mapping[str, Any], name: str) -> str:
+    if checksum := next((info[key] for key in CHECKSUMS if info.get(key)), None):
+        return f"{info.get('size')} {checksum}"
+    # Other recordings may have this size, and the time too: by these a file is like itself alone.
+    return " ".join(str(said) for said in (info.get("size"), *(info[k] for k in TIMES if info.get(k)), name))
+
+
+def _digest(read: Callable[[str], AbstractContextManager[Stream]], audio: str) -> str | None:
     try:
         with read(audio) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()[:32]
-    except AudioError as error:
-        return f"unusable: {error.kind}"
+    except AudioError:  # of a right that was missing, say, which leaves the file as it was when it is given
+        return None

@@ -44,7 +44,9 @@ def measure_all(
     """Every recording's measurement, by path; `journal` keeps them, so that a second call looks at new files alone."""
     wanted = set(audio)
     names = sorted(wanted)
-    done = {m.audio: m for m in _read(journal) if m.audio in wanted and m.stamp == _stamp(folder, m.audio)}
+    # What was unreadable may have been so for want of a right or a library, which leaves the file as it was.
+    known = [m for m in _read(journal) if m.audio in wanted and m.fault != "unreadable"]
+    done = {m.audio: m for m in known if m.stamp == _stamp(folder, m.audio)}
     missing = [name for name in names if name not in done]
     if missing:
         journal.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ Nothing disappears: what does not become an example is written to dropped.jsonl 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,8 @@ def _write_splits(outcome: SortedQuestions, out: Path) -> None:
         manifest = out / f"{split}.jsonl"
         write_prepared(manifest, [question.example for question in of_split])
         arrow_file(manifest)
-    for path in out.glob("*.jsonl"):  # of an earlier call with other settings
-        if path.stem not in outcome.splits and path.name not in (JOURNAL, DROPPED):
+    for path in out.glob("*.jsonl"):  # of an earlier call with other settings; others are somebody's own
+        if path.stem not in outcome.splits and checksum_file(path).exists():
             for one in (path, path.with_suffix(".arrow")):
                 one.unlink(missing_ok=True)
                 checksum_file(one).unlink(missing_ok=True)
@@ -160,6 +160,12 @@ def _elsewhere(folders: Sequence[Path]) -> dict[str, str]:
     return {key: split for _, key, split in sorted(found)}
 
 
+def _all_held_out(questions: Sequence[Question], chosen: Collection[str]) -> list[str]:
+    """Tasks of which every question is held out, as of a small part of a corpus."""
+    left = {q.example.task for q in questions if q.key not in chosen}
+    return sorted({q.example.task for q in questions} - left)
+
+
 def _split(
     corpus: AnnotatedCorpus,
     questions: Sequence[Question],
@@ -174,6 +180,7 @@ def _split(
         chosen = hold_out(allowed, corpus.held_out)
         questions = [replace(q, split=TEST) if q.key in chosen else q for q in questions]
         note = "not the paper's test set: held out by a hash of the recording"
+        note += "".join(f"; all of {task}, with none left to train on" for task in _all_held_out(questions, chosen))
     if VALIDATION not in splits:
         questions = [replace(q, split=VALIDATION) if _validates(q, elsewhere) else q for q in questions]
     order = sorted({q.split for q in questions}, key=lambda name: (name == TRAIN, name == VALIDATION, name != TEST))

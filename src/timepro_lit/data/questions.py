@@ -102,7 +102,7 @@ def _fault(
     if one.stated_duration_s is not None and duration_s < SHORTEST_PART * one.stated_duration_s:
         detail = f"{one.audio} lasts {duration_s:g} s, the annotation says {one.stated_duration_s:g} s"
         return Dropped(one.where, "audio truncated", detail, one.task)
-    if one.complete and one.stated_duration_s is not None and SHORTEST_PART * duration_s > one.stated_duration_s:
+    if one.stated_duration_s is not None and SHORTEST_PART * duration_s > one.stated_duration_s:
         # All of a video, where an excerpt was annotated: the times would be those of another stretch.
         detail = f"{one.audio} lasts {duration_s:g} s, the annotation says {one.stated_duration_s:g} s"
         return Dropped(one.where, "audio longer than annotated", detail, one.task)

@@ -23,7 +23,7 @@ from rich.progress import track
 
 from timepro_lit.data.arrow import write_arrow
 from timepro_lit.data.audio import AudioError, Stream, open_audio
-from timepro_lit.data.contents import ABSENT, local_contents, remote_contents
+from timepro_lit.data.contents import ABSENT, in_url, local_contents, remote_contents
 from timepro_lit.files.atomic import replacing, sweep
 
 INDEX = "shards.arrow"
@@ -65,7 +65,7 @@ class AudioFolder:
     def location(self, audio: str) -> str:
         """As in `AudioStore`. Raises AudioError where the path leaves the folder."""
         if "://" in self.root:
-            return f"{self.root}/{audio}"
+            return f"{self.root}/{in_url(audio, self.root)}"
         path = (Path(self.root) / audio).resolve()
         if not path.is_relative_to(self.root):
             raise AudioError(f"{audio} leads out of {self.root}", "outside_root")
@@ -164,7 +164,7 @@ def write_shards(source: AudioFolder, audio: Iterable[str], folder: Path, shard_
     parts = list(_parts(source, sorted(set(audio)), shard_bytes))
     for number, names in enumerate(track(parts, "packing")):
         path = folder / shard_name(number)
-        if not _holds(path, names):
+        if not _holds(path, source, names):
             _write_shard(source, names, path)
         with tarfile.open(path) as shard:
             rows += [(_key(m.name), number, m.offset_data, m.size) for m in shard.getmembers()]
@@ -208,14 +208,24 @@ def _parts(source: AudioFolder, names: Sequence[str], shard_bytes: int) -> Itera
         yield part
 
 
-def _holds(path: Path, names: Sequence[str]) -> bool:
+def _holds(path: Path, source: AudioFolder, names: Sequence[str]) -> bool:
+    """Whether a shard holds these recordings as they are now: their bytes, since a repaired one keeps its name."""
     if not path.exists():
         return False
     try:
         with tarfile.open(path) as shard:
-            return shard.getnames() == list(names)
+            return shard.getnames() == list(names) and all(_is_same(shard, m, source) for m in shard.getmembers())
     except tarfile.TarError:
         return False
+
+
+def _is_same(shard: tarfile.TarFile, member: tarfile.TarInfo, source: AudioFolder) -> bool:
+    packed = shard.extractfile(member)
+    assert packed is not None
+    with source.open(member.name) as stream:
+        if os.fstat(stream.fileno()).st_size != member.size:
+            return False
+        return hashlib.file_digest(stream, "sha256").digest() == hashlib.file_digest(packed, "sha256").digest()
 
 
 def _write_shard(source: AudioFolder, names: Sequence[str], path: Path) -> None:

@@ -186,6 +186,24 @@ def _mapped(sources: Sequence[tuple[Path, str]], rows: np.ndarray) -> ExampleTab
     return ExampleTable(sources, rows, [map_arrow(path.with_suffix(".arrow")) for path, _ in sources])
 
 
+def read_examples(sources: Sequence[tuple[Path, str]], tasks: Sequence[str]) -> ExampleTable:
+    """The examples of these tasks in manifests that are joined; `sources` as of `ExampleTable`.
+
+    Raises ValueError, naming the manifests, for a task without examples, and for an id that two of them have: answers
+    are known by it.
+    """
+    table = ExampleTable(sources).of_tasks(tasks)
+    files, present = ", ".join(str(path) for path, _ in sources), set(table.tasks)
+    for name in tasks:
+        if name not in present:
+            raise ValueError(f"{files}: holds no example of task {name!r}")
+    if len(sources) > 1:
+        ids, counts = np.unique(table.ids, return_counts=True)
+        if (counts > 1).any():
+            raise ValueError(f"{files}: two examples have the id {ids[counts > 1][0]!r}; joined, each needs its own")
+    return table
+
+
 def arrow_file(manifest: Path) -> Path:
     """The Arrow file of a manifest, made where it is missing, damaged, of another content or of another version.
 

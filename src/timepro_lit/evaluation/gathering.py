@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from timepro_lit.evaluation.answers import PREDICTIONS, SCORES, is_complete, read_answers
 from timepro_lit.evaluation.numbers import metrics_of, scores_by_task
@@ -16,8 +17,8 @@ from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.suite import Scores
 from timepro_lit.records import Method
-from timepro_lit.runs.config_file import CONFIG
-from timepro_lit.runs.determinants import VOTING
+from timepro_lit.runs.config_file import CONFIG, dotted, entries
+from timepro_lit.runs.determinants import VOTING, WINDOWS
 from timepro_lit.runs.directory import Run
 from timepro_lit.runs.origin import Grounds, key_of, read_record
 from timepro_lit.runs.stages import RECORD
@@ -50,6 +51,8 @@ class Evaluated:
     run: Path | None = None
     content: str | None = None
     """Digest of what it was trained on and from, by content; None where the run does not say."""
+    read_anew: bool = False
+    """Whether its scores are of its answers as they are read now, which its folder does not say."""
 
 
 def folders_of(arguments: Sequence[str]) -> tuple[list[Path], list[Path]]:
@@ -83,8 +86,15 @@ def _below(place: Path) -> Iterator[Path]:
 
 
 def _is_one(folder: Path) -> bool:
-    scored = (folder / SUMS).exists() and (folder / SCORES).exists() and folder.parent.name != EVALUATION
-    return scored or is_run(folder)
+    return is_run(folder) or ((folder / SUMS).exists() and (folder / SCORES).exists() and _is_scored(folder))
+
+
+def _is_scored(folder: Path) -> bool:
+    """Whether `timepro_lit.score` made it; scores of a run's own answers say no task of theirs."""
+    try:
+        return isinstance(read_object(folder / SCORES).get("task"), str)
+    except ValueError:  # which is said where it is read
+        return not (folder / RECORD).exists()
 
 
 def is_run(folder: Path) -> bool:
@@ -118,6 +128,7 @@ def evaluations_of(
         if not (folder / PREDICTIONS).exists():
             continue
         known = read_sums(folder, folder / PREDICTIONS, metrics, scoring)
+        anew = known is None
         if known is None:
             if not is_complete(folder):
                 if (folder / RECORD).exists():
@@ -129,25 +140,37 @@ def evaluations_of(
             known = scores_by_task(answers, tasks()), questions_of([answer.example for answer in answers])
             rescored.append(folder)
         content = _content(run, method)
-        found.append(Evaluated(folder, method.experiment, *known, variant, tasks(), method, seed, run, content))
+        found.append(Evaluated(folder, method.experiment, *known, variant, tasks(), method, seed, run, content, anew))
     return found
 
 
 def _voted(run: Path, method: Method) -> list[tuple[Path, Method]]:
-    """Where votes of a run's row lie, and what to call them."""
+    """Where votes of a run's row on the data of its own answers lie, and what to call them."""
     found = []
+    asked = _determinants(run / EVALUATION / method.row.key).get("data")
     for folder in sorted(run.glob(f"{VOTED}/{method.row.key}")):
-        determinants = (read_record(folder / RECORD) or {}).get("determinants")
-        said = determinants.get("settings", {}).get(VOTING) if isinstance(determinants, dict) else None
-        if said is None:
+        determinants = _determinants(folder)
+        settings = determinants.get("settings", {})
+        said = settings.get(VOTING)
+        if said is None or (asked is not None and determinants.get("data") != asked):  # other clips or recordings
             continue
         try:
             voting = Voting(**said)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{folder / RECORD} says no way to vote: {error}") from None
-        settings = {**method.settings, **{f"{VOTING}.{key}": value for key, value in said.items()}}
-        found.append((folder, replace(method, row=with_votes(method.row, voting), settings=settings)))
+        own = {key: settings[key] for key in (WINDOWS, "trainer") if key in settings}
+        own["data"] = key_of({"data": determinants.get("data")})
+        how = {dotted((VOTING, *place)): value for place, value in entries({**said, **own})}
+        leaves = {key: value for key, value in how.items() if not isinstance(value, Mapping | list)}
+        row = with_votes(method.row, voting)
+        found.append((folder, replace(method, row=row, settings={**method.settings, **leaves})))
     return found
+
+
+def _determinants(folder: Path) -> Mapping[str, Any]:
+    """What a record says that the answers of a folder were made from; nothing where there is none."""
+    said = (read_record(folder / RECORD) or {}).get("determinants")
+    return said if isinstance(said, dict) else {}
 
 
 def _content(run: Path, method: Method) -> str | None:

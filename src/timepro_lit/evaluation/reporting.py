@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
 
 from timepro_lit.data.audio import read_place
 from timepro_lit.data.streaming import blocks_of
-from timepro_lit.evaluation.answers import PREDICTIONS
+from timepro_lit.evaluation.answers import PREDICTIONS, read_answers, write_lines
 from timepro_lit.evaluation.comparison import compared
 from timepro_lit.evaluation.gathering import Evaluated, is_run
 from timepro_lit.evaluation.layouts import Layout, Line
@@ -24,6 +26,7 @@ from timepro_lit.figures.formats import WRITERS
 from timepro_lit.figures.run_report import read_curves
 from timepro_lit.figures.table import comparison_table, results, results_table
 from timepro_lit.files.atomic import write_atomically
+from timepro_lit.files.fragments import without_fragment
 from timepro_lit.files.json_object import defined
 from timepro_lit.files.sealing import sealed
 from timepro_lit.runs.origin import read_record
@@ -100,7 +103,9 @@ def _one(members: Sequence[Evaluated], directory: Path, wish: Wish) -> str:
     for name, write in WRITERS.items():
         write_atomically(directory / name, write(results(report)))
     page = directory / "report.html"
-    write_atomically(page, comparison_page(report, [_shown(line) for line in lines], directory, read_place, blocks_of))
+    with TemporaryDirectory() as anew:
+        rows = [_shown(line, Path(anew, str(number))) for number, line in enumerate(lines)]
+        write_atomically(page, comparison_page(report, rows, directory, read_place, blocks_of))
     text = io.StringIO()
     small = len(lines) <= _MAX_ACROSS and wish.layout == "free" and wish.baseline is None
     Console(file=text, width=100 if small else _WIDE).print((results_table if small else comparison_table)(report))
@@ -142,12 +147,23 @@ def _noted(members: Sequence[Evaluated], key: str) -> list[str]:
     return list(found)
 
 
-def _shown(line: Line) -> ShownRow:
+def _shown(line: Line, anew: Path) -> ShownRow:
+    """What a page needs; answers that were read anew lie in the folder `anew`, which does not exist yet."""
     if line.system is None:
         return ShownRow(line.name, None, {})
     first, method = line.system.trainings[0], line.system.method
-    answers = first.folder / PREDICTIONS
+    if first.read_anew:
+        _write_anew(first, anew)
+    answers = (anew if first.read_anew else first.folder) / PREDICTIONS
     paths = {key: [one.run / key / "metrics.csv" for one in line.system.trainings if one.run]
              for key in (method.stage_keys if method else ())}  # fmt: skip
     curves = {key: [read_curves(path) for path in found if path.is_file()] for key, found in paths.items()}
     return ShownRow(line.name, answers if answers.exists() else None, {k: c for k, c in curves.items() if c})
+
+
+def _write_anew(one: Evaluated, folder: Path) -> None:
+    """Its answers as its scores have them; the folder of a run stays as it is."""
+    with (one.folder / PREDICTIONS).open("rb") as lines:
+        places = {row["clip"]: without_fragment(row["audio"])[0] for row in map(json.loads, lines)}
+    folder.mkdir()
+    write_lines(folder, read_answers(one.folder, one.tasks), one.scores, places.__getitem__)

@@ -29,13 +29,14 @@ from timepro_lit.evaluation.answers import PREDICTIONS, SCORES, is_put_together,
 from timepro_lit.evaluation.oddities import Oddities, oddities_of
 from timepro_lit.evaluation.sums import questions_of, write_sums
 from timepro_lit.files.atomic import write_atomically
-from timepro_lit.files.json_object import read_lines
+from timepro_lit.files.json_object import read_lines, read_object, shown
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.bootstrap import Interval
 from timepro_lit.metrics.event_f1 import EventF1
 from timepro_lit.metrics.suite import Scores, from_rows, intervals, score
 from timepro_lit.records import Answer, Event, Example, Prediction
 from timepro_lit.runs.origin import Grounds
+from timepro_lit.runs.stages import RECORD
 from timepro_lit.tasks.base import ScoredTask, metrics_of_test
 
 MISSING = Prediction(events=(), readable=False)
@@ -131,6 +132,22 @@ def outcome_of(
 
 def _answer(example: Example, prediction: Prediction, text: str) -> Answer:
     return Answer(example, prompt="", text=text, prediction=prediction, truncated=False)
+
+
+def check_output(directory: Path, task: str, replaced: Sequence[Path]) -> None:
+    """Raise ValueError where scores in `task`, or by the protocol so called, would destroy what `directory` holds.
+
+    `replaced` are the files that are read, and must not be the one that is written.
+    """
+    lines = directory / PREDICTIONS
+    if lines.exists() and any(path.exists() and lines.samefile(path) for path in replaced):
+        raise ValueError(f"output_dir: {lines} is read, and would be written over: give another folder")
+    if (directory / RECORD).exists():
+        raise ValueError(f"output_dir: {directory} holds the answers of a run: give another folder")
+    said = read_object(directory / SCORES) if (directory / SCORES).exists() else {"task": task}
+    if (other := said.get("task", said.get("protocol"))) != task:
+        kept = f"holds scores in {shown(other)}, not {task}"
+        raise ValueError(f"output_dir: {directory} {kept}: give each task a folder of its own")
 
 
 def write_outcome(

@@ -15,10 +15,17 @@ from timepro_lit.evaluation.answers import digest_of_answers
 from timepro_lit.evaluation.gathering import Evaluated
 from timepro_lit.evaluation.numbers import ALL_TASKS, Trained
 from timepro_lit.records import Method
+from timepro_lit.runs.naming import DEFAULT_SCALE
 
 Key = TypeVar("Key", bound=Hashable)
 _OF_ROW = ("model.", "time_prompt", "stage.grpo.module.reward")
 """What rows of the paper's tables differ in; the model as well, of which each has rows of its own."""
+_PAPERS: Mapping[str, tuple[object, ...]] = {
+    "time_prompt.stride": (1,),
+    "time_prompt.init": ("digits", "random"),
+    "time_prompt.before": (False,),
+}
+"""Of those, what they are in the paper's rows, where another value is another method."""
 
 
 @dataclass(frozen=True)
@@ -194,14 +201,23 @@ def differences(system: System, others: Sequence[System]) -> list[str]:
 def unlike_most(system: System, others: Sequence[System]) -> list[str]:
     """Settings, but those that make a row of the paper, in which a system differs from most others that have them.
 
-    A stride is told wherever it is not the paper's.
+    What makes another method is told wherever it is not the paper's.
     """
-    own = system.method.settings if system.method else {}
+    if system.method is None:
+        return []
     trees = [other.method.settings for other in others if other.method and other.method.stages]
     odd = []
-    for key, value in own.items():
+    for key, value in system.method.settings.items():
         held = [repr(tree[key]) for tree in trees if key in tree]
-        usual = "1" if key == "time_prompt.stride" else max(dict.fromkeys(held), key=held.count, default=repr(value))
-        if repr(value) != usual and (key == "time_prompt.stride" or not key.startswith(_OF_ROW)):
+        usual = max(dict.fromkeys(held), key=held.count, default=repr(value))
+        papers = _papers(key, system.method.scale)
+        if (value not in papers) if papers else (repr(value) != usual and not key.startswith(_OF_ROW)):
             odd.append(f"{key.rpartition('.')[2]}={value}")
     return odd
+
+
+def _papers(key: str, scale: str) -> tuple[object, ...]:
+    """What a setting may be in a row of the paper; nothing where that does not make a method."""
+    if key == "time_prompt.share_positions":  # which sizes say: the default alone shares them
+        return (scale == DEFAULT_SCALE,)
+    return (0,) if key.endswith(".module.reward.rescue") else _PAPERS.get(key, ())

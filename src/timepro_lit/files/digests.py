@@ -42,9 +42,10 @@ def stamps_of(paths: Sequence[Path]) -> list[Stamp | None]:
         return [stamp for of_part in pool.map(lambda part: [_stamp(path) for path in part], parts) for stamp in of_part]
 
 
-def cached_digests(cache: Path, stamps: Mapping[str, Stamp], digest: Callable[[str], str]) -> dict[str, str]:
+def cached_digests(cache: Path, stamps: Mapping[str, Stamp], digest: Callable[[str], str | None]) -> dict[str, str]:
     """The digest of each name, by `digest` where the cache holds none that was taken under the same stamp.
 
+    Names of which `digest` gives None are left out, and asked for anew the next time.
     Of several processes one reads the files, and the others find them read. Where the cache cannot be written, all is
     read each time.
     """
@@ -55,8 +56,10 @@ def cached_digests(cache: Path, stamps: Mapping[str, Stamp], digest: Callable[[s
             missing = [name for name in stamps if name not in found]
             for part in _parts(missing):
                 with ThreadPoolExecutor(_NUM_THREADS) as pool:
-                    found |= dict(zip(part, pool.map(digest, part), strict=True))
-                _write(cache, {name: (stamps[name], found[name]) for name in part})
+                    taken = dict(zip(part, pool.map(digest, part), strict=True))
+                read = {name: one for name, one in taken.items() if one is not None}
+                _write(cache, {name: (stamps[name], one) for name, one in read.items()})
+                found |= read
     return found
 
 

@@ -37,7 +37,7 @@ def read_lines(path: Path, max_bytes: int) -> Iterator[tuple[str, dict[str, Any]
             if not line.strip():
                 continue
             try:
-                row = json.loads(line.decode("utf-8-sig"), object_pairs_hook=_each_key_once)
+                row = json.loads(line.decode("utf-8-sig"), object_pairs_hook=each_key_once)
             except (ValueError, RecursionError) as error:
                 raise ValueError(f"{where}: not a JSON object: {error}") from None
             if not isinstance(row, dict):
@@ -45,7 +45,8 @@ def read_lines(path: Path, max_bytes: int) -> Iterator[tuple[str, dict[str, Any]
             yield where, row
 
 
-def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, for `object_pairs_hook`. Raises ValueError for a key that stands twice."""
     row = dict(pairs)
     if len(row) < len(pairs):
         keys = [key for key, _ in pairs]

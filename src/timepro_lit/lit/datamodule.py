@@ -24,7 +24,7 @@ from timepro_lit.data.identity import contents_of, identity
 from timepro_lit.data.leakage import refuse_same_content, refuse_shared
 from timepro_lit.data.sampler import EvaluationBatches
 from timepro_lit.data.skips import Skips
-from timepro_lit.data.table import ExampleTable, arrow_file
+from timepro_lit.data.table import ExampleTable, arrow_file, read_examples
 from timepro_lit.data.windowed import WindowDataset, WindowedExamples, num_asked
 from timepro_lit.data.workers import ignore_signals
 from timepro_lit.inference.windowing import Windowing
@@ -115,14 +115,7 @@ class ClipDataModule(LightningDataModule):
         """The examples of a split that belong to its tasks, in the manifests' order."""
         if split not in self._splits:
             wanted = list(self.tasks if split == self.train_split else scored(self.tasks))
-            manifests = self._manifests(split)
-            table = ExampleTable(manifests).of_tasks(wanted)
-            present = set(table.tasks)
-            for name in wanted:
-                if name not in present:
-                    files = ", ".join(str(path) for path, _ in manifests)
-                    raise ValueError(f"{files}: holds no example of task {name!r}")
-            self._splits[split] = table
+            self._splits[split] = read_examples(self._manifests(split), wanted)
         return self._splits[split]
 
     def refuse_shared(self, *splits: str) -> None:

@@ -2,7 +2,8 @@
 
 Definition: Vedantam, Zitnick and Parikh, "CIDEr: Consensus-based Image Description Evaluation" (CVPR 2015), by
 pycocoevalcap, whose CIDEr is CIDEr-D (counts are clipped, and other lengths weigh less). As METEOR's joined variant, it
-compares all captions of a clip in onset order with those of its one reference. Words are those of our METEOR.
+compares all captions of a clip in onset order with those of its one reference. Words are those of our METEOR, of which
+CIDEr takes as many as there are.
 
 How rare words are is counted over the references of all clips that are scored together, so this is for a whole set of
 answers alone. The bootstrap resamples the clips' scores and leaves the counts as they are.
@@ -57,7 +58,7 @@ class CiderD(SumMetric):
 def ciders(texts: Sequence[tuple[str, str]]) -> FloatArray:
     """(N,) CIDEr-D, in [0, 10], of each (hypothesis, reference), words counted over all references."""
     scorer = CiderScorer()
-    pairs = [(normalise(hypothesis), normalise(reference)) for hypothesis, reference in texts]
+    pairs = [(normalise(hypothesis, None), normalise(reference, None)) for hypothesis, reference in texts]
     if not any(reference for _, reference in pairs):  # the program has no score for no words
         return np.zeros(len(pairs))
     for hypothesis, reference in pairs:

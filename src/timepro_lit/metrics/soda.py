@@ -1,10 +1,11 @@
 """SODA_c of dense captions: right words at the right time, in the right order, and no more of them than needed.
 
 Definition: Fujita et al., "SODA: Story Oriented Dense Video Captioning Evaluation Framework" (ECCV 2020), as its
-program counts. Captions of a clip stand in onset order, and are paired so that no two pairs cross and the sum of
-IoU x METEOR is the greatest. These sums over all clips, divided by the number of captions answered and by that of the
-references, are precision and recall; SODA_c is their F1. METEOR is this package's. The program leaves clips out that
-have no answer; here their references count, as do those of unreadable answers.
+program counts from version 1.1 on. Captions of a clip stand in onset order, and are paired so that no two pairs cross
+and the sum of IoU x METEOR is the greatest. This sum, divided by the number of captions answered and by that of the
+reference, is the clip's precision and recall; SODA_c is the mean over clips of their F1. METEOR is this package's. The
+program leaves clips out that have no answer; here they count 0, as do unreadable answers, and answers where the
+reference has no caption. Clips where neither side has one are left out.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ class SodaC(SumMetric):
     """{"SODA_c"} in percent. All captions of all clips go to the scorer in one call."""
 
     def __init__(self, scorer: CaptionScorer) -> None:
-        super().__init__(num_sums=3)
+        super().__init__(num_sums=2)
         self.scorer = scorer
 
     def rows(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> FloatArray:
-        """(N, 3): number of captions answered, of the reference, and the best sum of IoU x METEOR."""
+        """(N, 2): 1 and F1 of the clip; both 0 where neither side has a caption."""
         answered = [in_time_order(scored_events(prediction)) for prediction in predictions]
         reference = [in_time_order(example.events) for example in examples]
         ious = [_ious(r, a) for r, a in zip(reference, answered, strict=True)]
@@ -37,20 +38,19 @@ class SodaC(SumMetric):
         scores = np.array(self.scorer.score(list(asked)), dtype=np.float64)
         for of_clip, of_pairs in zip(ious, numbers, strict=True):
             of_clip[of_clip > 0.0] *= scores[of_pairs]
-        sums = [best_in_order(worth) for worth in ious]
-        lengths = [[len(a) for a in answered], [len(r) for r in reference]]
-        return np.stack([*np.array(lengths, dtype=np.float64), on_grid(sums)], axis=1)
+        captions = np.array([len(a) + len(r) for r, a in zip(reference, answered, strict=True)], dtype=np.float64)
+        best = np.array([best_in_order(worth) for worth in ious], dtype=np.float64)
+        counts = captions > 0.0
+        return np.stack([counts, on_grid(np.where(counts, ratio(2.0 * best, captions), 0.0))], axis=1)
 
     def values(self, sums: FloatArray) -> dict[str, FloatArray]:
         """{"SODA_c"} in percent; NaN without any caption."""
-        return {"SODA_c": 100.0 * ratio(2.0 * sums[..., 2], sums[..., 0] + sums[..., 1])}
+        return {"SODA_c": 100.0 * ratio(sums[..., 1], sums[..., 0])}
 
     def clip_scores(self, prediction: Prediction, example: Example) -> dict[str, float]:
         """SODA_c of one clip, in percent: 100 where neither side has a caption, 0 where unreadable."""
-        answered, reference, best = self.rows([prediction], [example])[0]
-        if answered + reference == 0.0:
-            return {"SODA_c": 100.0 * prediction.readable}
-        return {"SODA_c": 200.0 * float(best / (answered + reference))}
+        counts, f1 = self.rows([prediction], [example])[0]
+        return {"SODA_c": 100.0 * float(f1 if counts else prediction.readable)}
 
 
 def _numbered(

@@ -177,7 +177,7 @@ def _sum(parts: Mapping[str, float]) -> float:
 
 
 def result_on_disk(shape: Shape, method: Method) -> float:
-    """What a stage stores: its adapter in float32, or the whole model as it was trained, a base for others in bfloat16."""
+    """What a stage stores: its adapter in float32, or the whole model as it was trained, a base in bfloat16."""
     if method.trained == "adapter":
         return 4.0 * num_trained(shape, method)
     ends = shape.decoder.embedding * (1 if shape.decoder.head_is_embedding else 2)

@@ -97,6 +97,32 @@ def test_a_caption_that_says_too_little_is_a_fault(answer: str) -> None:
         captions_of(answer)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "1,2 - 3,48", "1.2s - 3,48s", "0.0-2,5", "1e-05 - 7.5", "-0.5 - 2.0", "0:01 - 3.5", "1.2 - 3.48 min",
+        "1 - 2.5e1", "0.1 - 0.2; 1,5 - 2,5",
+    ],
+)  # fmt: skip
+def test_times_whose_numbers_go_on_are_a_fault(answer: str) -> None:
+    with pytest.raises(Fault, match="the answer holds no times"):
+        times_of(answer, "a dog")
+
+
+@pytest.mark.parametrize(
+    ("answer", "times"),
+    [
+        ("0.0 - 2.5,3.0 - 4.5", [(0.0, 2.5), (3.0, 4.5)]),
+        ("from 1.2s-3.48s, 5 - 6", [(1.2, 3.48), (5.0, 6.0)]),
+        ("Time:1.0 - 2.0.", [(1.0, 2.0)]),
+        ("- 0.5 – 1.5 sec\n- 2 - 3 seconds", [(0.5, 1.5), (2.0, 3.0)]),
+        ("[0.5-1.5]-[2-3]", [(0.5, 1.5), (2.0, 3.0)]),
+    ],
+)
+def test_times_stand_in_any_words(answer: str, times: list[tuple[float, float]]) -> None:
+    assert [(event.onset, event.offset) for event in times_of(answer, "a dog")] == times
+
+
 @pytest.mark.parametrize("text", ["1" * 20_000, " " * 20_000, "1-" * 10_000, "0.1 - 0.2," * 2_000, "'" * 20_000])
 def test_hostile_texts_take_no_time(text: str) -> None:
     for read in (captions_of, query_of, lambda t: times_of(t, "x")):

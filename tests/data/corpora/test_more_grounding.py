@@ -45,5 +45,12 @@ def test_audiotime_asks_for_every_label(tmp_path: Path) -> None:
     assert shaver.events == (Event(1.056, 5.158, "Electric shaver"),)
     assert isinstance(bark, Dropped)
     assert isinstance(syn_2, Dropped)
+    for twice in ('{"clip [2]": {"event": {"Bark": [[0, 1]], "Bark": [[5, 6]]}}}', '{"a": {}, "a": {}}'):
+        (folder / "timestamp_captions.json").write_text(twice)
+        with pytest.raises(ValueError, match=r"timestamp_captions\.json: .* key '(Bark|a)' stands twice"):
+            list(AudioTime().annotations(tmp_path))
+    (folder / "timestamp_captions.json").write_text('{"clip [2]": {"event": {"Bark": [[0, 1]]}}}')
+    [bark] = AudioTime().annotations(tmp_path)
+    assert isinstance(bark, Annotation) and bark.audio == "train/train5000_timestamp/audio/clip [2].wav"
     with pytest.raises(FileNotFoundError, match="holds no train/<subset>"):
         list(AudioTime().annotations(tmp_path / "nowhere"))

@@ -122,6 +122,25 @@ def test_urbansed_is_read_without_a_header(tmp_path: Path) -> None:
         list(UrbanSed(["siren"]).annotations(tmp_path / "audio"))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Yb0RFKhbpFJA_30_40",
+        "Yb0RFKhbpFJA_30.0_40.0",
+        "Yb0RFKhbpFJA_30.0",
+        "b0RFKhbpFJA_30000",
+        "b0RFKhbpFJA_30000_40000",
+    ],
+)
+def test_an_excerpt_is_found_by_its_start_in_seconds_or_milliseconds(name: str, tmp_path: Path) -> None:
+    (tmp_path / "mid_to_display_name.tsv").write_text("/m/0bt9lr\tDog\n")
+    lines = "segment_id\tstart_time_seconds\tend_time_seconds\tlabel\nb0RFKhbpFJA_30000\t0\t1\t/m/0bt9lr\n"
+    (tmp_path / "audioset_train_strong.tsv").write_text(lines)
+    noise(tmp_path / f"audio/{name}.wav", 0.1)
+    [found] = AudioSetStrong(["Dog"]).annotations(tmp_path)
+    assert isinstance(found, Annotation) and found.audio == f"audio/{name}.wav"
+
+
 def test_audiosets_strong_labels_are_read_by_their_names(tmp_path: Path) -> None:
     (tmp_path / "mid_to_display_name.tsv").write_text("/m/09x0r\tSpeech\r\n/m/0bt9lr\tDog\r\n/m/04rlf\tMusic\r\n")
     header = "segment_id\tstart_time_seconds\tend_time_seconds\tlabel\n"

@@ -22,7 +22,10 @@ FILES = {"audioset_train_strong.tsv": "train", "audioset_eval_strong.tsv": "test
 NAMES = "mid_to_display_name.tsv"
 _COLUMNS = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
 _SEGMENT = re.compile(r"([A-Za-z0-9_-]{11})_([0-9]{1,9})")
-_RECORDING = re.compile(r"Y?([A-Za-z0-9_-]{11})_([0-9]{1,9}|[0-9]{1,6}\.[0-9]{3})(?:_[0-9.]{1,10})?")
+_SECONDS = r"[0-9]{1,9}(?:\.[0-9]{1,3})?"
+_RECORDING = re.compile(rf"Y?([A-Za-z0-9_-]{{11}})_({_SECONDS})(?:_({_SECONDS}))?")
+_LONGEST_S = 1_000
+"""An excerpt that would be longer is named in milliseconds."""
 
 
 class AudioSetStrong:
@@ -90,6 +93,7 @@ def _recordings(names: AudioNames) -> dict[tuple[str, int], str]:
     found: dict[tuple[str, int], str] = {}
     for stem in names.by_stem:
         if named := _RECORDING.fullmatch(stem):
-            start_ms = round(1000 * float(named[2])) if "." in named[2] else int(named[2])
+            in_seconds = "." in named[2] or (named[3] and float(named[3]) - float(named[2]) < _LONGEST_S)
+            start_ms = round(1000 * float(named[2])) if in_seconds else int(named[2])
             found.setdefault((named[1], start_ms), names.path(stem))
     return found

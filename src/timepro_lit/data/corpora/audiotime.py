@@ -30,7 +30,7 @@ class AudioTime:
         for split, file in files:
             subset = file.parent.relative_to(root).as_posix()
             for where, mixture in entries(file):
-                name = where.rpartition("[")[2].rstrip("]")
+                name = where.removeprefix(f"{file.name}[").removesuffix("]")
                 events = mixture.get("event")
                 if not isinstance(events, dict):
                     yield Dropped(where, "unreadable entry", "event is no object", "ag")

@@ -24,6 +24,10 @@ MAX_QUESTION_CHARS, MAX_ANSWER_CHARS = 2_000, 20_000
 _NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
 _UNIT = r"(?:\s?(?:s|sec|seconds)\b)?"
 _RANGE = rf"(?<![0-9.]){_NUMBER}{_UNIT}\s{{0,4}}[-–]\s{{0,4}}{_NUMBER}{_UNIT}(?![0-9]|\.[0-9])"
+_ODD_BEFORE = re.compile(r"(?:(?<![0-9.])[0-9]+,|[0-9]:|[0-9][eE][-+]|(?<![\w)\]])[-–−])$")
+"""Half of 1,2 or 1:02 or 1e-05 before a number, or its sign."""
+_ODD_BEHIND = re.compile(r"[:eE][-+]?[0-9]|\s?(?:ms|min|minutes?|h|hours?)\b")
+_ODD_COMMA = re.compile(r",[0-9]")
 _ANY_TIME = re.compile(_RANGE)
 _TIME_AT_START = re.compile(rf"[\s\[(]{{0,8}}{_RANGE}")
 _SPACED = re.compile(r"\s[-–]\s")
@@ -92,11 +96,24 @@ def query_of(question: str) -> str:
 
 
 def times_of(answer: str, label: str) -> tuple[Event, ...]:
-    """Every `start - end` of a grounding answer. Raises Fault where there is none."""
-    events = tuple(_event(found, label) for found in _ANY_TIME.finditer(answer))
-    if not events:
+    """Every `start - end` of a grounding answer. Raises Fault where there is none, or one whose numbers go on.
+
+    >>> [(e.onset, e.offset) for e in times_of("0.0 - 2.5s,3 - 4.5", "a dog")]
+    [(0.0, 2.5), (3.0, 4.5)]
+    """
+    times = list(_ANY_TIME.finditer(answer))
+    if not times or any(map(_goes_on, times)):  # 1,2 and 1:02 and 1e-05 are other numbers than their halves
         raise Fault(f"the answer holds no times: {answer!r:.120}")
-    return events
+    return tuple(_event(found, label) for found in times)
+
+
+def _goes_on(found: re.Match[str]) -> bool:
+    """Whether the numbers of a time are parts of others, or no seconds."""
+    text, end = found.string, found.end()
+    comma = "." not in found[2] and not found[0].endswith(("s", "c")) and _ODD_COMMA.match(text, end)
+    return bool(
+        _ODD_BEFORE.search(text[max(0, found.start() - 12) : found.start()]) or _ODD_BEHIND.match(text, end) or comma
+    )
 
 
 def captions_of(answer: str) -> tuple[Event, ...]:

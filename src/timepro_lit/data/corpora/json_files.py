@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from timepro_lit.files.json_object import each_key_once
 from timepro_lit.records import Event
 
 
@@ -18,10 +19,10 @@ class Fault(ValueError):
 def entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """(where, entry) of a JSON list or object of objects, in the file's order; `where` ends in `[index or key]`.
 
-    Raises ValueError that names the file where it is no such JSON.
+    Raises ValueError that names the file where it is no such JSON, or an object has a key twice.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), object_pairs_hook=each_key_once)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise ValueError(f"{path}: is not JSON: {error}") from None
     if not isinstance(content, list | dict):
