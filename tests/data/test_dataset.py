@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ from torch.utils.data import DataLoader
 
 from timepro_lit.data.audio import write_audio
 from timepro_lit.data.dataset import ClipDataset, Clips, InterviewDataset
+from timepro_lit.data.manifest import write_manifest
 from timepro_lit.data.store import AudioFolder
+from timepro_lit.data.table import ExampleTable
 from timepro_lit.records import Example, Sample, Skipped
 
 
@@ -75,3 +78,11 @@ def test_an_interview_decodes_its_clip_once_or_skips_it_whole(tmp_path: Path) ->
     assert (first.example.task, second.example.task, len(dataset)) == ("sed", "tag", 2)
     assert first.waveform is second.waveform
     assert isinstance(dataset[1], Skipped)
+
+
+def test_of_two_lengths_of_a_clip_the_wrong_one_is_skipped(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", ramp(), 16_000)
+    write_manifest(tmp_path / "t.jsonl", [replace(example(duration_s=s), id=str(s)) for s in (2.0, 9.0)])
+    table = ExampleTable([(tmp_path / "t.jsonl", "")])
+    dataset = InterviewDataset(clips_in(tmp_path, *table), Clips(table.clips))
+    assert [isinstance(dataset[n], Skipped) for n in range(len(dataset))] == [False, True]

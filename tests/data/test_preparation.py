@@ -248,6 +248,7 @@ def test_what_another_corpus_trains_on_is_not_held_out(desed: Path, ftar: Path, 
     )
     assert "YrqfQRErjfk8" in (tmp_path / "out/train.jsonl").read_text()
     assert counts["examples"]["test"] == {"ag": 2, "dac": 1}
+    assert counts["note"].endswith("; all of dac, with none left to train on")
 
 
 def test_shards_take_the_place_of_the_folder(desed: Path, tmp_path: Path) -> None:

@@ -127,6 +127,9 @@ def test_a_recording_of_another_length_than_annotated_is_another_one() -> None:
     assert asked((5.0, 7.5), stated_s=120.0) == ({}, {"audio truncated": 1})
     assert asked((5.0, 7.5), stated_s=60.0) == ({}, {"audio longer than annotated": 1})
     assert 0.0 in asked((5.0, 7.5), stated_s=89.0)[0]
+    longer = asked((5.0, 7.5), task="ag", complete=False, duration_s=28.0, stated_s=10.0)
+    assert longer == ({}, {"audio longer than annotated": 1})
+    assert 0.0 in asked((5.0, 7.5), task="ag", complete=False, duration_s=10.2, stated_s=10.0)[0]
 
 
 @pytest.mark.parametrize(

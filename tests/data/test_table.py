@@ -90,7 +90,7 @@ def test_two_windows_of_a_recording_are_two_clips_and_one_recording(tmp_path: Pa
     write_manifest(tmp_path / "train.jsonl", examples)
     table = ExampleTable([(tmp_path / "train.jsonl", "one/")])
     assert [replace(example, audio="a.wav") for example in table] == examples
-    assert table.clips.tolist() == [0, 1, 0, 2, 2]
+    assert table.clips.tolist() == [0, 1, 0, 2, 3]
     assert table.select(np.array([3, 1])).clips.tolist() == [0, 1]
     assert table.audio_files == ["one/a.wav"]
     assert table.select(np.array([0])).shared_with(table.select(np.array([1]))).tolist() == [[0, 0]]

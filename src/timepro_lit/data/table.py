@@ -112,15 +112,16 @@ class ExampleTable(Sequence[Example]):
 
     @property
     def clips(self) -> np.ndarray:
-        """(n,) int64 that are equal where two examples have one clip: a recording, or the same window of one."""
-        audio, start_s, recording_s = self._audio(), self._column("start_s"), self._column("recording_s")
-        is_window = pc.or_(pc.greater(start_s, 0), recording_s.is_valid())
-        if pc.any(is_window).as_py():
-            window = [pc.cast(one, pa.string()) for one in (start_s, self._column("duration_s"))]
-            named = pc.binary_join_element_wise(audio, *(one.combine_chunks() for one in window), "\0")
-            audio = pc.if_else(is_window.combine_chunks(), named, audio)
-        codes: np.ndarray = audio.dictionary_encode().indices.to_numpy()
-        return codes.astype(np.int64)
+        """(n,) int64 that are equal where two examples have one clip: a recording, or the same window of one.
+
+        Clips of one recording that are said to be differently long are two: at most one of them is what is decoded.
+        """
+        codes = self._audio().dictionary_encode().indices.to_numpy().astype(np.int64)
+        for name in ("start_s", "duration_s", "recording_s"):
+            values = self._column(name).combine_chunks().dictionary_encode(null_encoding="encode")
+            pairs = codes * max(len(values.dictionary), 1) + values.indices.to_numpy()
+            codes = pa.array(pairs).dictionary_encode().indices.to_numpy().astype(np.int64)
+        return codes
 
     @property
     def recordings(self) -> pa.Array:

@@ -74,7 +74,7 @@ def test_tacos_asks_for_captions_and_describes_clips(tacos: Path) -> None:
         ("test_split.csv", b"name\n2.mp3\n", r"test_split\.csv:1: column 'filename' is missing"),
         ("annotations_strong.csv", b"filename,text,onset,offset\n1.mp3,a\n", r"csv:2: has 2 cells, and not filename"),
         ("annotations_strong.csv", b"filename,text,onset,offset\n\xff.mp3,a,0,1\n", r"csv:1: cannot be read: 'utf-8'"),
-        ("annotations_strong.csv", b"filename,text,onset,offset\n1.mp3,\"" + b"a" * 200_000, r"csv:.*larger than"),
+        ("annotations_strong.csv", b"filename,text,onset,offset\n1.mp3,\"" + b"a" * 200_000, r"csv:2: .*larger than"),
     ],
 )  # fmt: skip
 def test_a_table_in_another_form_is_refused(tacos: Path, file: str, content: bytes, says: str) -> None:

@@ -37,7 +37,9 @@ def rows(
                 if len(cells) <= max(places):
                     raise ValueError(f"{where}: has {len(cells)} cells, and not {', '.join(columns)}")
                 yield where, {name: cells[place].strip() for name, place in zip(columns, places, strict=True)}
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
+            raise ValueError(f"{path}:{lines.line_num}: cannot be read: {error}") from None
+        except UnicodeDecodeError as error:  # before the line is counted
             raise ValueError(f"{path}:{lines.line_num + 1}: cannot be read: {error}") from None
 
 
