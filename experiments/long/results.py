@@ -58,7 +58,7 @@ def results(folder: Path) -> dict[str, Any]:
             of_row = scored.setdefault(length, {}).setdefault(ROWS[one.system], [])
             of_row.append((one.seed, scores_by_task(answers, one.tasks)))
     found: dict[str, Any] = {}
-    for length, rows in scored.items():
+    for length, rows in sorted(scored.items(), key=lambda one: int(one[0].split()[0]) if one[0][0].isdigit() else 0):
         trained = {
             name: Trained({task: [of[task] for _, of in seeds] for task in seeds[0][1]}, tuple(n for n, _ in seeds))
             for name, seeds in rows.items()
