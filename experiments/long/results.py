@@ -28,6 +28,8 @@ ROWS = {
     "ablation_adaptive": "+ ASTP + RL (adaptive)",
 }
 PAIRS = (("+ ASTP", "SFT baseline"), ("+ ASTP, random init", "SFT baseline"), ("+ ASTP + RL (adaptive)", "+ ASTP"))
+AS_TRAINED = "as trained"
+"""In place of a length: clips as in the training."""
 SHOWN = (("ag", "mIoU"), ("sed", "Eb-F1"), ("dac", "METEOR"), ("dac", "Eb-F1"))
 
 
@@ -35,7 +37,7 @@ def answers_by_length(one: Evaluated) -> Iterator[tuple[str, list[Answer]]]:
     """A model's answers to clips as in its training, and to clips of each other length."""
     if one.run is None or one.folder.parents[1] != one.run:  # votes are no row here
         return
-    yield "as trained", read_answers(one.folder, one.tasks)
+    yield AS_TRAINED, read_answers(one.folder, one.tasks)
     seen: dict[int, Path] = {}
     for place in sorted(one.run.glob(f"evaluation-test-*/evaluation/{one.folder.name}")):
         answers = read_answers(place, one.tasks)
@@ -58,7 +60,9 @@ def results(folder: Path) -> dict[str, Any]:
             of_row = scored.setdefault(length, {}).setdefault(ROWS[one.system], [])
             of_row.append((one.seed, scores_by_task(answers, one.tasks)))
     found: dict[str, Any] = {}
-    for length, rows in sorted(scored.items(), key=lambda one: int(one[0].split()[0]) if one[0][0].isdigit() else 0):
+    others = sorted((length for length in scored if length != AS_TRAINED), key=lambda length: int(length.split()[0]))
+    for length in (AS_TRAINED, *others):
+        rows = scored[length]
         trained = {
             name: Trained({task: [of[task] for _, of in seeds] for task in seeds[0][1]}, tuple(n for n, _ in seeds))
             for name, seeds in rows.items()

@@ -82,6 +82,13 @@ def test_of_a_bucket_counts_what_it_says(folder: AudioFolder, tmp_path: Path) ->
     assert contents(AudioShards("memory://packed"), tmp_path) == packed
 
 
+def test_of_several_times_the_last_change_counts(folder: AudioFolder, tmp_path: Path) -> None:
+    place = AudioFolder(f"file://{tmp_path}/audio")
+    before = contents(place, tmp_path)
+    (tmp_path / "audio" / NAMES[0]).chmod(0o600)  # which is a time too, and no change of what is heard
+    assert contents(place, tmp_path) == before
+
+
 def test_over_http_a_recording_is_like_itself_alone_and_has_any_name(tmp_path: Path) -> None:
     names = ["a.wav", "b.wav", "what?#1 100%25.wav"]
     for name in names:

@@ -5,73 +5,29 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, replace
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
 
+from tests.evaluation.written_runs import (
+    EXAMPLES,
+    RIGHT,
+    WRONG,
+    hydra_at_conf,  # noqa: F401
+    reported,
+    settings,
+    write_run,
+)
 from timepro_lit.data.manifest import write_manifest
-from timepro_lit.evaluation.answers import write_evaluation
-from timepro_lit.evaluation.numbers import scores_by_task
 from timepro_lit.evaluation.over_runs import report_over_runs
 from timepro_lit.evaluation.reporting import Wish
 from timepro_lit.evaluation.scoring import outcome_of, read_predictions, read_references, write_outcome
-from timepro_lit.events.voting import Voting
 from timepro_lit.files.sealing import sealed
-from timepro_lit.records import Answer, Event, Example, Voter
 from timepro_lit.runs.config_file import write_config
-from timepro_lit.runs.determinants import VOTING, grounds_of_scores
-from timepro_lit.runs.origin import Origin
+from timepro_lit.runs.determinants import grounds_of_scores
 from timepro_lit.settings.config import tasks_of
 from timepro_lit.settings.methods import variants_of
-from timepro_lit.settings.schemas import CONF, register
-from timepro_lit.settings.stored import settings_as_data, to_store
-from timepro_lit.tasks.grounding import Grounding
-from timepro_lit.tasks.voted import voted
-
-EXAMPLES = [Example(f"q{n}", "ag", f"{n}.flac", 4.0, (Event(1.0, 2.0, "a dog"),), "a dog") for n in range(4)]
-RIGHT, WRONG = "[1.00, 2.00]", "[3.00, 4.00]"
-ROW = {"zero_shot": "zero_shot", "ablation_eb_f1_only": "grpo", "ablation_adaptive": "grpo"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def hydra_at_conf() -> Iterator[None]:
-    register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield
-
-
-@cache
-def settings(experiment: str, seed: int, *overrides: str) -> dict[str, Any]:
-    chosen = [f"+experiment={experiment}", "task=ag", f"seed={seed}", f"name={experiment}", *overrides]
-    return to_store(compose("train", chosen))
-
-
-def write_run(
-    folder: Path, experiment: str, seed: int, right: int, *overrides: str, row: str = "", examples: Any = EXAMPLES
-) -> Path:
-    """A run whose last model answers the first `right` of the questions."""
-    stored = settings(experiment, seed, *overrides)
-    tasks = tasks_of(stored)
-    texts = [RIGHT if n < right else WRONG for n in range(len(examples))]
-    answers = [
-        Answer(e, "When?", text, tasks["ag"].parse(text), False) for e, text in zip(examples, texts, strict=True)
-    ]
-    place = folder / "evaluation" / (row or ROW.get(experiment, "sft"))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    scoring = grounds_of_scores(stored["task"])
-    write_evaluation(place, answers, scores_by_task(answers, tasks), str, {}, Origin({}, {}), scoring)
-    write_config(folder, stored)
-    return folder
-
-
-def reported(tmp_path: Path, *arguments: Path | str, **wish: Any) -> tuple[str, dict[str, Any]]:
-    table = report_over_runs([str(a) for a in arguments], tmp_path / "report", Wish(**wish))
-    return table, json.loads((tmp_path / "report" / "report.json").read_text())
 
 
 def test_seeds_of_one_method_are_one_row_and_other_settings_another(tmp_path: Path) -> None:
@@ -128,47 +84,6 @@ def test_the_base_model_has_no_seed(tmp_path: Path) -> None:
     assert report["scores"]["Zero-shot"]["ag"]["mIoU"] == 25.0
 
 
-def test_table_3_has_its_rows_in_their_order_with_those_that_are_missing_and_the_papers_own(tmp_path: Path) -> None:
-    write_run(tmp_path / "x" / "adaptive", "ablation_adaptive", 1, 4)
-    write_run(tmp_path / "x" / "sft", "ablation_sft_baseline", 1, 1)
-    write_run(tmp_path / "x" / "f1", "ablation_eb_f1_only", 1, 3)
-    write_run(tmp_path / "x" / "zero", "zero_shot", 1, 0)
-    table, report = reported(tmp_path, tmp_path / "x", layout="table3")
-    ours = {name: row["kind"] for name, row in report["rows"].items() if row["kind"] != "quoted"}
-    assert ours == {
-        "SFT baseline": "ours",
-        "+ ASTP, random init": "missing",
-        "+ ASTP": "missing",
-        "+ ASTP + RL (Eb-F1 only)": "ours",
-        "+ ASTP + RL (adaptive)": "ours",
-    }
-    assert report["scores"]["+ ASTP + RL (adaptive), quoted"]["ag"]["mIoU"] == 74.4
-    assert report["differences"][-1] == ["+ ASTP + RL (adaptive)", "+ ASTP + RL (Eb-F1 only)"]
-    assert "no row of table3: Zero-shot" in table
-    _, report = reported(tmp_path, tmp_path / "x", layout="table3", quoted=False, baseline="ablation_sft_baseline")
-    assert len(report["rows"]) == 5
-    assert {earlier for _, earlier in report["differences"]} == {"SFT baseline"}
-    with pytest.raises(ValueError, match="baseline: nothing is none of the rows SFT baseline"):
-        reported(tmp_path, tmp_path / "x", layout="table3", baseline="nothing")
-
-
-def test_table_1_has_three_rows_a_model(tmp_path: Path) -> None:
-    write_run(tmp_path / "x" / "zero", "zero_shot", 1, 0)
-    write_run(tmp_path / "x" / "full", "ablation_adaptive", 1, 4)
-    _, report = reported(tmp_path, tmp_path / "x", layout="table1", quoted=False)
-    assert {name: row["kind"] for name, row in report["rows"].items()} == {
-        "zero-shot tiny_base": "ours", "fine-tuned tiny_base": "missing", "TimePro-RL tiny_base": "ours"
-    }  # fmt: skip
-
-
-def test_each_of_two_models_is_compared_with_its_own_row_above(tmp_path: Path) -> None:
-    for name, model in (("a", ()), ("b", ("model.checkpoint=/models/b",))):
-        write_run(tmp_path / name / "zero", "zero_shot", 1, 0, *model)
-        write_run(tmp_path / name / "full", "ablation_adaptive", 1, 4, *model)
-    _, report = reported(tmp_path, tmp_path / "a", tmp_path / "b", layout="table1", quoted=False)
-    assert report["differences"] == [[f"TimePro-RL {model}", f"zero-shot {model}"] for model in ("tiny_base", "b")]
-
-
 def test_what_is_not_to_be_compared_has_tables_of_its_own(tmp_path: Path) -> None:
     write_run(tmp_path / "a", "ablation_astp", 1, 1)
     write_run(tmp_path / "b", "ablation_astp", 2, 1, examples=EXAMPLES[:3])
@@ -179,47 +94,6 @@ def test_what_is_not_to_be_compared_has_tables_of_its_own(tmp_path: Path) -> Non
     assert sorted(p.name for p in (tmp_path / "report").iterdir()) == [
         "embedded-ag-1", "embedded-ag-2", "embedded-ag-3", "other-ag"
     ]  # fmt: skip
-
-
-def test_no_row_takes_the_place_of_another(tmp_path: Path) -> None:
-    write_run(tmp_path / "x" / "one", "ablation_astp", 1, 1)
-    write_run(tmp_path / "x" / "two", "ablation_astp", 1, 2)  # by other hands: nobody can say which one counts
-    write_run(tmp_path / "x" / "third", "ablation_astp", 2, 4)
-    write_run(tmp_path / "x" / "five", "ablation_astp", 1, 3, "time_prompt.stride=5")
-    for layout in ("free", "table3"):
-        _, report = reported(tmp_path, tmp_path / "x", layout=layout, quoted=False)
-        ours = [scores["ag"]["mIoU"] for scores in report["scores"].values() if scores]
-        assert sorted(ours) == [25.0, 50.0, 75.0, 100.0]
-        assert all(len(row["seeds"]) <= 1 for row in report["rows"].values())
-
-
-def test_a_row_of_the_paper_says_in_what_it_is_not_the_papers(tmp_path: Path) -> None:
-    write_run(tmp_path / "x" / "astp", "ablation_astp", 1, 1, "time_prompt.stride=5")
-    write_run(tmp_path / "x" / "base", "ablation_sft_baseline", 1, 1)
-    write_run(tmp_path / "x" / "random", "ablation_random_init", 1, 1, "lora.rank=4")
-    _, report = reported(tmp_path, tmp_path / "x", layout="table3", quoted=False)
-    ours = [name for name, row in report["rows"].items() if row["kind"] == "ours"]
-    assert ours == ["SFT baseline", "+ ASTP, random init (rank=4)", "+ ASTP (stride=5)"]
-
-
-@pytest.mark.parametrize(
-    ("experiment", "name"),
-    [
-        ("ablation_astp", "+ ASTP"),
-        ("ablation_ordered", "+ ASTP (init=ordered)"),
-        ("ablation_before", "+ ASTP (before=True)"),
-        ("ablation_positions", "+ ASTP (share_positions=False)"),
-        ("ablation_text", "+ ASTP (stride=5, init=text, share_positions=False)"),
-        ("ablation_adaptive", "+ ASTP + RL (adaptive)"),
-        ("ablation_rescue", "+ ASTP + RL (adaptive) (rescue=0.1)"),
-    ],
-)
-def test_another_method_in_a_row_of_the_paper_says_so(experiment: str, name: str, tmp_path: Path) -> None:
-    write_run(tmp_path / "x" / "random", "ablation_random_init", 1, 1)
-    write_run(tmp_path / "x" / "own", experiment, 1, 1, row="grpo" if "RL" in name else "sft")
-    _, report = reported(tmp_path, tmp_path / "x", layout="table3", quoted=False)
-    ours = [name for name, row in report["rows"].items() if row["kind"] == "ours"]
-    assert ours == ["+ ASTP, random init", name]
 
 
 def test_seeds_that_were_trained_on_other_data_are_apart_wherever_these_lie(tmp_path: Path) -> None:
@@ -357,84 +231,3 @@ def test_the_table_is_there_for_other_programs(tmp_path: Path) -> None:
     assert "| + ASTP | 1 | **100.0** (100.0\u2013100.0) |" in (tmp_path / "report" / "table.md").read_text()
     page = (tmp_path / "report" / "report.html").read_text()
     assert "Changed most" in page and "+ ASTP, quoted" in page
-
-
-def write_votes(
-    run: Path, num_answers: int, right: int, seed: int = 0, place: str = "", data: Any = None, **how: Any
-) -> None:
-    """What `evaluate` leaves in a run: all voters say the same."""
-    task = Grounding()
-    answers = []
-    for n, example in enumerate(EXAMPLES):
-        text = RIGHT if n < right else WRONG
-        voters = (Voter(text, task.parse(text), truncated=False),) * num_answers
-        answers.append(voted(example, task, "When?", voters))
-    stored, said = settings_as_data(run), asdict(Voting(num_answers, seed=seed))
-    origin = Origin({"settings": {VOTING: said, **how}, "data": data}, {})
-    folder = run / f"evaluation-test-{num_answers}{seed}{place}" / "evaluation" / "sft"
-    folder.parent.mkdir(parents=True)
-    scores = scores_by_task(answers, {"ag": task})
-    write_evaluation(folder, answers, scores, str, {}, origin, grounds_of_scores(stored["task"]))
-
-
-def test_votes_of_a_run_are_rows_of_their_own(tmp_path: Path) -> None:
-    for seed, right in ((1, 1), (2, 3)):
-        run = write_run(tmp_path / f"astp{seed}", "ablation_astp", seed, right)
-        write_votes(run, 8, right + 1)
-    write_votes(tmp_path / "astp1", 4, 1)
-    again = tmp_path / "astp1/evaluation-val-0" / "evaluation"  # which is no vote
-    shutil.copytree(tmp_path / "astp1/evaluation", again)
-    _, report = reported(tmp_path, tmp_path / "astp1", tmp_path / "astp2")
-    assert {name: row["seeds"] for name, row in report["rows"].items()} == {
-        "SFT": [1, 2], "SFT, 4 votes": [1], "SFT, 8 votes": [1, 2],
-    }  # fmt: skip
-    assert report["scores"]["SFT"]["ag"]["mIoU"] == 50.0
-    assert report["scores"]["SFT, 8 votes"]["ag"]["mIoU"] == 75.0
-    assert "8 votes at temperature 1, seed 0" in report["rows"]["SFT, 8 votes"]["about"]
-    table, _ = reported(tmp_path, tmp_path / "astp1", layout="table3", quoted=False)
-    assert "no row of table3: SFT, 4 votes, SFT, 8 votes" in table
-    write_votes(tmp_path / "astp1", 8, 3, seed=5)
-    _, report = reported(tmp_path, tmp_path / "astp1")
-    assert "SFT, 8 votes (seed=5)" in report["rows"]
-
-
-def test_votes_of_other_windows_or_precision_are_other_rows(tmp_path: Path) -> None:
-    runs = [write_run(tmp_path / f"astp{seed}", "ablation_astp", seed, 2) for seed in (1, 2)]
-    for run in runs:
-        write_votes(run, 8, 4, trainer={"precision": "bf16-mixed"})
-    write_votes(runs[0], 8, 0, place="w", trainer={"precision": "bf16-mixed"}, windows={"cut": {"window_s": 2.0}})
-    write_votes(runs[1], 8, 1, place="p", trainer={"precision": "64-true"})
-    _, report = reported(tmp_path, *runs)
-    assert {name: (row["seeds"], report["scores"][name]["ag"]["mIoU"]) for name, row in report["rows"].items()} == {
-        "SFT": ([1, 2], 50.0),
-        "SFT, 8 votes (precision=bf16-mixed, window_s=none)": ([1, 2], 100.0),
-        "SFT, 8 votes (precision=bf16-mixed, window_s=2.0)": ([1], 0.0),
-        "SFT, 8 votes (precision=64-true, window_s=none)": ([2], 25.0),
-    }
-
-
-def test_votes_on_other_data_than_the_rows_own_are_not_among_its_rows(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "astp", "ablation_astp", 1, 2)
-    record = run / "evaluation" / "sft" / "result.json"
-    said = {key: value for key, value in json.loads(record.read_text()).items() if key != "sha256"}
-    record.write_text(sealed(said | {"determinants": {"data": {"recordings": ["a"]}}}))
-    write_votes(run, 8, 4, data={"recordings": ["noisy"]})
-    write_votes(run, 4, 3, data={"recordings": ["a"]})
-    _, report = reported(tmp_path, run)
-    assert list(report["rows"]) == ["SFT", "SFT, 4 votes"]
-    record.write_text(sealed(said | {"determinants": {}}))  # it does not say on which
-    write_votes(run, 4, 1, place="again", data={"recordings": ["noisy"]})
-    _, report = reported(tmp_path, run)
-    assert len(report["rows"]) == 4 and sum(name.startswith("SFT, 4 votes (data=") for name in report["rows"]) == 2
-
-
-def test_a_way_to_vote_that_is_none_is_named(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "astp", "ablation_astp", 1, 1)
-    write_votes(run, 4, 1)
-    [record] = run.glob("evaluation-test-*/evaluation/sft/result.json")
-    said = json.loads(record.read_text())
-    said["determinants"]["settings"][VOTING]["num_answers"] = 1
-    del said["sha256"]
-    record.write_text(sealed(said))
-    with pytest.raises(ValueError, match=r"result\.json says no way to vote: vote: needs at least 2 answers"):
-        reported(tmp_path, run)

@@ -88,7 +88,8 @@ def _told(info: Mapping[str, Any], name: str) -> str:
     if checksum := next((info[key] for key in CHECKSUMS if info.get(key)), None):
         return f"{info.get('size')} {checksum}"
     # Other recordings may have this size, and the time too: by these a file is like itself alone.
-    return " ".join(str(said) for said in (info.get("size"), *(info[k] for k in TIMES if info.get(k)), name))
+    changed = next((info[key] for key in TIMES if info.get(key)), "")
+    return f"{info.get('size')} {changed} {name}"
 
 
 def _digest(read: Callable[[str], AbstractContextManager[Stream]], audio: str) -> str | None:
