@@ -67,6 +67,12 @@ def test_weights_set_the_share_of_a_task_and_rotate_through_it() -> None:
     assert all(seen[row] > 0 for row in range(103))
 
 
+def test_a_repeated_row_comes_once_a_step() -> None:
+    batches = GlobalBatches(range(80), ["ag"] * 60 + ["dac"] * 20, 8, 0, {"ag": 1.0, "dac": 1.0})
+    steps = [rows.tolist() for epoch in range(20) for rows in batches.epoch(epoch)]
+    assert [rows for rows in steps if len(set(rows)) < 8] == []
+
+
 def test_apportioning_is_exact() -> None:
     assert apportion(10, {"a": 1, "b": 1, "c": 1}, {"a": 5, "b": 3, "c": 2}) == {"a": 4, "b": 3, "c": 3}
     assert apportion(7, {"a": 3, "b": 0.5}, {"a": 5, "b": 2}) == {"a": 6, "b": 1}

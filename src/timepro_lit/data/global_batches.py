@@ -84,13 +84,28 @@ class GlobalBatches:
         return np.concatenate(parts)
 
     def _by_length_within_tasks(self, rows: np.ndarray) -> np.ndarray:
-        """The same rows, those of each task by length in the places of that task."""
+        """The same rows, those of each task by length in the places of that task.
+
+        Where a row is repeated, all second copies follow all first ones, lest a step ask one question twice.
+        """
         ordered = np.empty_like(rows)
         for task in range(len(self._members)):
             places = np.flatnonzero(self._task_of[rows] == task)
             members = rows[places]
-            ordered[places] = members[np.argsort(self.lengths[members], kind="stable")]
+            ordered[places] = members[np.lexsort((self.lengths[members], _copies(members)))]
         return ordered
+
+
+def _copies(rows: np.ndarray) -> np.ndarray:
+    """(n,) how often each row has come before.
+
+    >>> _copies(np.array([5, 3, 5, 5])).tolist()
+    [0, 0, 1, 2]
+    """
+    by_row = np.argsort(rows, kind="stable")
+    copies = np.empty_like(rows)
+    copies[by_row] = np.arange(len(rows)) - np.searchsorted(rows[by_row], rows[by_row])
+    return copies
 
 
 def apportion(total: int, weights: Mapping[str, float], tasks: Mapping[str, int]) -> dict[str, int]:

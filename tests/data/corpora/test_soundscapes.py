@@ -104,6 +104,9 @@ def test_preparation_is_complete_idempotent_and_resumes(tmp_path: Path) -> None:
     Soundscapes(str(tmp_path), {"train": 6}, num_workers=2).make_ready()
     assert manifest.read_bytes() == text
     assert clip.read_bytes() == sound
+    clip.unlink()  # beside its manifest
+    corpus.make_ready()
+    assert clip.read_bytes() == sound
     assert untouched.stat().st_mtime_ns == stamp
 
 

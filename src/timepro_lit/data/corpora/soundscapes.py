@@ -208,7 +208,12 @@ class Soundscapes:
                     self._prepare_split(split, self.num_clips[split])
 
     def _missing(self) -> list[str]:
-        return [split for split, num in self.num_clips.items() if num and not self.manifest(split).exists()]
+        return [split for split, num in self.num_clips.items() if num and not self._has(split, num)]
+
+    def _has(self, split: str, num_clips: int) -> bool:
+        """Whether a split's manifest is there and every clip, of which someone may have deleted some."""
+        clips = (self.root / _audio_of(split, index) for index in range(num_clips))
+        return self.manifest(split).exists() and all(clip.exists() for clip in clips)
 
     def _prepare_split(self, split: str, num_clips: int) -> None:
         make = partial(_make_clip, split=split, root=self.root, settings=self.settings, recordings=self.recordings)
@@ -216,6 +221,11 @@ class Soundscapes:
             made = pool.map(make, range(num_clips), chunksize=16)
             rows = [row for rows in track(made, f"soundscapes: {split}", total=num_clips) for row in rows]
         write_prepared(self.manifest(split), rows)
+
+
+def _audio_of(split: str, index: int) -> str:
+    """Path of clip `index` below the corpus's folder."""
+    return f"{split}/{index // 1000:03d}/{split}-{index:06d}.flac"
 
 
 @lru_cache(maxsize=len(SPLITS))
@@ -227,13 +237,12 @@ def _plan(
     index: int, split: str, settings: SoundscapeSettings, recordings: str | None
 ) -> tuple[ClipPlan, list[Example], RandomState]:
     """Clip `index` before it is heard, the questions that are asked about it, and what its samples are drawn from."""
-    clip_id = f"{split}-{index:06d}"
-    audio = f"{split}/{index // 1000:03d}/{clip_id}.flac"
+    audio = _audio_of(split, index)
     rng = RandomState([settings.seed, SPLITS.index(split), index])
     source = _source(recordings, split)
     plan = (plan_clip if settings.occurrences is None else plan_moments)(settings, source, rng)
     plan = as_heard(plan, settings, source, rng) if source.fades else plan
-    examples = examples_of(split, clip_id, audio, plan, settings)
+    examples = examples_of(split, Path(audio).stem, audio, plan, settings)
     if split == "base":
         others = set(_TURNS) - {_TURNS[index % len(_TURNS)]}
         examples = [example for example in examples if example.task not in others]
