@@ -7,6 +7,7 @@ would add a reference of the model's choosing, and long repetitive text takes mi
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import threading
@@ -118,14 +119,22 @@ class Meteor:
 def normalise(text: str, max_words: int | None = MAX_WORDS) -> str:
     """Lower-case words without punctuation, one space between; None = all words.
 
-    Words of at most 64 characters, from the first 65,536 characters of the text. Tokens are those of PTBTokenizer
-    without its punctuation, e.g. "A dog's bark, high-pitched!" becomes "a dog 's bark high pitched".
+    Words of at most 64 characters, from the first 65,536 characters of the text; a longer one, such as a sentence
+    without spaces, ends in a digest of the whole. Tokens are those of PTBTokenizer without its punctuation,
+    e.g. "A dog's bark, high-pitched!" becomes "a dog 's bark high pitched".
     Unlike there, symbols (%, &, /) vanish too, accents are stripped, and any other character beyond ASCII becomes a
     word-like code, since the program splits such words in ways of its own.
     """
     plain = unicodedata.normalize("NFKD", text[:MAX_CHARACTERS].lower().replace("\u2019", "'"))
     words = _TOKEN.findall(_NON_ASCII.sub(_spell_out, plain).lower())[:max_words]
-    return " ".join(word[:MAX_WORD_LENGTH].rstrip(".,") for word in words)
+    return " ".join(_shortened(word) for word in words)
+
+
+def _shortened(word: str) -> str:
+    if len(word) <= MAX_WORD_LENGTH:
+        return word
+    letters = word[: MAX_WORD_LENGTH - 16].replace(".", "").replace(",", "")  # where the program might split
+    return letters + hashlib.sha256(word.encode()).hexdigest()[:16]
 
 
 def _spell_out(match: re.Match[str]) -> str:
