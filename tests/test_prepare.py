@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 from tests.warm import command
 from timepro_lit.data.corpora.prepared import Joined, Prepared
+from timepro_lit.data.manifest import read_manifest
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
 from timepro_lit.lit.datamodule import ClipDataModule
 from timepro_lit.settings.schemas import ROOT
@@ -54,6 +56,9 @@ def test_generated_soundscapes_are_prepared_like_any_other(tmp_path: Path) -> No
     assert counts["examples"] == {split: dict.fromkeys(("ag", "dac", "sed"), n)
                                   for split, n in (("test", 2), ("train", 3), ("val", 2))}  # fmt: skip
     assert counts["dropped"] == {}
+    copy = Prepared(str(Path(shutil.copytree(tmp_path / "out", tmp_path / "copy"))))
+    [(manifest, _)] = copy.manifests("test")
+    assert copy.store().location(read_manifest(manifest)[0].audio).startswith(str(tmp_path / "copy"))
 
 
 def test_what_is_missing_is_one_sentence(tmp_path: Path) -> None:

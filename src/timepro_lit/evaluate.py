@@ -58,7 +58,7 @@ def main(cfg: DictConfig) -> None:
         check_stored(directory, settings, None)
         models = model_of_export(parts, directory, adapter, description, longest_s)
     else:
-        models = models_of_run(parts, directory, description)
+        models = models_of_run(parts, directory, description, cfg.rows)
     # Data that are chosen here are the user's own business, those of the run are not.
     writable = [Path(cfg.paths.data), Path(cfg.paths.outputs)] if cfg.data is None else None
     answers = on_processes(grounds_of_answers(portable(of), voting=voting and asdict(voting)), parts.num_processes)

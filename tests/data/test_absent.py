@@ -127,6 +127,7 @@ def test_other_tasks_and_splits_without_a_manifest_get_none(tmp_path: Path) -> N
 def test_the_data_module_reads_them_and_they_identify_its_data(tmp_path: Path) -> None:
     for split in ("train", "val"):
         write_manifest(tmp_path / f"{split}.jsonl", many(20, split))
+    (tmp_path / many(1, "train")[0].audio).write_bytes(b"a recording")
     tasks = {"moments": Grounding("moments", "any")}
     plain, data = (ClipDataModule(Prepared(str(tmp_path)), tasks, absent_share=share) for share in (0.0, 0.5))
     data.prepare_data()

@@ -29,6 +29,15 @@ def test_a_cell_that_pandas_left_empty_is_empty(tmp_path: Path, empty: str) -> N
         read_events_tsv(written(tmp_path, HEADER, "a.wav\tNaN\t1\tDog"))
 
 
+def test_answers_may_say_how_sure_they_are(tmp_path: Path) -> None:
+    lines = [f"{HEADER}\tscore", "a.wav\t0\t1\tDog\t0.25", "a.wav\t1\t2\tDog\t", "b.wav\t\t\t\t"]
+    of_a = (Event(0.0, 1.0, "Dog", score=0.25), Event(1.0, 2.0, "Dog"))
+    assert read_events_tsv(written(tmp_path, *lines), scored=True) == {"a.wav": of_a, "b.wav": ()}
+    assert read_events_tsv(written(tmp_path, *lines))["a.wav"][0].score is None
+    with pytest.raises(ValueError, match=r":2: score must be a number, not 'high'"):
+        read_events_tsv(written(tmp_path, lines[0], "a.wav\t0\t1\tDog\thigh"), scored=True)
+
+
 def test_columns_may_stand_in_any_order_and_a_mark_of_encoding_before_them(tmp_path: Path) -> None:
     path = written(tmp_path, "\ufeffevent_label\tfilename\tonset\toffset\tfold", "Dog\ta.wav\t0\t1\t3")
     assert read_events_tsv(path) == {"a.wav": (Event(0.0, 1.0, "Dog"),)}

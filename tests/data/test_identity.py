@@ -63,6 +63,18 @@ def test_a_recording_counts_by_its_content_and_only_where_it_is_asked_about(fold
     assert changed(of_sed, of(folder, {"sed": TASKS["sed"]})) == []
 
 
+def test_a_split_without_any_of_its_recordings_is_refused(folder: Path) -> None:
+    record(folder / "elsewhere" / "0.wav", 0.1)
+    (folder / "0.wav").unlink()
+    of(folder)
+    (folder / "1.wav").unlink()  # as where a disk is not mounted
+    with pytest.raises(
+        FileNotFoundError, match=r"train\.jsonl: not one of its 2 recordings is there, of which .*/0\.wav"
+    ):
+        of(folder)
+    identity([(folder / "train.jsonl", "")], TASKS, Prepared(str(folder), str(folder / "elsewhere")).store())
+
+
 def test_examples_count(folder: Path) -> None:
     before = of(folder)
     text = (folder / "train.jsonl").read_text()

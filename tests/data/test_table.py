@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import timepro_lit.data.table as table_module
 from timepro_lit.data.arrow import map_arrow, write_arrow
 from timepro_lit.data.manifest import read_manifest, write_manifest, write_prepared
 from timepro_lit.data.table import ExampleTable, arrow_file, read_examples
@@ -133,6 +136,25 @@ def test_a_changed_manifest_is_read_again_and_an_unchanged_one_is_not(manifest: 
         first.write_bytes(damaged)
         assert list(ExampleTable([(manifest, "")])) == EXAMPLES[:1]
         assert first.read_bytes() == whole
+
+
+def test_where_nothing_can_be_written_it_lies_among_the_caches(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(path: Path, *args: Any) -> None:
+        if path.parent == manifest.parent:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        write_arrow(path, *args)
+
+    monkeypatch.setattr(table_module, "write_arrow", write)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    assert list(ExampleTable([(manifest, "")])) == EXAMPLES
+    path = arrow_file(manifest)
+    assert path.parent == tmp_path / "caches" / "timepro_lit"
+    written = path.stat().st_mtime_ns
+    assert arrow_file(manifest).stat().st_mtime_ns == written
+    write_manifest(manifest, EXAMPLES[:1])
+    assert list(ExampleTable([(manifest, "")])) == EXAMPLES[:1]
 
 
 def test_a_manifest_that_was_prepared_is_refused_once_it_is_another(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ from tests.evaluation.written_runs import (
 from timepro_lit.evaluation.answers import write_evaluation
 from timepro_lit.evaluation.numbers import scores_by_task
 from timepro_lit.events.voting import Voting
+from timepro_lit.events.windows import Cut
 from timepro_lit.files.sealing import sealed
+from timepro_lit.inference.windowing import Windowing
 from timepro_lit.records import Voter
 from timepro_lit.runs.determinants import VOTING, grounds_of_scores
 from timepro_lit.runs.origin import Origin
@@ -31,7 +33,14 @@ from timepro_lit.tasks.voted import voted
 
 
 def write_votes(
-    run: Path, num_answers: int, right: int, seed: int = 0, place: str = "", data: Any = None, **how: Any
+    run: Path,
+    num_answers: int,
+    right: int,
+    seed: int = 0,
+    place: str = "",
+    data: Any = None,
+    row: str = "sft",
+    **how: Any,
 ) -> None:
     """What `evaluate` leaves in a run: all voters say the same."""
     task = Grounding()
@@ -42,8 +51,8 @@ def write_votes(
         answers.append(voted(example, task, "When?", voters))
     stored, said = settings_as_data(run), asdict(Voting(num_answers, seed=seed))
     origin = Origin({"settings": {VOTING: said, **how}, "data": data}, {})
-    folder = run / f"evaluation-test-{num_answers}{seed}{place}" / "evaluation" / "sft"
-    folder.parent.mkdir(parents=True)
+    folder = run / f"evaluation-test-{num_answers}{seed}{place}" / "evaluation" / row
+    folder.parent.mkdir(parents=True, exist_ok=True)
     scores = scores_by_task(answers, {"ag": task})
     write_evaluation(folder, answers, scores, str, {}, origin, grounds_of_scores(stored["task"]))
 
@@ -73,14 +82,15 @@ def test_votes_of_other_windows_or_precision_are_other_rows(tmp_path: Path) -> N
     runs = [write_run(tmp_path / f"astp{seed}", "ablation_astp", seed, 2) for seed in (1, 2)]
     for run in runs:
         write_votes(run, 8, 4, trainer={"precision": "bf16-mixed"})
-    write_votes(runs[0], 8, 0, place="w", trainer={"precision": "bf16-mixed"}, windows={"cut": {"window_s": 2.0}})
+    windows = asdict(Windowing(Cut(2.0, 1.0), whole_s=2.0))
+    write_votes(runs[0], 8, 0, place="w", trainer={"precision": "bf16-mixed"}, windows=windows)
     write_votes(runs[1], 8, 1, place="p", trainer={"precision": "64-true"})
     _, report = reported(tmp_path, *runs)
     assert {name: (row["seeds"], report["scores"][name]["ag"]["mIoU"]) for name, row in report["rows"].items()} == {
         "SFT": ([1, 2], 50.0),
-        "SFT, 8 votes (precision=bf16-mixed, window_s=none)": ([1, 2], 100.0),
-        "SFT, 8 votes (precision=bf16-mixed, window_s=2.0)": ([1], 0.0),
-        "SFT, 8 votes (precision=64-true, window_s=none)": ([2], 25.0),
+        "SFT, 8 votes (precision=bf16-mixed)": ([1, 2], 100.0),
+        "SFT, 8 votes, in windows of 2 s, one every 1 s": ([1], 0.0),
+        "SFT, 8 votes (precision=64-true)": ([2], 25.0),
     }
 
 
@@ -93,6 +103,12 @@ def test_votes_on_other_data_than_the_rows_own_are_not_among_its_rows(tmp_path: 
     write_votes(run, 4, 3, data={"recordings": ["a"]})
     _, report = reported(tmp_path, run)
     assert list(report["rows"]) == ["SFT", "SFT, 4 votes"]
+    write_votes(run, 4, 3, data={"recordings": ["noisy"]}, row="zero_shot")  # which has no answers of its own
+    write_votes(run, 8, 2, data={"recordings": ["a"]}, row="zero_shot")
+    _, report = reported(tmp_path, run)
+    assert list(report["rows"]) == ["Zero-shot, 8 votes", "SFT", "SFT, 4 votes"]
+    shutil.rmtree(run / "evaluation-test-40" / "evaluation" / "zero_shot")
+    shutil.rmtree(run / "evaluation-test-80" / "evaluation" / "zero_shot")
     record.write_text(sealed(said | {"determinants": {}}))  # it does not say on which
     write_votes(run, 4, 1, place="again", data={"recordings": ["noisy"]})
     _, report = reported(tmp_path, run)

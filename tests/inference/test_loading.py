@@ -15,8 +15,9 @@ from omegaconf import OmegaConf
 
 import timepro_lit
 from timepro_lit.files.holding import held
+from timepro_lit.files.sealing import sealed
 from timepro_lit.inference.exporting import export
-from timepro_lit.inference.loading import EXPORTED, call_of, model_of
+from timepro_lit.inference.loading import CHECKSUMS, EXPORTED, call_of, model_of
 from timepro_lit.inference.windowing import windowing_of
 from timepro_lit.lalm.checkpoint import ModelSource
 from timepro_lit.lalm.qwen2_5_omni import Qwen2_5Omni
@@ -199,6 +200,23 @@ def test_a_flipped_bit_in_an_exported_folder_is_noticed(file: str, shared: Path,
         return
     with pytest.raises(ValueError, match=rf"{file} is (missing or )?damaged,? or was changed"):
         timepro_lit.load(folder, device="cpu")
+
+
+def test_an_export_that_was_killed_between_two_of_its_files_is_made_again(shared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(shared / "run", out, "adapter")
+    whole = {path.name: path.read_bytes() for path in out.iterdir()}
+    (out / ".export.partial").mkdir()
+    (out / ".export.partial" / "moving.json").write_text(sealed({"files": list(whole)}))
+    with pytest.raises(ValueError, match="is not empty, and nothing is overwritten"):
+        export(shared / "run", out, "adapter")  # the last file is there
+    (out / CHECKSUMS).unlink()
+    (out / "own.txt").write_text("a user's")
+    with pytest.raises(ValueError, match="is not empty, and nothing is overwritten"):
+        export(shared / "run", out, "adapter")
+    (out / "own.txt").unlink()
+    export(shared / "run", out, "adapter")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == whole
 
 
 def test_an_export_that_ran_out_of_room_leaves_nothing_and_can_be_made_again(shared: Path, tmp_path: Path) -> None:

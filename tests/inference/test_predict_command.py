@@ -63,7 +63,11 @@ def test_predict_writes_answers_a_table_and_pictures(run: Path, tmp_path: Path) 
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
     again = command(*ask, cwd=tmp_path)
     assert again.returncode == 1
-    assert "predictions.jsonl holds earlier answers" in again.stderr
+    assert "predictions.jsonl is of earlier answers" in again.stderr
+    (tmp_path / "answers" / "predictions.jsonl").unlink()
+    again = command(*ask, cwd=tmp_path)
+    assert again.returncode == 1
+    assert "figures is of earlier answers; choose another folder, or remove this one" in again.stderr
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,18 @@ def test_other_data_are_evaluated_into_a_folder_of_their_own(folder: Path) -> No
     assert {path: path.read_bytes() for path in own.rglob("*") if path.is_file()} == files
 
 
+def test_a_run_that_was_ended_is_evaluated_as_far_as_it_came(folder: Path, tmp_path: Path) -> None:
+    half = Path(shutil.copytree(folder / "one", tmp_path / "half"))
+    shutil.rmtree(half / "sft" / "result")
+    before = set(half.glob("evaluation-*"))
+    for rows in ("null", "[sft]"):
+        done = command("evaluate", f"run={half}", f"rows={rows}", f"paths.data={folder / 'data'}", cwd=folder)
+        assert done.returncode == 1
+        assert f"{half} has not finished its stage sft: rows=[zero_shot] are those that it has" in done.stderr
+    assert set(half.glob("evaluation-*")) == before
+    door("evaluate", f"run={half}", "rows=[zero_shot]", folder=folder)
+
+
 @pytest.fixture
 def installed(folder: Path, tmp_path: Path) -> Callable[[str, str], Path]:
     """The package as a wheel installs it, with a line more in one of its files."""

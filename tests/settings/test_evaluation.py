@@ -43,6 +43,24 @@ def test_other_data_are_asked_the_runs_questions(other: list[str]) -> None:
     assert settings["trainer"]["accelerator"] == "gpu"
 
 
+def test_some_of_the_runs_tasks() -> None:
+    for data in ([], ["data=prepared", "data.folder=a"]):
+        settings = evaluated("tasks=[sed]", *data)
+        assert list(settings["task"]) == list(settings["data"]["tasks"]) == ["sed"]
+    with pytest.raises(ValueError, match=r"tasks: the run does not answer tag; it answers ag, sed, dac"):
+        evaluated("tasks=[sed,tag]")
+    with pytest.raises(ValueError, match=r"tasks: nothing is chosen; it answers ag, sed, dac"):
+        evaluated("tasks=[]")
+
+
+def test_other_classes_than_the_runs_own_are_refused() -> None:
+    own = ("data=prepared", "data.folder=a")
+    assert "alarm" in evaluated(*own, "class_list=soundscapes")["task"]["sed"]["classes"]
+    for other in ("class_list=desed", "classes=[Dog]"):
+        with pytest.raises(ValueError, match=r"class_list: the run asks for its own classes, alarm, beep,"):
+            evaluated(*own, other)
+
+
 @pytest.mark.parametrize("trained", ["32-true", "bf16-mixed"])
 def test_another_trainer_answers_in_the_runs_precision_unless_it_names_one(trained: str) -> None:
     run = (f"trainer.precision={trained}",)

@@ -97,9 +97,13 @@ def training_batches(
     """Those of one process, and the examples of each row.
 
     Steps end after `num_steps` or `num_epochs`, whichever is less, None = no limit. Raises ValueError where the rows
-    cannot be shared by so many processes.
+    cannot be shared by so many processes, and for weights of tasks that are asked together.
     """
     clips = Clips(examples.clips if drawing.rows == "clip" else np.arange(len(examples)))
+    if weights is not None and (examples.tasks != examples.tasks[clips.firsts][clips.clip_of]).any():
+        raise ValueError(
+            "data.weights gives each task its share, and all questions about a clip are one row here: set rows=question"
+        )
     # Answers do not count in what is mixed: they would bring questions with long ones together.
     lengths = num_frames(frontend, examples.durations_s)[clips.firsts]
     division: ByRows | ByTokens = ByRows(lengths, drawing.micro_batch_size or drawing.batch_size)

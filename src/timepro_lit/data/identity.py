@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from timepro_lit.data.audio import AudioError
+from timepro_lit.data.contents import ABSENT
 from timepro_lit.data.store import AudioStore
 from timepro_lit.data.table import ExampleTable
 from timepro_lit.files.fingerprint import content_digest
@@ -36,12 +38,28 @@ def identity(
 
 
 def contents_of(manifests: Sequence[tuple[Path, str]], tasks: Collection[str], store: AudioStore) -> dict[str, str]:
-    """Path of each recording of these tasks' examples -> what tells its content from another."""
+    """Path of each recording of these tasks' examples -> what tells its content from another.
+
+    Raises FileNotFoundError where none of a manifest's recordings is there, as where their disk is not mounted.
+    """
     found: dict[str, str] = {}
     for manifest, prefix in manifests:
         audio = ExampleTable([(manifest, prefix)]).of_tasks(list(tasks)).audio_files
-        found |= zip(audio, store.contents(audio, manifest.parent / CACHE), strict=True)
+        contents = store.contents(audio, manifest.parent / CACHE)
+        if set(contents) == {ABSENT}:
+            raise FileNotFoundError(
+                f"{manifest}: not one of its {len(audio)} recordings is there, of which {_location(store, audio[0])} "
+                "is the first: set the corpus' audio=FOLDER to where they are"
+            )
+        found |= zip(audio, contents, strict=True)
     return found
+
+
+def _location(store: AudioStore, audio: str) -> str:
+    try:
+        return store.location(audio)
+    except AudioError:  # in no shard, or out of the folder
+        return audio
 
 
 def _wording(task: Task, table: ExampleTable, name: str) -> str:

@@ -16,6 +16,7 @@ from timepro_lit.data.audio import AudioError, listen
 from timepro_lit.data.store import AudioFolder
 from timepro_lit.data.workers import worker_pool
 from timepro_lit.files.atomic import naming, write_if_changed
+from timepro_lit.files.digests import stamp_of
 
 SAMPLING_RATE = 16_000
 _VERSION = 2
@@ -29,7 +30,7 @@ class Measurement:
 
     audio: str
     stamp: list[int] | None
-    """Size and time of change of the file when it was looked at, None where there is none."""
+    """`stamp_of` the file when it was looked at, None where there is none."""
     duration_s: float | None
     fault: str | None = None
     """Kind of `AudioError`; `duration_s` is then None."""
@@ -112,7 +113,7 @@ def _row(measurement: Measurement) -> dict[str, Any]:
 
 def _stamp(folder: AudioFolder, audio: str) -> list[int] | None:
     try:
-        status = Path(folder.location(audio)).stat()
-    except (OSError, ValueError):
+        stamp = stamp_of(folder.location(audio))
+    except AudioError:  # it leads out of the folder
         return None
-    return [status.st_size, status.st_mtime_ns]
+    return None if stamp is None else list(stamp)

@@ -6,6 +6,7 @@ Nothing disappears: what does not become an example is written to dropped.jsonl 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -64,18 +65,18 @@ def prepare(
     Raises ValueError or OSError for files in another format, for another corpus in `out`, and where no example is left.
     """
     _refuse_other(out, corpus, root)
+    elsewhere = _elsewhere(exclude)  # refused, where it is, before hours of listening
     annotations, dropped = _read(corpus, root)
     folder = AudioFolder(root)
     plain = {a.audio for a in annotations if is_plain_path(a.audio)}
     cutting, is_cut = cutting or Cutting(), any(one.complete for one in annotations)
     measured = measure_all(folder, plain, out / JOURNAL, LONGEST_S if is_cut else max_duration_s, num_workers)
     found = list(questions(corpus.name, annotations, measured, tasks, cutting, max_duration_s, dropped))
-    outcome = _split(corpus, found, _elsewhere(exclude), dropped)
+    outcome = _split(corpus, found, elsewhere, dropped)
     _write_splits(outcome, out)
     store = _packed(outcome, folder, out, shard_bytes)
     counts = _counts(corpus, outcome, tasks, count_tokens, max_answer_tokens)
-    if is_cut:
-        counts |= {**asdict(cutting), "none": _nones(outcome)}
+    counts |= {**asdict(cutting), "none": _nones(outcome)} if is_cut else {}
     lines = [json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in outcome.dropped]
     write_if_changed(out / DROPPED, "".join(lines))
     if not outcome.splits:
@@ -89,7 +90,8 @@ def prepare(
 def _packed(outcome: SortedQuestions, folder: AudioFolder, out: Path, shard_bytes: int | None) -> dict[str, str]:
     """Where the recordings are for training: where they were, or in shards that are written here."""
     if shard_bytes is None:
-        return {"folder": folder.root}
+        below = Path(folder.root).is_relative_to(out.resolve())  # then they move, and are copied, with the manifests
+        return {"folder": os.path.relpath(folder.root, out.resolve()) if below else folder.root}
     used = {question.example.audio for of_split in outcome.splits.values() for question in of_split}
     write_shards(folder, used, out / SHARDS, shard_bytes)
     return {"shards": SHARDS}

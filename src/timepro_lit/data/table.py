@@ -1,12 +1,16 @@
 """Examples of a manifest, memory-mapped: millions of rows that all workers share and none of them copies.
 
 Beside `train.jsonl` lies `train.arrow`, the same examples in Arrow's file format, made on first use and again whenever
-the manifest has changed. Arrow (pyarrow) and not `datasets`, which is built on it: a cache of its own, with
-fingerprints of its own, would stand beside the manifest, and nothing else of it would be used.
+the manifest has changed; in a folder that cannot be written to, among the user's caches instead. Arrow (pyarrow) and
+not `datasets`, which is built on it: a cache of its own, with fingerprints of its own, would stand beside the manifest,
+and nothing else of it would be used.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -43,7 +47,7 @@ _VERSION = "3"
 _ROWS = 65_536
 """Of a record batch."""
 _checked: dict[Path, list[Stamp | None]] = {}
-"""Manifest -> sizes and times of change that it and its Arrow file had when this process saw that they are whole."""
+"""Arrow file -> stamps that its manifest and it had when this process saw that they are whole."""
 
 
 class ExampleTable(Sequence[Example]):
@@ -211,15 +215,24 @@ def arrow_file(manifest: Path) -> Path:
     A process reads both files once to see that. Raises what `read_manifest` raises, ValueError also where the manifest
     is not as it was prepared.
     """
-    path = manifest.with_suffix(".arrow")
-    if (stamps := stamps_of([manifest, path])) != _checked.get(manifest) or None in stamps:
+    try:
+        return _arrow_file(manifest, manifest.with_suffix(".arrow"))
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "timepro_lit"
+    return _arrow_file(manifest, caches / f"{hashlib.sha256(str(manifest.resolve()).encode()).hexdigest()[:16]}.arrow")
+
+
+def _arrow_file(manifest: Path, path: Path) -> Path:
+    if (stamps := stamps_of([manifest, path])) != _checked.get(path) or None in stamps:
         content = content_digest(manifest)
         check(manifest, content)
         digest = f"{_VERSION}:{content}"
         if not path.exists() or stored_checksum(path) != content_digest(path) or _digest_in(path) != digest:
             write_arrow(path, _batches(iterate_manifest(manifest)), _SCHEMA.with_metadata({"manifest": digest}))
             write_checksum(path)
-        _checked[manifest] = stamps_of([manifest, path])
+        _checked[path] = stamps_of([manifest, path])
     return path
 
 

@@ -13,6 +13,7 @@ from timepro_lit.evaluation.answers import PREDICTIONS, SCORES, is_complete, rea
 from timepro_lit.evaluation.numbers import metrics_of, scores_by_task
 from timepro_lit.evaluation.sums import SUMS, questions_of, read_sums
 from timepro_lit.events.voting import Voting
+from timepro_lit.events.windows import Cut
 from timepro_lit.files.json_object import read_object, shown
 from timepro_lit.metrics.base import SumMetric
 from timepro_lit.metrics.suite import Scores
@@ -22,7 +23,7 @@ from timepro_lit.runs.determinants import VOTING, WINDOWS
 from timepro_lit.runs.directory import Run
 from timepro_lit.runs.origin import Grounds, key_of, read_record
 from timepro_lit.runs.stages import RECORD
-from timepro_lit.settings.description import with_votes
+from timepro_lit.settings.description import in_other_windows, with_votes
 from timepro_lit.tasks.base import ScoredTask
 
 EVALUATION = "evaluation"
@@ -145,24 +146,31 @@ def evaluations_of(
 
 
 def _voted(run: Path, method: Method) -> list[tuple[Path, Method]]:
-    """Where votes of a run's row on the data of its own answers lie, and what to call them."""
+    """Where votes of a run's row on the data of its own answers lie, and what to call them.
+
+    The row need not have an answer of its own, but some row of the run, by which the data are known.
+    """
     found = []
-    asked = _determinants(run / EVALUATION / method.row.key).get("data")
+    own = [_determinants(record.parent) for record in sorted((run / EVALUATION).glob(f"*/{RECORD}"))]
+    asked = next((one["data"] for one in own if "data" in one), None)
+    usual = next((one["settings"].get(WINDOWS) for one in own if "settings" in one), None)
     for folder in sorted(run.glob(f"{VOTED}/{method.row.key}")):
         determinants = _determinants(folder)
         settings = determinants.get("settings", {})
         said = settings.get(VOTING)
-        if said is None or (asked is not None and determinants.get("data") != asked):  # other clips or recordings
-            continue
+        if said is None or not own or (asked is not None and determinants.get("data") != asked):
+            continue  # no votes, or on other clips or recordings
         try:
-            voting = Voting(**said)
-        except (TypeError, ValueError) as error:
+            voting, windows = Voting(**said), settings.get(WINDOWS)
+            cut = None if windows is None else Cut(**windows["cut"])
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{folder / RECORD} says no way to vote: {error}") from None
-        own = {key: settings[key] for key in (WINDOWS, "trainer") if key in settings}
-        own["data"] = key_of({"data": determinants.get("data")})
-        how = {dotted((VOTING, *place)): value for place, value in entries({**said, **own})}
+        apart = {key: settings[key] for key in (WINDOWS, "trainer") if key in settings}
+        apart["data"] = key_of({"data": determinants.get("data")})
+        how = {dotted((VOTING, *place)): value for place, value in entries({**said, **apart})}
         leaves = {key: value for key, value in how.items() if not isinstance(value, Mapping | list)}
         row = with_votes(method.row, voting)
+        row = row if windows == usual else in_other_windows(row, cut)
         found.append((folder, replace(method, row=row, settings={**method.settings, **leaves})))
     return found
 

@@ -88,7 +88,8 @@ def read_predictions(path: Path, task: ScoredTask) -> list[tuple[str, Prediction
     and a file without answers.
     """
     if path.suffix == ".tsv":
-        return [(name, Prediction(events, readable=True), "") for name, events in read_events_tsv(path).items()]
+        lists = read_events_tsv(path, scored=True).items()
+        return [(name, Prediction(events, readable=True), "") for name, events in lists]
     answers = []
     for where, row in read_lines(path, MAX_LINE_BYTES):
         if not isinstance(row.get("id"), str):

@@ -50,6 +50,9 @@ class Cut:
         if self.hop_s > self.window_s:
             raise ValueError(f"hop_s: {self.hop_s:g} s would leave gaps between windows of {self.window_s:g} s")
 
+    def __str__(self) -> str:
+        return f"windows of {self.window_s:g} s, one every {self.hop_s:g} s"
+
     @property
     def window(self) -> int:
         """In hundredths of a second: windows are whole ones long, and begin on such."""

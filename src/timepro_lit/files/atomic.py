@@ -12,6 +12,11 @@ from typing import BinaryIO
 
 _LEFT_OVER = re.compile(r"\..+\.([a-z0-9_]{8}(\.tmp)?|partial|old)|.*\.lock")
 
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+_MODE = 0o666 & ~_UMASK
+"""Of new files, as the user's umask says; temporary ones are for their owner alone."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
@@ -27,7 +32,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
                 file.flush()
-                os.fchmod(file.fileno(), 0o644)
+                os.fchmod(file.fileno(), _MODE)
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:

@@ -1,4 +1,4 @@
-"""Digests of many files by their whole content, which are read once: a cache knows them by size and time of change."""
+"""Digests of many files by their whole content, which are read once: a cache knows them by size and times of change."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from timepro_lit.files.atomic import write_atomically
 
 log = logging.getLogger(__name__)
 
-Stamp = tuple[int, int]
-"""Size in bytes and time of change in ns of the file that a digest was taken of."""
+Stamp = tuple[int, int, int]
+"""Size in bytes of a file, and when it was changed, in ns: as it says itself, which archives and copies set, and as the
+file system says, which nobody can."""
 _NUM_THREADS = 16  # they wait for disks; hashing itself releases Python's lock
 _SETTLED_NS = 2 * 10**9
 """A file changed later than so long ago may change again without another time: file systems count in ticks."""
@@ -35,11 +36,22 @@ _SHOWN_FROM = 2000
 """Files that take long enough to say so."""
 
 
+def stamp_of(path: Path | str) -> Stamp | None:
+    """Stamp of a file, None where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 def stamps_of(paths: Sequence[Path]) -> list[Stamp | None]:
     """Stamp of each file, None where there is none."""
     parts = [paths[start : start + _ASKED] for start in range(0, len(paths), _ASKED)]
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
-        return [stamp for of_part in pool.map(lambda part: [_stamp(path) for path in part], parts) for stamp in of_part]
+        return [
+            stamp for of_part in pool.map(lambda part: [stamp_of(path) for path in part], parts) for stamp in of_part
+        ]
 
 
 def cached_digests(cache: Path, stamps: Mapping[str, Stamp], digest: Callable[[str], str | None]) -> dict[str, str]:
@@ -61,14 +73,6 @@ def cached_digests(cache: Path, stamps: Mapping[str, Stamp], digest: Callable[[s
                 _write(cache, {name: (stamps[name], one) for name, one in read.items()})
                 found |= read
     return found
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -112,8 +116,6 @@ def _read(cache: Path) -> dict[str, list[Any]]:
         return {}
     if not (isinstance(kept, dict) and all(isinstance(pairs, list) for pairs in kept.values())):
         return {}
-    # earlier versions kept one pair
-    kept = {name: [pairs] if pairs and isinstance(pairs[-1], str) else pairs for name, pairs in kept.items()}
     usable = all(isinstance(one, list) and len(one) == 2 for pairs in kept.values() for one in pairs)
     return kept if usable else {}
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from timepro_lit.data.audio import AudioError
 from timepro_lit.events.voting import Voting
-from timepro_lit.files.digests import Stamp
+from timepro_lit.files.digests import stamp_of
 from timepro_lit.inference.heard_bar import HeardBar
 from timepro_lit.inference.journal import Journal
 from timepro_lit.inference.listener import Listener
@@ -76,7 +75,7 @@ class Asking:
 
     def _about(self, name: str, file: Path, queries: Sequence[Query], kept: Journal) -> Iterator[tuple[int, Sample]]:
         """What is still to be asked about one recording, each with its number among the questions."""
-        known = kept.begun(name, _stamp(file))
+        known = kept.begun(name, stamp_of(file) or (0, 0, 0))  # whoever opens it says that there is none
         counts = [len(known.answers[number]) for number in range(len(queries))]
         if known.num_windows is not None and min(counts) == known.num_windows:
             return
@@ -92,11 +91,3 @@ class Asking:
 
 def _id(query: Query) -> str:
     return "" if query.qid is None else str(query.qid)
-
-
-def _stamp(file: Path) -> Stamp:
-    try:
-        status = os.stat(file)
-    except OSError:  # whoever opens it says so
-        return 0, 0
-    return status.st_size, status.st_mtime_ns

@@ -20,6 +20,8 @@ from timepro_lit.runs.stages import LONGEST
 from timepro_lit.settings.description import last_row
 
 KINDS = ("merged", "adapter", "full_omni_adapter")
+PLACE, MOVING = ".export.partial", "moving.json"
+"""Where a folder is made, within itself, and what says which of its files are on their way out of there."""
 KEPT = ("model", "time_prompt", "task", "name", "scale", "seed")
 """Settings of a run that its model needs to be asked again, and that say which run it was."""
 _MERGED = (
@@ -92,25 +94,36 @@ def _made_whole(folder: Path) -> Iterator[Path]:
     The place lies within the folder, which may be all that can be written to. Raises ValueError where another process
     is making the folder, or has made it.
     """
-    place = folder / ".export.partial"
+    place = folder / PLACE
     with held(place):
         partial = place / "model"
         shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed
         partial.mkdir()
         try:
             _check_empty(folder)  # another call may have ended since
+            for name in _half_moved(folder):
+                (folder / name).unlink(missing_ok=True)
             yield partial
             files = [path for path in files_in(partial) if path.name != "README.md"]  # a card may be written on
             write_atomically(partial / CHECKSUMS, sealed({"files": digests_of(partial, files)}))
             # What says that it is a model comes last, and with it the checksums.
-            for path in sorted(partial.iterdir(), key=lambda path: (path.name in (EXPORTED, CHECKSUMS), path.name)):
+            moved = sorted(partial.iterdir(), key=lambda path: (path.name in (EXPORTED, CHECKSUMS), path.name))
+            write_atomically(place / MOVING, sealed({"files": [path.name for path in moved]}))
+            for path in moved:
                 path.rename(folder / path.name)
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
 
+def _half_moved(folder: Path) -> list[str]:
+    """Files that a call which was killed had begun to move into a folder, and did not end."""
+    moving = folder / PLACE / MOVING
+    return [] if (folder / CHECKSUMS).exists() or not moving.exists() else read_sealed(moving)["files"]
+
+
 def _check_empty(folder: Path) -> None:
-    if folder.exists() and any(not is_left_over(path) for path in folder.iterdir()):
+    half = _half_moved(folder)
+    if folder.exists() and any(not (is_left_over(path) or path.name in half) for path in folder.iterdir()):
         raise ValueError(f"output_dir: {folder} is not empty, and nothing is overwritten")
 
 

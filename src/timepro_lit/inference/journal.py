@@ -1,6 +1,6 @@
 """What was answered so far, kept as it comes: a call that was killed goes on behind it.
 
-The first line says what call it is of; then a line an answer, or what is known of a recording: by size and time of
+The first line says what call it is of; then a line an answer, or what is known of a recording: by size and times of
 change it is the same one. A batch ends with a digest of all that stands before. What does not end so is dropped, as the
 line that was being written when the call was killed, or what was damaged: so those that are asked again stand in the
 same batches as they would have.
@@ -130,7 +130,7 @@ def _read(row: dict[str, Any], known: dict[str, Known], task: ScoredTask, is_vot
         return
     name = row["audio"]
     if "stamp" in row:
-        known[name] = Known(stamp=(row["stamp"][0], row["stamp"][1]))
+        known[name] = Known(stamp=tuple(row["stamp"]))
     if "ends" in row:
         known[name].duration_s, known[name].num_windows = row["ends"]
     if "question" in row:

@@ -37,7 +37,7 @@ from timepro_lit.tasks.merged import said_in
 from timepro_lit.tasks.sound_events import SoundEventDetection
 
 PREDICTIONS, LEFT_OUT = "predictions.jsonl", "left_out.jsonl"
-PART = "predictions.part"
+PART, FIGURES = "predictions.part", "figures"
 """What was answered so far, as `inference.journal` keeps it; gone once all was."""
 Submit = Callable[[Sequence[tuple[int | str, Answer]]], str]
 """Takes all answers, each with what its question is called, and says where it left them."""
@@ -116,10 +116,13 @@ def queries_of(task: ScoredTask, query: str | None, file: Path | None) -> Sequen
 
 
 def new_answers(output_dir: Path) -> Path:
-    """The file of the answers. Raises FileExistsError rather than let it be written over."""
+    """The file of the answers. Raises FileExistsError rather than write it over, or beside labels of others."""
     path = output_dir / PREDICTIONS
-    if path.exists():
-        raise FileExistsError(f"output_dir: {path} holds earlier answers; choose another folder, or remove it")
+    theirs = [] if (output_dir / PART).exists() else [output_dir / LABELS, output_dir / FIGURES]
+    for earlier in (path, *theirs):
+        if earlier.exists():
+            said = "is of earlier answers; choose another folder, or remove this one"
+            raise FileExistsError(f"output_dir: {earlier} {said}")
     return path
 
 
@@ -159,7 +162,7 @@ def predict(
             raise AudioError(_none_of(list(faults.values())))
         _write_left_out(output_dir / LEFT_OUT, faults)
         if figures:
-            _draw(listener, answers, root, output_dir / "figures")
+            _draw(listener, answers, root, output_dir / FIGURES)
         labelled = _label(answers, formats or {}, output_dir / LABELS)
         submitted = submit(_with_qids(answers, asked_of)) if submit else ""
         with replacing(path) as rows:  # last: the answers that are there say that all is there

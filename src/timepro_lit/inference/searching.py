@@ -24,8 +24,9 @@ def recordings_below(folder: Path) -> list[Path]:
 
 
 def passed_over(folder: Path) -> str:
-    """A line on the files in a folder that are not called like recordings; "" where there are none."""
-    names = sorted(str(path.relative_to(folder)) for path, is_recording in _entries(folder) if not is_recording)
+    """A line on the files in a folder that are not called like recordings; "" where there are none but hidden ones."""
+    others = (path for path, is_recording in _entries(folder) if not is_recording and not path.name.startswith("."))
+    names = sorted(str(path.relative_to(folder)) for path in others)
     if not names:
         return ""
     named = ", ".join(visible(name, 100) for name in names[:_NAMED])

@@ -35,6 +35,9 @@ class Windowing:
     def __post_init__(self) -> None:
         checked_iou(self.merge_iou)
 
+    def __str__(self) -> str:
+        return f"recordings of over {self.whole_s:g} s were answered in {self.cut}"
+
 
 def windowing_of(
     window_s: float | None, hop_s: float | None, longest_s: float | None, heard_s: float, merge_iou: float = AGREE

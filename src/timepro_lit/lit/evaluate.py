@@ -37,10 +37,18 @@ class StoredModels:
     """How long the recordings were that they were trained on, at least; None where that is not known."""
 
 
-def models_of_run(parts: Parts, directory: Path, described: RunDescription) -> StoredModels:
-    """The base model and that of each stage. Raises ValueError where one is not as it was stored."""
+def models_of_run(
+    parts: Parts, directory: Path, described: RunDescription, rows: Sequence[str] | None = None
+) -> StoredModels:
+    """The base model and that of each stage that has ended.
+
+    Raises ValueError where one is not as it was stored, or of the `rows` that are asked for, None = all, is not there.
+    """
     base, *stages = (row.key for row in described.rows)
-    results = {name: directory / name / "result" for name in stages}
+    results = {name: directory / name / "result" for name in stages if (directory / name / "result").exists()}
+    if missing := [name for name in stages if name not in results and name in (rows or stages)]:
+        there = ",".join([base, *results])
+        raise ValueError(f"{directory} has not finished its stage {missing[0]}: rows=[{there}] are those that it has")
     for result in results.values():
         check_result(result)
     sources = {base: parts.base()} | {name: after_stage(parts, result) for name, result in results.items()}

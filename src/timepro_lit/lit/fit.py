@@ -77,6 +77,10 @@ def plan(setting: Setting, name: str, stage: Stage, source: ModelSource) -> Plan
     except ValueError as error:
         raise ValueError(f"stage.{name}: {error}") from error
     module = module_of(setting, name, stage, source)
+    if stage.rows not in module.rows:
+        raise ValueError(
+            f"stage.{name}.rows is {stage.rows}: {type(module).__name__} goes by {' or '.join(module.rows)}"
+        )
     if getattr(module, "updates_per_rollout", 1) != stage.updates_per_rollout:
         raise ValueError(
             f"stage.{name}.updates_per_rollout: set stage.{name}.module.updates_per_rollout, which it follows"

@@ -44,6 +44,7 @@ class GRPO(TrainingModule):
     """Continues the SFT adapter; the reference of the KL term is that adapter, frozen, beside the trained one."""
 
     shown = ("grpo/reward",)
+    rows = ("prompt",)
     phases = (health.ROLLOUT, health.REWARD, *health.OF_EVERY_STEP)
 
     def __init__(

@@ -100,7 +100,8 @@ def answer_rows(setting: Setting, rows: Rows, described: RunDescription) -> str:
         del answers  # before the next row's
     if not is_rank_zero():
         return ""
-    note = "; ".join(filter(None, (setting.parts.data.corpus.note(), rows.heard))) or None
+    in_windows = None if rows.windowing is None else str(rows.windowing)
+    note = "; ".join(filter(None, (setting.parts.data.corpus.note(), rows.heard, in_windows))) or None
     report = report_of(scores, setting.scored, described, note, rows.notes, rows.split)
     return f"{table_of(report)}page: {publish(setting.directory, report)}\n"
 

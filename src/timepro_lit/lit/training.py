@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from timepro_lit.data.batches import Rows
 from timepro_lit.grpo.logprobs import branch_logprobs
 from timepro_lit.grpo.loss import attached_zero
 from timepro_lit.lalm.base import LALM
@@ -48,6 +49,8 @@ class TrainingModule(AnsweringModule):
     """What a progress line shows of it."""
     needs_adapter = False
     """Whether base weights cannot be trained in this way."""
+    rows: tuple[Rows, ...] = ("question", "clip")
+    """What a row of its batches may be."""
     phases: tuple[str, ...] = health.OF_EVERY_STEP
     """In which a step spends its time."""
 

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from timepro_lit.events.voting import Voting
+from timepro_lit.events.windows import Cut
 from timepro_lit.records import Row, RunDescription
 
 ZERO_SHOT = "zero_shot"
@@ -57,9 +58,17 @@ def last_row(settings: Mapping[str, Any]) -> str:
 
 def with_votes(row: Row, voting: Voting) -> Row:
     """A row whose answers were voted over."""
-    said = f"{voting.num_answers} votes"
-    about = f"{row.about}; its answers are what {voting} agree on"
-    return replace(row, name=f"{row.name}, {said}", short=f"{row.short}, {said}", about=about)
+    return _answering(row, f"{voting.num_answers} votes", f"its answers are what {voting} agree on")
+
+
+def in_other_windows(row: Row, cut: Cut | None) -> Row:
+    """A row whose recordings were heard in other windows than those of the rest; None = whole."""
+    said = "in whole recordings" if cut is None else f"in {cut}"
+    return _answering(row, said, f"it is asked {said}")
+
+
+def _answering(row: Row, said: str, about: str) -> Row:
+    return replace(row, name=f"{row.name}, {said}", short=f"{row.short}, {said}", about=f"{row.about}; {about}")
 
 
 def check_rows(wanted: Sequence[str], described: RunDescription, key: str = "rows") -> None:

@@ -16,8 +16,13 @@ def for_evaluation(settings: dict[str, Any], evaluation: DictConfig, named: Coll
     """The settings of a run with the data and the trainer of an evaluation, where it names others.
 
     A trainer says where to evaluate: unless `named`, the keys of the command line, hold its precision, that stays the
-    run's, on which its answers depend.
+    run's, on which its answers depend. Raises ValueError for tasks that the run has not, and where they name other
+    classes than those that it was trained to answer for.
     """
+    settings = _of_tasks(settings, evaluation.tasks)
+    own = next((task["classes"] for task in settings["task"].values() if "classes" in task), None)
+    if own and {"class_list", "classes"} & {key.lstrip("/") for key in named} and list(evaluation.classes) != list(own):
+        raise ValueError(f"class_list: the run asks for its own classes, {', '.join(own)}")
     other = {group: evaluation[group] for group in ("data", "trainer") if evaluation[group] is not None}
     if "trainer" in other and f"trainer.{_PRECISION}" not in named:
         trainer = OmegaConf.to_container(other["trainer"])
@@ -31,3 +36,16 @@ def for_evaluation(settings: dict[str, Any], evaluation: DictConfig, named: Coll
     merged.merge_with(settings | {group: None for group in other} | {"sizes": sizes})
     merged.merge_with(other)
     return merged
+
+
+def _of_tasks(settings: dict[str, Any], wanted: Collection[str] | None) -> dict[str, Any]:
+    """The settings of a run that has these tasks alone; None = as they are."""
+    if wanted is None:
+        return settings
+    own = settings["task"]
+    if not wanted or (unknown := [name for name in wanted if name not in own]):
+        said = f"the run does not answer {', '.join(unknown)}" if wanted else "nothing is chosen"
+        raise ValueError(f"tasks: {said}; it answers {', '.join(own)}")
+    tasks = {name: task for name, task in own.items() if name in wanted}
+    data = {"data": settings["data"] | {"tasks": tasks}} if "data" in settings else {}
+    return settings | {"task": tasks} | data

@@ -74,6 +74,8 @@ class EvaluateConfig:
     """Of the data: test, val or train."""
     rows: list[str] | None = None
     """Stages to evaluate, "zero_shot" for the base model; null = all of them."""
+    tasks: list[str] | None = None
+    """Tasks to evaluate, as where other data have no questions of the rest; null = all of the run's."""
     vote: int | None = None
     """So many answers to each question are sampled and voted over; null = one greedy answer."""
     vote_temperature: float = 1.0
@@ -91,7 +93,7 @@ class EvaluateConfig:
     trainer: Any = None
     """Null = the run's."""
     classes: list[str] = field(default_factory=list)
-    """Those of the data given here; the run is asked about its own."""
+    """The run's own, if any: it is asked about no others."""
     trust: list[str] = field(default_factory=list)
     """Classes beyond those of timepro_lit that the folder's settings may name: they are called."""
     paths: Paths = field(default_factory=Paths)

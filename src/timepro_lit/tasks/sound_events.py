@@ -53,7 +53,7 @@ class SoundEventDetection:
             if event.label not in self.classes:
                 raise ValueError(
                     f"example {example.id!r}: label {event.label!r} is none of the task's classes. "
-                    "Those of the data are chosen by class_list=NAME or classes=[...]."
+                    "They are chosen by class_list=NAME or classes=[...] when a model is trained, and stay its own."
                 )
             if name_of(event.label).role not in (None, Role.LABEL) or name_of(event.label).unit_s != 1.0:
                 raise ValueError(

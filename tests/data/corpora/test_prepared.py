@@ -35,6 +35,8 @@ def test_recordings_are_where_they_were_or_where_they_are_said_to_be(tmp_path: P
     assert (
         Prepared(str(tmp_path / "manifests"), audio="s3://bucket/x").store().location("a.wav") == "s3://bucket/x/a.wav"
     )
+    (tmp_path / "manifests/prepared.json").write_text(json.dumps({"audio": {"folder": "audio"}}))
+    assert Prepared(str(tmp_path / "manifests")).store().location("a.wav") == str(tmp_path / "manifests/audio/a.wav")
     (tmp_path / "by_hand").mkdir()
     assert Prepared(str(tmp_path / "by_hand")).store().location("a.wav") == str(tmp_path / "by_hand/a.wav")
 

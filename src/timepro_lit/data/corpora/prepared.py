@@ -72,13 +72,13 @@ class Prepared:
 
     def store(self) -> AudioStore:
         """As in `Corpus`."""
-        where = prepared_settings(self.folder).get("audio", {"folder": str(self.folder)})
+        where = prepared_settings(self.folder).get("audio", {"folder": "."})
         (kind, place), *others = where.items() if isinstance(where, dict) and where else [("", None)]
         if others or kind not in ("shards", "folder") or not isinstance(place, str):
             raise ValueError(f"{self.folder / SETTINGS}: audio is {shown(where)}, which says not where recordings are")
         if kind == "shards":
             return AudioShards(self.audio or self.folder / place)
-        return AudioFolder(self.audio or place)
+        return AudioFolder(self.audio or (place if "://" in place else self.folder / place))
 
     def note(self) -> str | None:
         """As in `Corpus`."""

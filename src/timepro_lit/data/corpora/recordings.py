@@ -15,6 +15,7 @@ from numpy.random import RandomState
 from timepro_lit.data.audio import AUDIO_SUFFIXES, read_audio
 from timepro_lit.data.corpora.synthesis import SAMPLING_RATE, Wave
 from timepro_lit.data.media import MEDIA_SUFFIXES
+from timepro_lit.files.digests import Stamp, stamp_of
 
 _TRIM_DB = 30.0
 """Leading and trailing frames this far below the loudest one are silence, not sound."""
@@ -122,11 +123,11 @@ def _files(folder: Path) -> Sequence[Path]:
 
 def _by_content(folder: Path) -> Mapping[str, str]:
     """Digest -> file, one of each content, in the order of the digests."""
-    return dict(sorted((_digest(path, path.stat().st_mtime_ns), str(path)) for path in reversed(_files(folder))))
+    return dict(sorted((_digest(path, stamp_of(path)), str(path)) for path in reversed(_files(folder))))
 
 
 @lru_cache(maxsize=100_000)
-def _digest(path: Path, mtime_ns: int) -> str:
+def _digest(path: Path, stamp: Stamp | None) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
