@@ -29,7 +29,7 @@ def main(cfg: DictConfig) -> None:
     from timepro_lit.runs.stages import LONGEST
     from timepro_lit.settings.config import anchor, build_evaluation, portable, settings_of, validate
     from timepro_lit.settings.description import check_rows, described, described_export, with_votes
-    from timepro_lit.settings.evaluation import for_evaluation
+    from timepro_lit.settings.evaluation import for_evaluation, is_whole
     from timepro_lit.settings.stored import read_settings
 
     directory = Path(cfg.run).absolute()
@@ -60,7 +60,7 @@ def main(cfg: DictConfig) -> None:
     else:
         models = models_of_run(parts, directory, description, cfg.rows)
     # Data that are chosen here are the user's own business, those of the run are not.
-    writable = [Path(cfg.paths.data), Path(cfg.paths.outputs)] if cfg.data is None else None
+    writable = [Path(cfg.paths.data), Path(cfg.paths.outputs)] if cfg.data is None or not is_whole(cfg.data) else None
     answers = on_processes(grounds_of_answers(portable(of), voting=voting and asdict(voting)), parts.num_processes)
     how = (voting, cfg.window_s, cfg.hop_s, cfg.merge_iou)
     say(evaluate(parts, models, cfg.rows, cfg.split, description, answers, writable, *how))

@@ -43,6 +43,13 @@ def test_other_data_are_asked_the_runs_questions(other: list[str]) -> None:
     assert settings["trainer"]["accelerator"] == "gpu"
 
 
+def test_a_key_alone_changes_the_runs_own() -> None:
+    own, changed = evaluated(), evaluated("+trainer.precision=64-true", "+data.eval_batch_size=3")
+    assert (own["trainer"]["precision"], changed["trainer"]["precision"]) == ("bf16-mixed", "64-true")
+    assert changed["data"] == own["data"] | {"eval_batch_size": 3}
+    assert changed["trainer"] == own["trainer"] | {"precision": "64-true"}
+
+
 def test_some_of_the_runs_tasks() -> None:
     for data in ([], ["data=prepared", "data.folder=a"]):
         settings = evaluated("tasks=[sed]", *data)

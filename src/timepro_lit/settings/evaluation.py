@@ -20,10 +20,11 @@ def for_evaluation(settings: dict[str, Any], evaluation: DictConfig, named: Coll
     classes than those that it was trained to answer for.
     """
     settings = _of_tasks(settings, evaluation.tasks)
-    own = next((task["classes"] for task in settings["task"].values() if "classes" in task), None)
-    if own and {"class_list", "classes"} & {key.lstrip("/") for key in named} and list(evaluation.classes) != list(own):
-        raise ValueError(f"class_list: the run asks for its own classes, {', '.join(own)}")
-    other = {group: evaluation[group] for group in ("data", "trainer") if evaluation[group] is not None}
+    classes = next((list(task["classes"]) for task in settings["task"].values() if "classes" in task), [])
+    if classes and not {"class_list", "classes"}.isdisjoint(named) and list(evaluation.classes) != classes:
+        raise ValueError(f"class_list: the run asks for its own classes, {', '.join(classes)}")
+    groups = [group for group in ("data", "trainer") if evaluation[group] is not None]
+    other: dict[str, Any] = {group: _over(settings.get(group, {}), evaluation[group]) for group in groups}
     if "trainer" in other and f"trainer.{_PRECISION}" not in named:
         trainer = OmegaConf.to_container(other["trainer"])
         assert isinstance(trainer, dict)
@@ -36,6 +37,15 @@ def for_evaluation(settings: dict[str, Any], evaluation: DictConfig, named: Coll
     merged.merge_with(settings | {group: None for group in other} | {"sizes": sizes})
     merged.merge_with(other)
     return merged
+
+
+def is_whole(group: DictConfig) -> bool:
+    """Whether it stands in place of the run's own; single keys, as in `+trainer.precision=32-true`, change these."""
+    return "_target_" in group
+
+
+def _over(own: dict[str, Any], given: DictConfig) -> Any:
+    return given if is_whole(given) else OmegaConf.merge(own, given)
 
 
 def _of_tasks(settings: dict[str, Any], wanted: Collection[str] | None) -> dict[str, Any]:
