@@ -89,7 +89,7 @@ def test_votes_of_other_windows_or_precision_are_other_rows(tmp_path: Path) -> N
     assert {name: (row["seeds"], report["scores"][name]["ag"]["mIoU"]) for name, row in report["rows"].items()} == {
         "SFT": ([1, 2], 50.0),
         "SFT, 8 votes (precision=bf16-mixed)": ([1, 2], 100.0),
-        "SFT, 8 votes, in windows of 2 s, one every 1 s": ([1], 0.0),
+        "SFT, 8 votes, in windows of 2 s": ([1], 0.0),
         "SFT, 8 votes (precision=64-true)": ([2], 25.0),
     }
 

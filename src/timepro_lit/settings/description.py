@@ -63,8 +63,8 @@ def with_votes(row: Row, voting: Voting) -> Row:
 
 def in_other_windows(row: Row, cut: Cut | None) -> Row:
     """A row whose recordings were heard in other windows than those of the rest; None = whole."""
-    said = "in whole recordings" if cut is None else f"in {cut}"
-    return _answering(row, said, f"it is asked {said}")
+    said = "in whole recordings" if cut is None else f"in windows of {cut.window_s:g} s"
+    return _answering(row, said, "it is asked " + (said if cut is None else f"in {cut}"))
 
 
 def _answering(row: Row, said: str, about: str) -> Row:
