@@ -207,7 +207,8 @@ def test_an_export_that_was_killed_between_two_of_its_files_is_made_again(shared
     export(shared / "run", out, "adapter")
     whole = {path.name: path.read_bytes() for path in out.iterdir()}
     (out / ".export.partial").mkdir()
-    (out / ".export.partial" / "moving.json").write_text(sealed({"files": list(whole)}))
+    (out / ".export.partial" / "moving.json").write_text(sealed({"files": [*whole, "../kept.txt"]}))
+    (tmp_path / "kept.txt").write_text("in no export")
     with pytest.raises(ValueError, match="is not empty, and nothing is overwritten"):
         export(shared / "run", out, "adapter")  # the last file is there
     (out / CHECKSUMS).unlink()
@@ -217,6 +218,7 @@ def test_an_export_that_was_killed_between_two_of_its_files_is_made_again(shared
     (out / "own.txt").unlink()
     export(shared / "run", out, "adapter")
     assert {path.name: path.read_bytes() for path in out.iterdir()} == whole
+    assert (tmp_path / "kept.txt").exists()
 
 
 def test_an_export_that_ran_out_of_room_leaves_nothing_and_can_be_made_again(shared: Path, tmp_path: Path) -> None:

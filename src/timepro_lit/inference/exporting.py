@@ -118,7 +118,9 @@ def _made_whole(folder: Path) -> Iterator[Path]:
 def _half_moved(folder: Path) -> list[str]:
     """Files that a call which was killed had begun to move into a folder, and did not end."""
     moving = folder / PLACE / MOVING
-    return [] if (folder / CHECKSUMS).exists() or not moving.exists() else read_sealed(moving)["files"]
+    if (folder / CHECKSUMS).exists() or not moving.exists():
+        return []
+    return [name for name in read_sealed(moving)["files"] if (folder / name).parent == folder]  # and none elsewhere
 
 
 def _check_empty(folder: Path) -> None:
